@@ -1,0 +1,314 @@
+"""Facts: rows for ClickHouse in its own JSONEachRow, computed by the stages, written by the sink as bytes.
+
+A fact record's value is one index line and then the blocks, one a table, in the index's order::
+
+    [["events",2,512],["sessions",1,230]]\\n
+    {...}\\n{...}\\n            <- 512 bytes of ``events``
+    {...}\\n                    <- 230 bytes of ``sessions``
+
+Every row ends with its address ``_p,_o,_i``: partition and offset of the input frame and the row's number in the
+frame's table, so that ``count() - uniqExact(_p,_o,_i)`` is 0 as long as nothing was written twice. ``version`` of the
+mutable tables is the input offset: for one key it only grows, since a key lives in one partition.
+Times are integer ms (ClickHouse reads them as DateTime64(3)). Nodes are given without their tenant prefix.
+"""
+
+import msgspec
+
+
+class EventRow(msgspec.Struct, gc=False):
+    """``events``: immutable, one a kept event. Person, account and session are joined by the view."""
+
+    tenant: str
+    event_id: str
+    occurred_at: int
+    received_at: int
+    source: str
+    protocol: str
+    platform: str
+    type: str
+    name: str
+    node: str
+    """Entry node without tenant, e.g. ``v:3f2a``."""
+    visitor_id: str
+    user_id: str
+    email: str
+    group_id: str
+    url: str
+    path: str
+    referrer: str
+    title: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_term: str
+    utm_content: str
+    click_id: str
+    engaged_ms: int
+    is_bot: bool
+    bot: str
+    bot_reason: str
+    device: str
+    browser: str
+    os: str
+    country: str
+    region: str
+    city: str
+    company: str
+    clock_suspect: bool
+    client_session: str
+    locale: str
+    library: str
+    properties: msgspec.Raw
+    traits: msgspec.Raw
+    _p: int
+    _o: int
+    _i: int
+
+
+class SupersededRow(msgspec.Struct, gc=False):
+    """``events_superseded``: an event row that a smaller content of the same id replaced (rare; the view hides it)."""
+
+    tenant: str
+    event_id: str
+    node: str
+    row_p: int
+    row_o: int
+    row_i: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class SessionRow(msgspec.Struct, gc=False):
+    """``sessions``: latest version counts; ``deleted`` when a late event dissolved it."""
+
+    tenant: str
+    session_id: str
+    node: str
+    visitor_id: str
+    person_id: str
+    account_id: str
+    started_at: int
+    ended_at: int
+    page_views: int
+    events: int
+    engaged_ms: int
+    engaged: bool
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    landing_url: str
+    exit_url: str
+    deleted: bool
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class TouchRow(msgspec.Struct, gc=False):
+    """``touches``: latest version counts. ``account_id`` is "" while nobody owns it."""
+
+    tenant: str
+    touch_id: str
+    node: str
+    account_id: str
+    person_id: str
+    occurred_at: int
+    type: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    session_id: str
+    event_id: str
+    points: float
+    deleted: bool
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class IdentityRow(msgspec.Struct, gc=False):
+    """``identity``: the whole present step function of a node (parallel arrays); latest version counts."""
+
+    tenant: str
+    node: str
+    kind: str
+    """visitor, user, email, domain, account, opportunity."""
+    since: list[int]
+    person_id: list[str]
+    account_id: list[str]
+    source: list[str]
+    version: int
+    recorded_at: int
+    cause_event_id: str
+    _p: int
+    _o: int
+    _i: int
+
+
+class AccountRow(msgspec.Struct, gc=False):
+    """``accounts``: profile and totals of an account; latest version counts."""
+
+    tenant: str
+    account_id: str
+    name: str
+    domain: str
+    parent_id: str
+    owner: str
+    people: int
+    touches: int
+    first_touch_at: int
+    last_touch_at: int
+    stage: str
+    log2_score: float
+    """log2 of the score's sum of w * 2**(t / half-life), t in ms since 1970; -inf is written as -1e308."""
+    half_life_days: float
+    deleted: bool
+    """True while the account has neither touches nor conversions nor a profile."""
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class EngagementRow(msgspec.Struct, gc=False):
+    """``engagement``: score of one person on one account; latest version counts."""
+
+    tenant: str
+    account_id: str
+    person_id: str
+    log2_score: float
+    sign: int
+    """-1 if the sum is negative (then log2_score is of its absolute value), 0 if it is zero."""
+    touches: int
+    half_life_days: float
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class ConversionRow(msgspec.Struct, gc=False):
+    """``conversions``: latest version counts; ``deleted`` when it was withdrawn or moved."""
+
+    tenant: str
+    conversion_id: str
+    account_id: str
+    person_id: str
+    stage: str
+    occurred_at: int
+    amount: str
+    currency: str
+    opportunity_id: str
+    event_id: str
+    deleted: bool
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class LedgerRow(msgspec.Struct, gc=False):
+    """``ledger``: append-only and signed; sums are right without FINAL."""
+
+    tenant: str
+    conversion_id: str
+    account_id: str
+    stage: str
+    model: str
+    model_version: str
+    touch_id: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    credit: str
+    """Decimal text with 9 places; 1 = whole."""
+    amount: str
+    currency: str
+    touch_at: int
+    conversion_at: int
+    recorded_at: int
+    reason: str
+    cause_event_id: str
+    _p: int
+    _o: int
+    _i: int
+
+
+class AlertRow(msgspec.Struct, gc=False):
+    """``alerts``: latest version counts. ``withdrawn_at`` is 0 while it stands."""
+
+    tenant: str
+    alert_id: str
+    rule: str
+    rule_version: str
+    account_id: str
+    fired_at: int
+    withdrawn_at: int
+    score: float
+    threshold: float
+    evidence: msgspec.Raw
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class EmailRow(msgspec.Struct, gc=False):
+    """``email``: one a provider event."""
+
+    tenant: str
+    event_id: str
+    message_id: str
+    recipient: str
+    campaign: str
+    event: str
+    occurred_at: int
+    url: str
+    is_machine: bool
+    reason: str
+    provider: str
+    _p: int
+    _o: int
+    _i: int
+
+
+class CostRow(msgspec.Struct, gc=False):
+    """``costs``: what was spent on a channel and campaign on a day; latest version of a key counts."""
+
+    tenant: str
+    cost_id: str
+    day: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    amount: str
+    currency: str
+    version: int
+    _p: int
+    _o: int
+    _i: int
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "events": EventRow,
+    "events_superseded": SupersededRow,
+    "sessions": SessionRow,
+    "touches": TouchRow,
+    "identity": IdentityRow,
+    "accounts": AccountRow,
+    "engagement": EngagementRow,
+    "conversions": ConversionRow,
+    "ledger": LedgerRow,
+    "alerts": AlertRow,
+    "email": EmailRow,
+    "costs": CostRow,
+}
+"""Table name -> row shape. The DDL in ``schemas/clickhouse`` has exactly these columns in this order (tested)."""

@@ -1,0 +1,68 @@
+"""Money without floats: minor units of a currency, and splitting them so that the parts sum to the whole.
+
+>>> minor_units("19.99", "EUR"), minor_units("1000", "JPY"), decimal_text(1999, "EUR")
+(1999, 1000, '19.99')
+>>> split(10000, (1, 1, 1))
+(3334, 3333, 3333)
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Final
+
+# ISO 4217 currencies whose minor unit is not 1/100 (list of the ISO maintenance agency).
+_EXPONENTS: Final = (
+    dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"], 0)
+    | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
+    | dict.fromkeys(["CLF", "UYW"], 4)
+)
+LARGEST: Final = 10**15
+"""Amounts beyond this many whole units are data errors; they would not fit the ledger's Decimal either."""
+
+
+def exponent(currency: str) -> int:
+    """Decimal places of the currency's minor unit (2 where unknown)."""
+    return _EXPONENTS.get(currency, 2)
+
+
+def minor_units(amount: object, currency: str) -> int:
+    """``amount`` (a number or text in whole units) in minor units, half-even.
+
+    Raises: ValueError if it is not a finite number or larger than LARGEST.
+    """
+    try:
+        whole = Decimal(str(amount))
+    except InvalidOperation:
+        raise ValueError("the amount is not a number") from None
+    if not whole.is_finite() or abs(whole) > LARGEST:
+        raise ValueError(f"the amount is not between -{LARGEST} and {LARGEST}")
+    return int(whole.scaleb(exponent(currency)).to_integral_value(ROUND_HALF_EVEN))
+
+
+def decimal_text(units: int, currency: str) -> str:
+    """Minor units as a decimal in whole units, as ClickHouse and people read it."""
+    return str(Decimal(units).scaleb(-exponent(currency)))
+
+
+def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
+    """``total`` in parts by ``weights`` that sum to ``total`` exactly: largest remainder, ties to the earliest.
+
+    Args:
+        total: units, any sign.
+        weights: >= 0, at least one > 0; their scale does not count.
+    Returns: as many integers as weights.
+    Source: Hamilton's method; DOMAIN 5.6 for the ties.
+    """
+    exact = [Fraction(w) for w in weights]
+    whole = sum(exact)
+    if whole <= 0:
+        raise ValueError("split needs a positive weight")
+    sign = -1 if total < 0 else 1
+    shares = [abs(total) * w / whole for w in exact]
+    floors = [int(s) for s in shares]
+    left = abs(total) - sum(floors)
+    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i], i))
+    for i in order[:left]:
+        floors[i] += 1
+    return tuple(sign * f for f in floors)

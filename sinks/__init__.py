@@ -1,0 +1,1 @@
+"""Where facts go: ClickHouse, exactly once. Own consumer groups, never Faust agents."""

@@ -1,0 +1,1 @@
+"""How events flow: collect, decide (core), run (stages), the one-machine stand-ins, the command line."""

@@ -1,0 +1,1 @@
+"""Signed webhooks of email providers: bytes in, canonical events and rejections out. Pure."""

@@ -1,0 +1,1 @@
+"""Who earned it: credit models, allocation, ledger entries."""

@@ -1,0 +1,1 @@
+"""Whose is it: the forest of identity nodes (IDENTITY rules), claims, resolutions."""

@@ -1,0 +1,94 @@
+"""The state of one partition as the core sees it: an ordered map from text keys to Structs.
+
+The core reads and writes through ``State`` and knows nothing of what is beneath: RocksDB in a worker
+(``stream.stages.store``), a dict here for tests. Keys are made with ``key``; NUL separates their parts, so no part may
+contain it (the edge sees to that), and a prefix scan over ``key("s", node, "")`` finds the parts below ``node`` only.
+
+    >>> state = MemoryState()
+    >>> state.put(key("n", "default/u:7"), Example(1))
+    >>> state.scan(key("n", ""), Example)
+    [('n\\x00default/u:7', Example(count=1))]
+"""
+
+from bisect import bisect_left, insort
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from schemas.codec import state_encoder
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Example(msgspec.Struct):
+    """A state object for the doctest above."""
+
+    count: int
+
+
+def key(*parts: str) -> str:
+    """Join the parts of a state key. ``key("s", node, "")`` is the prefix of everything below ``node``."""
+    return "\x00".join(parts)
+
+
+def time_part(at_ms: int) -> str:
+    """A time as part of a key, so that key order is time order. ``at_ms`` in [-2**62, 2**62]."""
+    return f"{at_ms + 2**62:016x}"
+
+
+class State(Protocol):
+    """Ordered map of one partition. All effects of a frame are stored together with its offset, or none."""
+
+    def get(self, name: str, type_: type[S], /) -> S | None:
+        """The object under ``name``. It is the live one: whoever changes it must ``put`` it in the same step."""
+
+    def put(self, name: str, value: msgspec.Struct, /) -> None:
+        """Store ``value`` under ``name``."""
+
+    def delete(self, name: str, /) -> None:
+        """Forget ``name``; nothing happens if it is not there."""
+
+    def scan(
+        self, prefix: str, type_: type[S], /, *, start: str = "", reverse: bool = False, limit: int | None = None
+    ) -> list[tuple[str, S]]:
+        """Pairs whose key begins with ``prefix``, in key order, at most ``limit``.
+
+        ``start`` (a whole key) is where to begin, inclusive: upwards, or downwards if ``reverse``.
+        """
+
+
+class MemoryState:
+    """A ``State`` in a dict, as strict as the real one: objects are kept encoded between steps."""
+
+    def __init__(self) -> None:
+        self.encoded: dict[str, bytes] = {}
+        self.order: list[str] = []
+
+    def get(self, name: str, type_: type[S], /) -> S | None:
+        """See ``State.get``."""
+        found = self.encoded.get(name)
+        return None if found is None else msgspec.msgpack.decode(found, type=type_)
+
+    def put(self, name: str, value: msgspec.Struct, /) -> None:
+        """See ``State.put``."""
+        if name not in self.encoded:
+            insort(self.order, name)
+        self.encoded[name] = state_encoder.encode(value)
+
+    def delete(self, name: str, /) -> None:
+        """See ``State.delete``."""
+        if self.encoded.pop(name, None) is not None:
+            del self.order[bisect_left(self.order, name)]
+
+    def scan(
+        self, prefix: str, type_: type[S], /, *, start: str = "", reverse: bool = False, limit: int | None = None
+    ) -> list[tuple[str, S]]:
+        """See ``State.scan``."""
+        low = bisect_left(self.order, prefix)
+        high = bisect_left(self.order, prefix[:-1] + chr(ord(prefix[-1]) + 1)) if prefix else len(self.order)
+        names = self.order[low:high]
+        if start:
+            names = [n for n in names if (n <= start if reverse else n >= start)]
+        if reverse:
+            names.reverse()
+        return [(n, msgspec.msgpack.decode(self.encoded[n], type=type_)) for n in names[:limit]]

@@ -1,0 +1,72 @@
+"""One step: the computation on one input frame, with all that it reads and all that it produces.
+
+A step is a pure function of (state, frame). Its effects are listed here, in order, and carried out by the shell
+(``stream.stages``): facts for ClickHouse, messages to other partitions, and state. Messages to nodes of the own
+partition are handled within the step, first in first out; tokens always go through the log (IDENTITY 14, 18).
+"""
+
+from collections import deque
+
+import msgspec
+
+from schemas import topics
+from schemas.codec import json_encoder
+from schemas.ids import partition_of
+from schemas.messages import AccountMessage, IdentityMessage, Token
+from schemas.rules import Rules
+from stream.core.state import State
+
+
+class Step:
+    """Collects the effects of one frame.
+
+    Attributes:
+        state: the partition's state.
+        rules: the rules that hold at this offset.
+        partition: of the input frame.
+        offset: of the input frame.
+        at: append time (ms) of the input frame, from the log: the only clock there is.
+        local: messages to nodes of this partition that are still to be handled in this step.
+        rows: encoded fact rows by table.
+        sends: encoded messages by (topic, partition).
+    """
+
+    __slots__ = ("at", "local", "offset", "partition", "partitions", "rows", "rules", "sends", "state")
+
+    def __init__(self, state: State, rules: Rules, *, partition: int, partitions: int, offset: int, at: int) -> None:
+        self.state = state
+        self.rules = rules
+        self.partition = partition
+        self.partitions = partitions
+        self.offset = offset
+        self.at = at
+        self.local: deque[IdentityMessage] = deque()
+        self.rows: dict[str, list[bytes]] = {}
+        self.sends: dict[tuple[str, int], list[bytes]] = {}
+
+    def next_row(self, table: str) -> int:
+        """The ``_i`` of the row that ``fact`` will take next for ``table``."""
+        rows = self.rows.get(table)
+        return 0 if rows is None else len(rows)
+
+    def fact(self, table: str, row: msgspec.Struct) -> None:
+        """Book one row of ``table`` (a struct of ``schemas.facts``)."""
+        rows = self.rows.get(table)
+        if rows is None:
+            rows = self.rows[table] = []
+        rows.append(json_encoder.encode(row))
+
+    def tell(self, message: IdentityMessage) -> None:
+        """Send ``message`` to its node: handled in this step if it lives here, else through the log."""
+        home = partition_of(message.to, self.partitions)
+        if home == self.partition and not isinstance(message, Token):
+            self.local.append(message)
+        else:
+            self._send(topics.EVENTS, home, message)
+
+    def tell_account(self, message: AccountMessage) -> None:
+        """Send ``message`` to its account, on the ``accounts`` topic."""
+        self._send(topics.ACCOUNTS, partition_of(message.to, self.partitions), message)
+
+    def _send(self, topic: str, partition: int, message: msgspec.Struct) -> None:
+        self.sends.setdefault((topic, partition), []).append(json_encoder.encode(message))

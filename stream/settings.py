@@ -1,0 +1,167 @@
+"""Settings: how this installation runs (never what a number means; that is ``schemas.rules``).
+
+One frozen ``Settings``; each field is a row: name, default, unit and help. It feeds the code, ``touchline settings``
+and ``docs/settings.md``. Every field has the environment variable ``TOUCHLINE_<NAME>``; sources, webhooks and rules
+come from the file ``touchline.toml``.
+
+    >>> Settings.from_env({"TOUCHLINE_HTTP_PORT": "9000"}).http_port
+    9000
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from schemas.errors import ConfigError
+from schemas.rules import Rules
+
+
+def _help(text: str, unit: str = "", *, secret: bool = False) -> Meta:
+    return Meta(description=text, extra={"unit": unit, "secret": secret})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. Addresses are ``host:port``."""
+
+    data: Annotated[str, _help("folder of this machine's state: broker log, SQL data, stage state")] = "touchline-data"
+    config: Annotated[str, _help("file with sources, webhooks and rules; missing is fine")] = "touchline.toml"
+    host: Annotated[str, _help("address that servers bind to; loopback unless you say otherwise")] = "127.0.0.1"
+    http_port: Annotated[int, _help("collector and console", "port")] = 8080
+    sql_port: Annotated[int, _help("embedded SQL server (ClickHouse's HTTP interface)", "port")] = 8123
+    broker_port: Annotated[int, _help("embedded broker (Kafka's protocol)", "port")] = 9092
+    kafka: Annotated[str, _help("bootstrap servers of Apache Kafka; empty: the embedded broker", "host:port,...")] = ""
+    clickhouse: Annotated[str, _help("URL of ClickHouse; empty: the embedded SQL server", "http(s)://host:port")] = ""
+    clickhouse_user: Annotated[str, _help("ClickHouse user")] = "default"
+    clickhouse_password: Annotated[str, _help("ClickHouse password", secret=True)] = ""
+    database: Annotated[str, _help("ClickHouse database")] = "touchline"
+    topic_prefix: Annotated[str, _help("put before every topic and consumer group name")] = ""
+    partitions: Annotated[int, _help("of every topic; cannot change once events are in")] = 4
+    replication: Annotated[int, _help("replication factor of the topics that setup creates")] = 1
+    worker_id: Annotated[str, _help("names this worker's state folder and group instance")] = "0"
+    stages: Annotated[str, _help("stages that this worker runs", "stitch,account")] = "stitch,account"
+    frame_events: Annotated[int, _help("most events in a frame", "events")] = 500
+    frame_ms: Annotated[
+        int, _help("longest wait of an event for its frame to fill; below 10 throughput collapses", "ms")
+    ] = 20
+    buffer_bytes: Annotated[
+        int, _help("events waiting for the broker; beyond it the collector answers 503", "bytes")
+    ] = 64 << 20
+    max_body_bytes: Annotated[int, _help("largest request body, after decompression", "bytes")] = 4 << 20
+    max_event_bytes: Annotated[int, _help("largest single event", "bytes")] = 32 << 10
+    max_batch_events: Annotated[int, _help("events taken from one batch; the rest is dead-lettered", "events")] = 2500
+    trust_forwarded: Annotated[bool, _help("take the visitor's address from X-Forwarded-For (behind a proxy only)")] = (
+        False
+    )
+    geo_file: Annotated[str, _help("mmdb file with city or country; empty: no geo")] = ""
+    company_file: Annotated[str, _help("mmdb file with company domains by network; empty: none")] = ""
+    checkpoint_s: Annotated[float, _help("between checkpoints of stage state to its compacted topic", "s")] = 5.0
+    tick_s: Annotated[float, _help("between ticks on the log", "s")] = 60.0
+    sink_rows: Annotated[int, _help("rows of a range before it is written", "rows")] = 50_000
+    sink_s: Annotated[float, _help("longest wait before a range is written", "s")] = 0.25
+    fsync: Annotated[str, _help("embedded broker: always, or ms between syncs", "always|ms")] = "1000"
+    log_format: Annotated[str, _help("console or json")] = "console"
+    log_level: Annotated[str, _help("debug, info, warning, error")] = "info"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
+        """Settings from ``TOUCHLINE_*``, with ``overrides`` (flags; None is "not given") on top. Pure.
+
+        Raises: ConfigError naming the variable.
+        """
+        given: dict[str, Any] = {}
+        for field in msgspec.structs.fields(cls):
+            text = environ.get(variable(field.name))
+            if text is not None:
+                given[field.name] = text
+        given |= {name: v for name, v in overrides.items() if v is not None}
+        try:
+            return msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"a TOUCHLINE_* setting has a wrong value: {error}; see `touchline settings`") from None
+
+    @property
+    def bootstrap(self) -> str:
+        """Where Kafka's protocol is spoken."""
+        return self.kafka or f"{self.host}:{self.broker_port}"
+
+    @property
+    def clickhouse_url(self) -> str:
+        """Where ClickHouse's HTTP interface is."""
+        return self.clickhouse or f"http://{self.host}:{self.sql_port}"
+
+    def topic(self, name: str) -> str:
+        """Full name of one of ``schemas.topics`` or of a consumer group."""
+        return self.topic_prefix + name
+
+
+def variable(field_name: str) -> str:
+    """Environment variable of a setting."""
+    return "TOUCHLINE_" + field_name.upper()
+
+
+class SettingRow(msgspec.Struct, frozen=True):
+    """One row of ``touchline settings``. The value of a secret is never shown."""
+
+    name: str
+    variable: str
+    default: str
+    unit: str
+    help: str
+    value: str
+
+
+def rows(settings: Settings) -> Iterator[SettingRow]:
+    """Every setting with its default and its present value."""
+    for field in msgspec.structs.fields(Settings):
+        meta: Meta = field.type.__metadata__[0]
+        extra = meta.extra or {}
+        value = str(getattr(settings, field.name))
+        shown = "***" if extra["secret"] and value else value
+        yield SettingRow(
+            field.name, variable(field.name), str(field.default), extra["unit"], meta.description or "", shown
+        )
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may send events: a website, an app, a backend. ``key`` is the write key and Snowplow app id."""
+
+    name: str
+    key: str
+    tenant: str = "default"
+    origins: tuple[str, ...] = ("*",)
+    """Browser origins that may send with it."""
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One email provider or CRM webhook: POST /webhooks/{provider}/{name}."""
+
+    provider: str
+    name: str
+    secret: str
+    """The provider's public key or shared secret, in the form its console shows."""
+    tenant: str = "default"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``touchline.toml`` says."""
+
+    sources: tuple[Source, ...] = (Source("website", "dev"),)
+    webhooks: tuple[Webhook, ...] = ()
+    rules: Rules = Rules()
+
+
+def read_config(path: Path) -> Config:
+    """The configuration file; all defaults if there is none.
+
+    Raises: ConfigError with the file, the place and what is wrong there.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+    except FileNotFoundError:
+        return Config()
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None

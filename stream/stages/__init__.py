@@ -1,0 +1,1 @@
+"""The shell round the core: Faust agents, partition state in RocksDB, continuity, outputs, checkpoints."""
