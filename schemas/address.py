@@ -1,0 +1,41 @@
+"""Addresses: where a record came from, so that whoever reads it twice can tell.
+
+A derived record carries ``topic/partition/offset/part`` of the input frame that it was computed from in the header
+``topics.SOURCE_HEADER``. All records of one frame for one target partition go out in ascending order of part, so a reader
+that keeps the highest ``order`` it has applied per ``source`` drops every repetition and nothing else.
+
+    >>> parse(address("events", 3, 1234, 0))
+    ('events/3', 80871424)
+    >>> order(1234, 0), offset_of(80871424)
+    (80871424, 1234)
+"""
+
+from typing import Final
+
+_PART_BITS: Final = 16
+MAX_PARTS: Final = 1 << _PART_BITS
+"""Records that one input frame may become for one target partition."""
+
+
+def address(topic: str, partition: int, offset: int, part: int) -> bytes:
+    """The header's value."""
+    return f"{topic}/{partition}/{offset}/{part}".encode()
+
+
+def order(offset: int, part: int) -> int:
+    """What a reader compares: grows with the input offset, then with the part."""
+    return offset << _PART_BITS | part
+
+
+def offset_of(position: int) -> int:
+    """The input offset of an ``order``."""
+    return position >> _PART_BITS
+
+
+def parse(header: bytes) -> tuple[str, int]:
+    """``(source, order)`` of a header's value; the source is ``topic/partition``.
+
+    Raises: ValueError if it is not an address (the record is not ours).
+    """
+    topic, partition, offset, part = header.decode().rsplit("/", 3)
+    return f"{topic}/{int(partition)}", order(int(offset), int(part))

@@ -1,0 +1,112 @@
+"""The RocksDB store is the ordered map that the core believes in, at every moment between put, seal and commit."""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from stream.core.state import MemoryState, key, time_part
+from stream.stages.store import Batch, PartitionStore
+
+
+class Thing(msgspec.Struct):
+    n: int
+
+
+NAMES = st.one_of(
+    st.builds(
+        lambda node, t: key("i", node, time_part(t)), st.sampled_from(["t/v:a", "t/v:b", "t/v:a/b"]), st.integers(-3, 3)
+    ),
+    st.builds(lambda node: key("n", node), st.sampled_from(["t/v:a", "t/u:ü", "t/v:a/b"])),
+    st.just("rules"),
+)
+PREFIXES = st.sampled_from([key("i", "t/v:a", ""), key("i", "t/v:b", ""), key("n", ""), key("i", "")])
+
+
+class StoreMachine(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.path = Path(tempfile.mkdtemp())
+        self.store = PartitionStore(self.path)
+        self.model = MemoryState()
+        self.sealed: list[Batch] = []
+        self.committed = MemoryState()
+        self.offset = 0
+
+    @rule(name=NAMES, n=st.integers(0, 9))
+    def put(self, name, n):
+        self.store.put(name, Thing(n))
+        self.model.put(name, Thing(n))
+
+    @rule(name=NAMES)
+    def delete(self, name):
+        self.store.delete(name)
+        self.model.delete(name)
+
+    @rule(name=NAMES)
+    def get_is_the_same(self, name):
+        assert self.store.get(name, Thing) == self.model.get(name, Thing)
+
+    @rule(
+        prefix=PREFIXES, start=st.one_of(st.just(""), NAMES), reverse=st.booleans(), limit=st.sampled_from([None, 1, 2])
+    )
+    def scan_is_the_same(self, prefix, start, reverse, limit):
+        if not start.startswith(prefix):
+            start = ""
+        got = self.store.scan(prefix, Thing, start=start, reverse=reverse, limit=limit)
+        assert got == self.model.scan(prefix, Thing, start=start, reverse=reverse, limit=limit)
+
+    @rule()
+    def seal(self):
+        self.offset += 1
+        self.sealed.append(self.store.seal(self.offset))
+
+    @rule()
+    def commit_oldest(self):
+        if self.sealed:
+            batch = self.sealed.pop(0)
+            self.store.commit(batch)
+            for name, packed in batch.values.items():
+                if packed is None:
+                    self.committed.delete(name)
+                else:
+                    self.committed.put(name, msgspec.msgpack.decode(packed, type=Thing))
+
+    @rule()
+    def crash_keeps_exactly_what_was_committed(self):
+        at = self.store.committed_offset
+        self.store.close()
+        self.store = PartitionStore(self.path)
+        assert self.store.next_offset == at
+        self.model, self.committed = self.committed, MemoryState()
+        for name, packed in self.model.encoded.items():
+            self.committed.put(name, msgspec.msgpack.decode(packed, type=Thing))
+        self.sealed = []
+        self.offset = at
+        everything = self.store.scan(key("i", ""), Thing)
+        assert everything == self.model.scan(key("i", ""), Thing)
+
+    def teardown(self):
+        self.store.close()
+
+
+StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestStore = StoreMachine.TestCase
+
+
+@given(st.dictionaries(st.sampled_from(["events/0", "events/1"]), st.integers(0, 2**60)))
+@settings(max_examples=10, deadline=None)
+def test_marks_survive_with_the_offset(marks):
+    path = Path(tempfile.mkdtemp())
+    store = PartitionStore(path)
+    for source, order in marks.items():
+        store.mark(source, order)
+    store.commit(store.seal(5))
+    store.close()
+    again = PartitionStore(path)
+    assert again.marks == marks
+    assert again.next_offset == 5
+    again.close()
