@@ -27,11 +27,12 @@ class Step:
         offset: of the input frame.
         at: append time (ms) of the input frame, from the log: the only clock there is.
         local: messages to nodes of this partition that are still to be handled in this step.
+        changed: identity nodes whose resolution changed in this step, with the cause (``identity.flush`` books them).
         rows: encoded fact rows by table.
         sends: encoded messages by (topic, partition).
     """
 
-    __slots__ = ("at", "local", "offset", "partition", "partitions", "rows", "rules", "sends", "state")
+    __slots__ = ("at", "changed", "local", "offset", "partition", "partitions", "rows", "rules", "sends", "state")
 
     def __init__(self, state: State, rules: Rules, *, partition: int, partitions: int, offset: int, at: int) -> None:
         self.state = state
@@ -41,6 +42,7 @@ class Step:
         self.offset = offset
         self.at = at
         self.local: deque[IdentityMessage] = deque()
+        self.changed: dict[str, str] = {}
         self.rows: dict[str, list[bytes]] = {}
         self.sends: dict[tuple[str, int], list[bytes]] = {}
 

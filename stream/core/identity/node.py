@@ -1,0 +1,94 @@
+"""What a node of the forest remembers, and where it lies in the partition's state.
+
+A hub (an account, a big domain) may have 100,000 subscribers, so they are keys of their own: the node itself stays
+small and is never encoded as one blob with them.
+"""
+
+import msgspec
+
+from schemas.ids import LEVEL
+from schemas.messages import Claim, Resolution
+from stream.core.state import key
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A live claim: the node belongs to ``parent`` during ``[since, until)`` (ms; no end if None)."""
+
+    parent: str
+    precedence: int
+    at: int
+    since: int
+    until: int | None
+    source: str
+
+    def holds_ever(self) -> bool:
+        """Whether its interval is not empty."""
+        return self.until is None or self.since < self.until
+
+    def content(self) -> tuple[str, int, int, int, bool, int, str]:
+        """Total order of contents: of two claims with one id the smaller one counts, whichever came first."""
+        until = 0 if self.until is None else self.until
+        return self.parent, self.precedence, self.at, self.since, self.until is not None, until, self.source
+
+
+class NodeState(msgspec.Struct, array_like=True, gc=False):
+    """One identity node. Append fields at the end only: old states are read by position.
+
+    Dictionaries, not sets: their order is part of the state, so that a replay sends in the same order (IDENTITY 18).
+    """
+
+    claims: dict[str, Held] = msgspec.field(default_factory=dict)
+    """Live claims by id."""
+    retracted: dict[str, bool] = msgspec.field(default_factory=dict)
+    """Ids that never count again, also those whose claim has not come yet."""
+    links: dict[str, int] = msgspec.field(default_factory=dict)
+    """Visitors: user (or email) node -> how many sessions have claims for it."""
+    said: dict[str, int] = msgspec.field(default_factory=dict)
+    """Entry nodes: claim told to another node -> the earliest event time told, so that repeats send nothing."""
+    parents: dict[str, Resolution | None] = msgspec.field(default_factory=dict)
+    """Who the node is subscribed to, with the last answer; None until the first one."""
+    resolution: Resolution | None = None
+    """What it publishes; None until every parent has answered once. Visitors: for sessions without a user."""
+    only: str = ""
+    """Visitors: the single node that all links and person claims name; "" if there are several or none."""
+    root: str = ""
+    """Accounts: where the registry says they are found now; "" for themselves."""
+    waiting: int = 0
+    """Parents that have not answered: the gate is shut while it is above 0 (IDENTITY 11)."""
+    telling: str | None = None
+    """Fan-out: state key of the next subscriber to tell ("" = the first); None when all know."""
+    settling: str | None = None
+    """Where ``settle`` goes on with the node's own records ("" = the first); None when all are settled."""
+    token: bool = False
+    """A token is on the log: it will continue both cursors."""
+
+
+class Subscriber(msgspec.Struct, array_like=True, gc=False):
+    """One child that hears when the node's resolution changes. All there is to know is in the key."""
+
+
+def node_key(name: str) -> str:
+    """State key of a node."""
+    return "n\x00" + name
+
+
+def subscriber_key(name: str, child: str) -> str:
+    """State key of a subscriber; with child "" the prefix of all of them."""
+    return key("s", name, child)
+
+
+def level(name: str) -> int:
+    """Level of the node's kind, -1 if ``name`` is not a node that can take part in claims."""
+    _, slash, rest = name.partition("/")
+    return LEVEL.get(rest[0], -1) if slash and rest[1:2] == ":" else -1
+
+
+def acceptable(claim: Claim) -> bool:
+    """Whether a claim points upward, within one tenant (IDENTITY 6)."""
+    low, high = level(claim.to), level(claim.parent)
+    return 0 <= low < high and claim.to.partition("/")[0] == claim.parent.partition("/")[0]
+
+
+def person_kind(name: str) -> bool:
+    """Whether the node is a user or an address: what person links point at."""
+    return name[name.index("/") + 1] in "ue"

@@ -1,0 +1,20 @@
+"""How strongly each source of a claim is believed. Higher beats lower; within one rank the later event time wins."""
+
+from typing import Final
+
+OPERATOR: Final = 100
+"""Somebody said so by hand. Beats everything."""
+CRM: Final = 80
+"""A CRM contact's or opportunity's account."""
+GROUP: Final = 60
+"""A ``group`` call or ``context.groupId``."""
+LINK: Final = 50
+"""Person links: ``identify``, ``alias``, and the address of a user."""
+PERSONAL_LINK: Final = 45
+"""A user's freemail address: it never hides the work address of the same user."""
+CRM_DOMAIN: Final = 40
+"""The CRM account that names an address's domain."""
+DOMAIN: Final = 20
+"""Nobody named the domain: it is an account of its own."""
+ITSELF: Final = 100
+"""What enters by an account node is that account's."""

@@ -1,0 +1,209 @@
+"""What a node does with a message: the protocol of the forest.
+
+Every function takes the step, changes the node's state, and lists sends through ``step.tell``. A message carries the
+value at the moment of sending, and between two nodes messages stay in order, so no epochs or revisions are needed
+(IDENTITY 9-14). ``handle`` is for messages of the log and of ``step.local`` alike; its caller loops over the latter.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from schemas.ids import ACCOUNT, VISITOR, kind
+from schemas.messages import (
+    Claim,
+    IdentityMessage,
+    Resolved,
+    Retract,
+    Root,
+    Subscribe,
+    Token,
+    Unsubscribe,
+)
+from stream.core.identity import registry
+from stream.core.identity.node import Held, NodeState, Subscriber, acceptable, level, node_key, subscriber_key
+from stream.core.identity.resolution import Decider, linked
+from stream.core.step import Step
+
+CHUNK: Final = 500
+"""Most subscribers told, and most records settled, in one step. 500 take about 3 ms; then others have their turn."""
+
+Settle = Callable[[Step, str, str, int, str], str]
+"""``settle(step, node, after, limit, cause)``: give the node's own records to their present owners.
+
+At most ``limit`` records whose key is above ``after`` ("" = from the first one). Returns the ``after`` to go on with,
+"" if none are left. It may ask ``owner_of`` but must not call ``link`` or ``observe``.
+"""
+
+
+class Woken(IdentityMessage, tag="N", frozen=True, gc=False):
+    """Within a step only: ``to`` has something to tell or to settle, once its caller is done with its records."""
+
+
+def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int = CHUNK) -> None:
+    """Let ``message.to`` take the message in. New messages to this partition's nodes are appended to ``step.local``.
+
+    Args:
+        step: of the frame.
+        message: one of ``schemas.messages.Identity``.
+        settle: see ``Settle``.
+        chunk: most subscribers to tell and most records to settle now; the rest waits for a token.
+    """
+    if registry.is_registry(message.to):
+        registry.take_in(step, message)
+        return
+    if isinstance(message, Subscribe):
+        _subscribe(step, message)
+    elif isinstance(message, Unsubscribe):
+        step.state.delete(subscriber_key(message.to, message.child))
+    elif isinstance(message, Resolved):
+        _resolved(step, message, settle, chunk)
+    elif isinstance(message, Claim):
+        _claim(step, message, settle, chunk)
+    elif isinstance(message, Retract):
+        _retract(step, message, settle, chunk)
+    elif isinstance(message, Root):
+        _root(step, message, settle, chunk)
+    elif isinstance(message, Token | Woken):
+        _go_on(step, message, settle, chunk)
+
+
+def opened(step: Step, name: str, cause: str) -> NodeState:
+    """The node's state; the first contact creates it and asks its default parent (IDENTITY 9)."""
+    state = step.state.get(node_key(name), NodeState)
+    if state is None:
+        state = NodeState()
+        relink(step, name, state, cause)
+        # Nobody subscribes to a node, and none but visitors have records, before the first contact.
+        state.telling = state.settling = None
+        step.state.put(node_key(name), state)
+    return state
+
+
+def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
+    """Claims or links changed: subscribe to who counts now, leave the others, work out the resolution anew."""
+    gated = state.waiting > 0
+    if kind(name) == VISITOR:
+        named = linked(state)
+        state.only = next(iter(named)) if len(named) == 1 else ""
+    decider = Decider(name, state, step.rules)
+    wanted = decider.parents()
+    for parent in wanted:
+        if parent not in state.parents:
+            state.parents[parent] = None
+            step.tell(Subscribe(parent, cause, name))
+    for parent in [p for p in state.parents if p not in wanted]:
+        del state.parents[parent]
+        step.tell(Unsubscribe(parent, cause, name))
+    refresh(step, decider, cause, gated=gated)
+
+
+def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
+    """Work out the resolution and note what has to hear of it. Nothing while a parent has not answered (IDENTITY 11).
+
+    Args:
+        step: of the frame.
+        decider: of the node.
+        cause: event that set it off.
+        gated: whether the gate was shut before this message; records that came meanwhile wait for it.
+    """
+    state = decider.state
+    state.waiting = sum(answer is None for answer in state.parents.values())
+    if state.waiting:
+        return
+    resolution = decider.resolution()
+    changed = resolution != state.resolution
+    if changed:
+        state.resolution = resolution
+        state.telling = ""
+        step.changed[decider.name] = cause
+    if changed or gated or decider.kind == VISITOR:
+        state.settling = ""
+
+
+def pump(step: Step, name: str, state: NodeState, settle: Settle, cause: str, chunk: int = CHUNK) -> None:
+    """Tell the next ``chunk`` subscribers, settle the next ``chunk`` records; a token brings the rest (IDENTITY 14).
+
+    Puts the state. A change while a token is out only sends the cursors back to the first: the token goes on.
+    """
+    if not state.token:
+        if state.telling is not None:
+            _tell_next(step, name, state, cause, chunk)
+        if state.settling is not None and not state.waiting:
+            step.state.put(node_key(name), state)  # settle asks owner_of
+            state.settling = settle(step, name, state.settling, chunk, cause) or None
+        if state.telling is not None or (state.settling is not None and not state.waiting):
+            state.token = True
+            step.tell(Token(name, cause))
+    step.state.put(node_key(name), state)
+
+
+def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) -> None:
+    prefix = subscriber_key(name, "")
+    found = step.state.scan(prefix, Subscriber, start=state.telling or "", limit=chunk + 1)
+    resolution = state.resolution
+    assert resolution is not None, "a fan-out starts with a resolution"
+    for subscriber, _ in found[:chunk]:
+        step.tell(Resolved(subscriber[len(prefix) :], cause, name, resolution))
+    state.telling = found[chunk][0] if len(found) > chunk else None
+
+
+def _subscribe(step: Step, message: Subscribe) -> None:
+    state = opened(step, message.to, message.cause)
+    step.state.put(subscriber_key(message.to, message.child), Subscriber())
+    if state.resolution is not None:
+        step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
+
+
+def _resolved(step: Step, message: Resolved, settle: Settle, chunk: int) -> None:
+    state = step.state.get(node_key(message.to), NodeState)
+    if state is None or message.parent not in state.parents:
+        return  # it unsubscribed meanwhile
+    if state.parents[message.parent] == message.resolution:
+        return
+    gated = state.waiting > 0
+    state.parents[message.parent] = message.resolution
+    refresh(step, Decider(message.to, state, step.rules), message.cause, gated=gated)
+    pump(step, message.to, state, settle, message.cause, chunk)
+
+
+def _claim(step: Step, message: Claim, settle: Settle, chunk: int) -> None:
+    if not acceptable(message):
+        return
+    state = opened(step, message.to, message.cause)
+    held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
+    present = state.claims.get(message.id)
+    if message.id in state.retracted or (present is not None and present.content() <= held.content()):
+        return
+    state.claims[message.id] = held
+    relink(step, message.to, state, message.cause)
+    pump(step, message.to, state, settle, message.cause, chunk)
+
+
+def _retract(step: Step, message: Retract, settle: Settle, chunk: int) -> None:
+    if level(message.to) < 0:
+        return
+    state = opened(step, message.to, message.cause)
+    if message.id in state.retracted:
+        return
+    state.retracted[message.id] = True
+    if state.claims.pop(message.id, None) is not None:
+        relink(step, message.to, state, message.cause)
+    pump(step, message.to, state, settle, message.cause, chunk)
+
+
+def _root(step: Step, message: Root, settle: Settle, chunk: int) -> None:
+    if kind(message.to) != ACCOUNT:
+        return
+    state = opened(step, message.to, message.cause)
+    state.root = "" if message.root == message.to else message.root
+    relink(step, message.to, state, message.cause)
+    pump(step, message.to, state, settle, message.cause, chunk)
+
+
+def _go_on(step: Step, message: Token | Woken, settle: Settle, chunk: int) -> None:
+    state = step.state.get(node_key(message.to), NodeState)
+    if state is None:
+        return
+    if isinstance(message, Token):
+        state.token = False
+    pump(step, message.to, state, settle, message.cause, chunk)

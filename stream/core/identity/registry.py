@@ -1,0 +1,105 @@
+"""The registry: one node per tenant that holds all merges of accounts (IDENTITY 7).
+
+Accounts never subscribe to accounts: merges as claims between them got stuck or went round for ever. Here the live
+merges are walked best-first; one counts if its loser has no winner yet and it closes no circle. Each account whose
+final root changed is told so.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from schemas.ids import ACCOUNT, REGISTRY, kind, node, tenant
+from schemas.messages import IdentityMessage, Merge, Retract, Root
+from stream.core.identity.node import level
+from stream.core.state import key
+from stream.core.step import Step
+
+
+class HeldMerge(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """A live merge. The order of the fields is the total order of contents: of two with one id the smaller counts."""
+
+    loser: str
+    winner: str
+    precedence: int
+    at: int
+
+
+class RegistryState(msgspec.Struct, array_like=True, gc=False):
+    """All merges of a tenant."""
+
+    merges: dict[str, HeldMerge] = msgspec.field(default_factory=dict)
+    """Live merges by id."""
+    retracted: dict[str, bool] = msgspec.field(default_factory=dict)
+    roots: dict[str, str] = msgspec.field(default_factory=dict)
+    """Account -> root that it was last told, where it is not itself."""
+
+
+def registry_node(tenant_id: str) -> str:
+    """Where a tenant's merges go."""
+    return node(tenant_id, REGISTRY, "accounts")
+
+
+def is_registry(name: str) -> bool:
+    """Whether a message to ``name`` is the registry's."""
+    return kind(name) == REGISTRY
+
+
+def take_in(step: Step, message: IdentityMessage) -> None:
+    """Add or retract a merge and tell the accounts whose root it changed."""
+    place = key("r", message.to)
+    state = step.state.get(place, RegistryState) or RegistryState()
+    if isinstance(message, Merge):
+        changed = _add(state, message)
+    elif isinstance(message, Retract) and message.id not in state.retracted:
+        state.retracted[message.id] = True
+        changed = True
+        state.merges.pop(message.id, None)
+    else:
+        return
+    if not changed:
+        return
+    after = roots(state.merges)
+    for account in sorted(after.keys() | state.roots.keys()):
+        root = after.get(account, account)
+        if root != state.roots.get(account, account):
+            step.tell(Root(account, message.cause, root))
+    state.roots = {account: root for account, root in after.items() if root != account}
+    step.state.put(place, state)
+
+
+def _add(state: RegistryState, merge: Merge) -> bool:
+    if merge.id in state.retracted or not _acceptable(merge):
+        return False
+    held = HeldMerge(merge.loser, merge.winner, merge.precedence, merge.at)
+    present = state.merges.get(merge.id)
+    if present is not None and present <= held:
+        return False
+    state.merges[merge.id] = held
+    return True
+
+
+def _acceptable(merge: Merge) -> bool:
+    ends = (merge.loser, merge.winner)
+    return merge.loser != merge.winner and all(
+        level(end) >= 0 and kind(end) == ACCOUNT and tenant(end) == tenant(merge.to) for end in ends
+    )
+
+
+def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
+    """Final root of every account that loses in an accepted merge."""
+    above: dict[str, str] = {}
+
+    def top(account: str) -> str:
+        path = []
+        while account in above:
+            path.append(account)
+            account = above[account]
+        return account
+
+    best_first = sorted(((m.precedence, m.at, merge_id) for merge_id, m in merges.items()), reverse=True)
+    for _, _, merge_id in best_first:
+        merge = merges[merge_id]
+        if merge.loser not in above and top(merge.winner) != merge.loser:
+            above[merge.loser] = merge.winner
+    return {account: top(account) for account in above}

@@ -1,0 +1,129 @@
+"""Whose a node is: the pure function from its claims and its parents' answers to account, rank and person.
+
+Account and person are resolved separately (docs/adr/0001): a user may have an address (who it is) and a group account
+(where it belongs), and both count.
+"""
+
+from typing import Final, NamedTuple
+
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, node, tenant, value
+from schemas.messages import BEGINNING, Owner, Resolution
+from schemas.rules import Rules
+from stream.core.identity import precedence
+from stream.core.identity.domains import domain_owns, is_role_address, work_domain
+from stream.core.identity.node import Held, NodeState, person_kind
+from stream.core.identity.timeline import Steps, canonical, strongest, value_at
+
+NOBODY: Final = Owner()
+
+
+class Decision(NamedTuple):
+    """The owner at one moment, and the source of the claim that decided it (for the audit)."""
+
+    owner: Owner
+    source: str
+
+
+class _Account(NamedTuple):
+    account: str
+    rank: int
+    source: str
+
+
+class Decider:
+    """A node's claims, made ready for look-ups at many times."""
+
+    __slots__ = ("domain", "kind", "links", "name", "owns", "rules", "state")
+
+    def __init__(self, name: str, state: NodeState, rules: Rules) -> None:
+        self.name = name
+        self.state = state
+        self.rules = rules
+        self.kind = kind(name)
+        self.domain = work_domain_node(name)
+        # A visitor's ordinary person claims count like the links of its sessions; only stronger ones override those.
+        floor = precedence.LINK if self.kind == VISITOR else -1
+        self.links: Steps[Held | None] = strongest(
+            (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
+        )
+        self.owns: Steps[Held | None] = strongest((i, h) for i, h in state.claims.items() if not person_kind(h.parent))
+
+    def parents(self) -> list[str]:
+        """Nodes to subscribe to, sorted."""
+        wanted = {held.parent for steps in (self.links, self.owns) for _, held in steps if held is not None}
+        if self.domain:
+            wanted.add(self.domain)
+        if self.kind == VISITOR:
+            wanted |= linked(self.state)
+        return sorted(wanted)
+
+    def resolution(self) -> Resolution:
+        """The whole step function (for a visitor: of its sessions without a user)."""
+        cuts = {start for steps in (self.links, self.owns) for start, _ in steps}
+        for answer in self.state.parents.values():
+            if answer is not None:
+                cuts.update(start for start, _ in answer)
+        return canonical((cut, self.at(cut).owner) for cut in sorted(cuts))
+
+    def at(self, at: int, via: str = "") -> Decision:
+        """The owner at ``at`` (ms); ``via`` is the user node of a visitor's session, "" if it has none."""
+        stated = value_at(self.links, at)
+        parent, source = (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
+        link = self._answer(parent, at) if parent else NOBODY
+        account = self._account(at, link, source)
+        return Decision(Owner(account.account, max(account.rank, 0), link.person or self._itself()), account.source)
+
+    def _account(self, at: int, link: Owner, link_source: str) -> _Account:
+        """The candidate with the highest rank; of equals the own claim, then the link's, then the domain's."""
+        if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
+            return _Account("", 0, "")
+        best = _Account("", -1, link_source if link is not NOBODY else "")
+        own = value_at(self.owns, at)
+        if own is not None:
+            account = self._answer(own.parent, at).account
+            if account:
+                best = _Account(account, own.precedence, own.source)
+        if link.account and link.rank > best.rank:
+            best = _Account(link.account, link.rank, link_source)
+        if self.domain:
+            default = self._answer(self.domain, at)
+            if default.account and default.rank > best.rank:
+                best = _Account(default.account, default.rank, "domain")
+        return best if best.account else self._default(best.source)
+
+    def _default(self, source: str) -> _Account:
+        if self.kind == DOMAIN:
+            return _Account(self.name, precedence.DOMAIN, "domain")
+        if self.kind == ACCOUNT:
+            root = self.state.root
+            return _Account(root or self.name, precedence.ITSELF, "merge" if root else "account")
+        return _Account("", 0, source)
+
+    def _itself(self) -> str:
+        """The node as a person, "" if it cannot be one."""
+        if self.kind == EMAIL:
+            return "" if is_role_address(value(self.name)) else self.name
+        return self.name if self.kind in {USER, VISITOR} else ""
+
+    def _answer(self, parent: str, at: int) -> Owner:
+        answer = self.state.parents.get(parent)
+        return NOBODY if answer is None else value_at(answer, at)
+
+
+def work_domain_node(name: str) -> str:
+    """The domain node that an email node belongs to by default; "" for freemail and for other kinds."""
+    if kind(name) != EMAIL:
+        return ""
+    domain = work_domain(value(name))
+    return node(tenant(name), DOMAIN, domain) if domain else ""
+
+
+def linked(state: NodeState) -> set[str]:
+    """All nodes that a visitor's sessions and person claims name. Order does not count: sort before sending."""
+    explicit = {h.parent for h in state.claims.values() if h.holds_ever() and person_kind(h.parent)}
+    return explicit | set(state.links)
+
+
+def first_resolution(name: str) -> Resolution:
+    """What a visitor or opportunity resolves to that nobody has said anything about."""
+    return ((BEGINNING, Owner("", 0, name if kind(name) != OPPORTUNITY else "")),)

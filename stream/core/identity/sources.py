@@ -1,0 +1,134 @@
+"""Which claims an event makes.
+
+Claims are for ever, so steady traffic must not add to them: a claim's id names source and parent only, and of two
+contents with one id the smaller, that is the earlier one, counts. "This user has that address" is therefore one claim
+with the time when it was first seen, however often it is repeated, and whatever the order. The node that the event
+enters by remembers what it told other nodes, so that a repeat sends nothing.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from schemas import event as kinds
+from schemas.event import Event
+from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, node
+from schemas.messages import BEGINNING, Claim
+from schemas.rules import Rules
+from stream.core.identity import crm, precedence
+from stream.core.identity.blocked import is_blocked
+from stream.core.identity.domains import work_domain
+from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.protocol import opened
+from stream.core.step import Step
+
+
+class Said(NamedTuple):
+    """A claim without its time."""
+
+    child: str
+    id: str
+    parent: str
+    precedence: int
+    source: str
+    historic: bool
+    """Holds from its event time on (back-stitched only if it is the first); else for all time."""
+
+
+def session_link(event: Event, rules: Rules) -> str:
+    """Whose session the event says it is: its user, else the address of a form; "" if it does not say.
+
+    Never both: a device with a user and an address would look shared (IDENTITY 8). The address becomes the user's.
+    """
+    if not event.visitor or event.type == kinds.ALIAS:
+        return ""
+    if event.user and not is_blocked(event.user, rules):
+        return node(event.tenant, USER, event.user)
+    return node(event.tenant, EMAIL, event.email) if event.email else ""
+
+
+def claims_of(event: Event, rules: Rules) -> list[Claim]:
+    """The claims that an event makes by itself, whatever came before. CRM objects need their history: ``observe``."""
+    return [_claim(said, event) for said in _said_by(event, rules)]
+
+
+def observe(step: Step, event: Event) -> None:
+    """Send the claims of an event that were not yet made. Idempotent, and the order of events does not count.
+
+    Call it for every event that is let in, duplicates with other contents included.
+    """
+    if event.type in crm.FOLDED:
+        crm.observe(step, event)
+    if not (event.email or event.group or event.type == kinds.ALIAS):
+        return
+    for said in _said_by(event, step.rules):
+        if _is_news(step, event, said):
+            step.tell(_claim(said, event))
+
+
+def _is_news(step: Step, event: Event, said: Said) -> bool:
+    if said.child == event.node:
+        state = step.state.get(node_key(event.node), NodeState)
+        held = None if state is None else state.claims.get(said.id)
+        return held is None or event.at < held.at
+    state = opened(step, event.node, event.id)
+    name = f"{said.child} {said.id}"
+    told = state.said.get(name)
+    if told is not None and told <= event.at:
+        return False
+    state.said[name] = event.at
+    step.state.put(node_key(event.node), state)
+    return True
+
+
+def _claim(said: Said, event: Event) -> Claim:
+    since = event.at if said.historic else BEGINNING
+    return Claim(
+        said.child,
+        event.id,
+        id=said.id,
+        parent=said.parent,
+        precedence=said.precedence,
+        at=event.at,
+        since=since,
+        source=said.source,
+    )
+
+
+def _said_by(event: Event, rules: Rules) -> list[Said]:
+    if event.type in crm.FOLDED:
+        return []
+    found: list[Said] = []
+    user = "" if is_blocked(event.user, rules) else event.user
+    if event.type == kinds.ALIAS:
+        if user and event.visitor and not is_blocked(event.visitor, rules):
+            found.append(_alias(event.tenant, event.visitor, user))
+        return found
+    if user and event.email:
+        found.append(_address(event.tenant, user, event.email))
+    if event.group and not is_blocked(event.group, rules):
+        if user:
+            found.append(_group(event.tenant, USER, user, event.group))
+        elif event.visitor:
+            found.append(_group(event.tenant, VISITOR, event.visitor, event.group))
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _alias(tenant: str, visitor: str, user: str) -> Said:
+    parent = node(tenant, USER, user)
+    return Said(node(tenant, VISITOR, visitor), f"alias {parent}", parent, precedence.LINK, "alias", historic=False)
+
+
+@lru_cache(maxsize=1 << 16)
+def _address(tenant: str, user: str, email: str) -> Said:
+    # For all time: who gives a work address after a private one was that person before, too.
+    parent = node(tenant, EMAIL, email)
+    strength = precedence.LINK if work_domain(email) else precedence.PERSONAL_LINK
+    return Said(node(tenant, USER, user), f"trait {parent}", parent, strength, "trait", historic=False)
+
+
+@lru_cache(maxsize=1 << 16)
+def _group(tenant: str, kind: str, child: str, group: str) -> Said:
+    # From its time on: who changes the account leaves the past with the old one.
+    parent = node(tenant, ACCOUNT, group)
+    return Said(node(tenant, kind, child), f"group {parent}", parent, precedence.GROUP, "group", historic=True)
