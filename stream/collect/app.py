@@ -1,0 +1,114 @@
+"""The collector's HTTP application: ingest paths, the tracker script, and what operations need.
+
+settings, config -> Collector -> start() -> port
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from stream.collect import answers
+from stream.collect.dead_letters import DeadLetters
+from stream.collect.endpoints import ENDPOINTS
+from stream.collect.enrich import Enricher
+from stream.collect.frames import Frames
+from stream.collect.ingest import Ingest
+from stream.collect.log import Log
+from stream.collect.metrics import Metrics
+from stream.collect.ticks import send_ticks
+from stream.settings import Config, Settings
+
+logger = structlog.get_logger(__name__)
+
+IDLE_S: Final = 65.0
+"""Idle connections are closed then; also the time a sender has for its request head. Load balancers idle at 60 s."""
+DRAIN_S: Final = 5.0
+
+
+class Collector:
+    """One collector: an HTTP server, its producer, its ticks. ``start`` and ``stop`` belong to one event loop."""
+
+    def __init__(self, settings: Settings, config: Config) -> None:
+        self.settings = settings
+        self._log = Log(settings)
+        self._frames = Frames(self._log.append, settings)
+        self._dead_letters = DeadLetters(self._log.append, settings)
+        self._metrics = Metrics(self._frames)
+        self._ingest = Ingest(
+            settings,
+            config,
+            enrich=Enricher(settings).edge,
+            frames=self._frames,
+            dead_letters=self._dead_letters,
+            metrics=self._metrics,
+        )
+        self._runner: web.AppRunner | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Serve. Returns: the port (the one the system chose, if the setting is 0)."""
+        self._log.start()
+        self._ticking = asyncio.create_task(send_ticks(self._log, self.settings), name="ticks")
+        runner = web.AppRunner(self.application(), access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=DRAIN_S)
+        self._runner = runner
+        await runner.setup()
+        site = web.TCPSite(runner, self.settings.host, self.settings.http_port, backlog=1024)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        logger.info("collecting", host=self.settings.host, port=port)
+        return port
+
+    async def stop(self) -> None:
+        """Take no more requests, answer those in hand, put everything on the log."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._frames.drain(DRAIN_S)
+        await self._log.stop()
+
+    def application(self) -> web.Application:
+        """All routes."""
+        app = web.Application(client_max_size=self.settings.max_body_bytes)
+        paths: dict[str, web.Resource] = {}
+        for endpoint in ENDPOINTS:
+            resource = paths.get(endpoint.path)
+            if resource is None:
+                resource = paths[endpoint.path] = app.router.add_resource(endpoint.path)
+                resource.add_route("OPTIONS", _preflight)
+            resource.add_route(endpoint.method, self._ingest.handler(endpoint))
+        app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
+        app.router.add_get("/healthz", _healthy)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._figures)
+        return app
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        ready = self._log.ready
+        return web.json_response({"ready": ready, "broker": ready}, status=200 if ready else 503)
+
+    async def _figures(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+async def _preflight(request: web.Request) -> web.Response:
+    return answers.preflight(request)
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.json_response({"alive": True})
+
+
+async def _segment_settings(request: web.Request) -> web.Response:
+    """What analytics-next asks its CDN for before it sends: one destination, us."""
+    key = request.match_info["key"]
+    response = web.json_response({"integrations": {"Segment.io": {"apiKey": key}}, "plan": {}})
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        answers.allow(response.headers, origin)
+    return response

@@ -1,0 +1,123 @@
+"""Request bodies: from bytes that strangers sent to JSON items that every later stage can decode.
+
+What passes here is UTF-8, has no lone surrogates and no NULs, nests at most DEPTH_LIMIT levels, and has no number that
+overflows a double. That is checked once, here, so that nobody after the log needs to.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from schemas.rejections import Rejected, RejectReason
+
+DEPTH_LIMIT: Final = 64
+"""Levels of nesting. Python's decoders give up at some hundreds, depending on who calls them: far below is the same
+for everybody."""
+BODY_KEPT: Final = 512 << 10
+"""Bytes of a refused thing that the dead letter keeps."""
+
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
+"""One escape of a JSON text; a surrogate pair is one. Escapes never overlap, so that ``\\\\u`` is not taken for one."""
+_BOM: Final = b"\xef\xbb\xbf"
+_object: Final = msgspec.json.Decoder(dict[str, object]).decode
+Properties = Raw | UnsetType
+
+
+def rejected(reason: RejectReason, detail: str, body: bytes | Raw = b"") -> Rejected:
+    """A refusal with as much of its bytes as a dead letter keeps."""
+    return Rejected(reason, detail, bytes(body)[:BODY_KEPT])
+
+
+def clean(body: bytes) -> bytes:
+    """The JSON text without byte-order mark, and without escapes that no text can hold (lone surrogates, NUL)."""
+    if body.startswith(_BOM):
+        body = body[3:]
+    # SURPRISE: a find of one byte is memchr; the find of two is ten times slower on bodies without a backslash.
+    if b"\\" in body and b"\\u" in body:
+        return _ESCAPE.sub(_harmless, body)
+    return body
+
+
+def _harmless(escape: re.Match[bytes]) -> bytes:
+    found = escape[0]
+    if found[1:2] != b"u" or len(found) != 6:  # noqa: PLR2004 - another escape, or a whole surrogate pair
+        return found
+    code = int(found[2:].decode("ascii"), base=16)
+    if code == 0:
+        return b""
+    return b"\\ufffd" if 0xD800 <= code <= 0xDFFF else found  # noqa: PLR2004
+
+
+def depth_fault(json: bytes | Raw) -> bool:
+    """Whether the JSON text nests deeper than DEPTH_LIMIT."""
+    data = bytes(json)
+    if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT:
+        return False
+    depth = 0
+    for token in _STRUCTURE.finditer(data):
+        first = token[0][0]
+        if first in b"{[":
+            depth += 1
+            if depth > DEPTH_LIMIT:
+                return True
+        elif first in b"}]":
+            depth -= 1
+    return False
+
+
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+def members(raw: Properties) -> tuple[Properties, dict[str, object]]:
+    """An object of the client's as the raw JSON that we keep, and its members.
+
+    Absent, null, empty and things that are no object (PHP writes ``[]`` for the empty one) become UNSET and {}.
+
+    Raises: msgspec.DecodeError, UnicodeDecodeError: it holds what JSON can say but nobody can hold (1e999).
+    """
+    if raw is UNSET or bytes(raw)[:1] != b"{":
+        return UNSET, {}
+    decoded = _object(raw)
+    return (raw, decoded) if decoded else (UNSET, decoded)
+
+
+def undecodable(error: Exception) -> RejectReason:
+    """Why decoding failed, by its exception."""
+    if isinstance(error, UnicodeDecodeError):
+        return RejectReason.NOT_UTF8
+    if isinstance(error, RecursionError):
+        return RejectReason.TOO_DEEP
+    return RejectReason.MALFORMED
+
+
+class Unfit(Exception):
+    """Thrown and caught within an adapter: this item cannot become an event."""
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding hostile JSON raises."""
+
+
+def checked(raw: bytes | Raw, max_bytes: int) -> bytes | Raw:
+    """``raw`` itself. Raises: Unfit if it is too large or nests too deep."""
+    if len(memoryview(raw)) > max_bytes:
+        raise Unfit(RejectReason.TOO_LARGE, f"more than {max_bytes} bytes")
+    if depth_fault(raw):
+        raise Unfit(RejectReason.TOO_DEEP, f"nested more than {DEPTH_LIMIT} levels")
+    return raw
+
+
+def refusal(error: Exception, raw: bytes | Raw) -> Rejected:
+    """The dead letter of an item that raised Unfit or one of UNREADABLE."""
+    if isinstance(error, Unfit):
+        return rejected(error.reason, error.detail, raw)
+    return rejected(undecodable(error), "it cannot be decoded", raw)

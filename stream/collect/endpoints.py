@@ -1,0 +1,44 @@
+"""The ingest paths: one row each, path -> adapter. A new source is a new row."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from stream.collect.adapters import segment
+from stream.collect.request import Adapter
+from stream.settings import Webhook
+
+Answer = Literal["json", "ok", "gif"]
+"""What success looks like: ``{"success": true}``, ``ok``, or a transparent pixel."""
+Genuine = Callable[[bytes, Mapping[str, str], Webhook, int], bool]
+"""(body, headers, webhook, now in ms): whether the provider's signature is right."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One path."""
+
+    path: str
+    """aiohttp's pattern; ``{name}`` is the webhook's name."""
+    summary: str
+    events_of: Adapter
+    method: Literal["GET", "POST"] = "POST"
+    answer: Answer = "json"
+    key_needed: bool = False
+    """Answer 401 to an unknown write key. Never for SDKs: they drop their data on 401 (DOMAIN 1.1)."""
+    network_cookie: bool = False
+    """Give the browser Snowplow's cookie ``sp``."""
+    provider: str = ""
+    """Webhooks only: the provider whose signature ``genuine`` checks."""
+    genuine: Genuine | None = None
+
+
+_SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias", "batch")
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *(
+        Endpoint(path=f"/v1/{name}", summary=f"Segment and RudderStack: {call}", events_of=segment.events_of)
+        for call in _SEGMENT_CALLS
+        for name in (call, call[0])
+    ),
+)

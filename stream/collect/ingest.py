@@ -1,0 +1,161 @@
+"""One ingest request from its bytes to its answer: read, adapt, put on the log, answer.
+
+The answer 200 says that every event is on the log and every refusal in the dead letters.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from schemas.errors import Retryable
+from schemas.rejections import Rejected, RejectReason
+from stream.collect import access, answers, network_id
+from stream.collect.dead_letters import DeadLetters
+from stream.collect.endpoints import Endpoint
+from stream.collect.frames import Frames
+from stream.collect.metrics import Metrics
+from stream.collect.request import Enrich, Parsed, Request
+from stream.settings import Config, Settings, Source, Webhook
+
+logger = structlog.get_logger(__name__)
+
+BODY_S: Final = 30.0
+"""A sender that needs longer for its body is broken or hostile; mobile networks deliver 500 KB in less."""
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Unanswerable(Exception):
+    """Thrown and caught here: the request got its error answer already."""
+
+    def __init__(self, answer: web.Response) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Ingest:
+    """Turns endpoints into aiohttp handlers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: Config,
+        *,
+        enrich: Enrich,
+        frames: Frames,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._sources: Mapping[str, Source] = {source.key: source for source in config.sources}
+        self._webhooks = {(hook.provider, hook.name): hook for hook in config.webhooks}
+        self._enrich = enrich
+        self._frames = frames
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+
+    def handler(self, endpoint: Endpoint) -> Handler:
+        """The handler of one endpoint."""
+        ingest = self._ingest
+        clock = time.perf_counter
+        answered = self._metrics.answered
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            started = clock()
+            try:
+                response = await ingest(endpoint, request)
+            except Unanswerable as unanswerable:
+                response = unanswerable.answer
+            except Retryable as refused:
+                response = answers.come_again(refused, request.headers.get("Origin"))
+            answered(response.status, clock() - started)
+            return response
+
+        return handle
+
+    async def _ingest(self, endpoint: Endpoint, http: web.Request) -> web.Response:
+        origin = http.headers.get("Origin")
+        body = await read_body(http) if endpoint.method == "POST" else b""
+        request = self._request(endpoint, http, body)
+        parsed = self._parsed(endpoint, body, request, origin)
+        if parsed.fault is not None:
+            return answers.bad_request(parsed.fault, origin)
+        await self._keep(endpoint, parsed, request.received_at)
+        response = answers.success(endpoint.answer, origin)
+        if request.network_id:
+            network_id.give(response, request.network_id)
+        return response
+
+    def _request(self, endpoint: Endpoint, http: web.Request, body: bytes) -> Request:
+        """What the adapter may know. Raises: Unanswerable with 401 or 404."""
+        headers = http.headers
+        source = access.source_of(headers, self._sources)
+        if endpoint.key_needed and source is None:
+            raise Unanswerable(answers.error(401, "unknown_key", "Authorization needs the write key of a source"))
+        received_at = time.time_ns() // 1_000_000
+        return Request(
+            received_at=received_at,
+            source=source,
+            sources=self._sources,
+            webhook=self._webhook(endpoint, http, body, received_at) if endpoint.provider else None,
+            path=http.path,
+            query=http.rel_url.raw_query_string if endpoint.method == "GET" else "",
+            headers=headers,
+            address=access.address_of(http, trust_forwarded=self._settings.trust_forwarded),
+            network_id=network_id.of(headers) if endpoint.network_cookie else "",
+            max_event_bytes=self._settings.max_event_bytes,
+            max_batch_events=self._settings.max_batch_events,
+            enrich=self._enrich,
+        )
+
+    def _webhook(self, endpoint: Endpoint, http: web.Request, body: bytes, now: int) -> Webhook:
+        webhook = self._webhooks.get((endpoint.provider, http.match_info["name"]))
+        if webhook is None:
+            raise Unanswerable(answers.error(404, "unknown_webhook", "no such webhook is configured"))
+        if endpoint.genuine is not None and not endpoint.genuine(body, http.headers, webhook, now):
+            self._metrics.rejected["bad_signature"] += 1
+            raise Unanswerable(answers.error(401, "bad_signature", "the signature is wrong"))
+        return webhook
+
+    def _parsed(self, endpoint: Endpoint, body: bytes, request: Request, origin: str | None) -> Parsed:
+        try:
+            parsed = endpoint.events_of(body, request)
+        except Exception:
+            # A bug of ours must not make SDKs send the same bytes for ever: the dead letters keep them for the repair.
+            logger.exception("an adapter failed: this is a bug", path=endpoint.path)
+            return Parsed([], [Rejected(RejectReason.BUG, endpoint.path, body)], source=request.source)
+        if not access.may_send(parsed.source, origin):
+            return Parsed([], [Rejected(RejectReason.BAD_VALUE, "Origin", body)], source=parsed.source)
+        return parsed
+
+    async def _keep(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
+        """Put everything on the log. Raises: Retryable."""
+        if parsed.rejected:
+            await asyncio.gather(
+                self._frames.submit(parsed.events),
+                self._dead_letters.submit(parsed.rejected, received_at, parsed.source),
+            )
+            self._metrics.rejected.update(refusal.reason.value for refusal in parsed.rejected)
+        else:
+            await self._frames.submit(parsed.events)
+        self._metrics.accepted[endpoint.path] += len(parsed.events)
+
+
+async def read_body(http: web.Request) -> bytes:
+    """The decompressed body. Raises: Unanswerable with 400 if it is too large, broken, or does not come."""
+    origin = http.headers.get("Origin")
+    try:
+        if http.content.is_eof():
+            return await http.read()
+        async with asyncio.timeout(BODY_S):
+            return await http.read()
+    except web.HTTPRequestEntityTooLarge:
+        fault = Rejected(RejectReason.TOO_LARGE, "the body is larger than the limit")
+    except TimeoutError:
+        fault = Rejected(RejectReason.MALFORMED, f"the body did not come within {BODY_S:g} s")
+    except (web.RequestPayloadError, web.HTTPException):
+        fault = Rejected(RejectReason.MALFORMED, "the body ends early or its Content-Encoding is wrong")
+    raise Unanswerable(answers.bad_request(fault, origin))
