@@ -57,11 +57,10 @@ class PartitionStore:
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.db = Rdict(str(path), _options())
-        self.next_offset = int(self.db.get(OFFSET_KEY) or b"0")
-        self.committed_offset = self.next_offset
-        packed = self.db.get(MARKS_KEY)
-        self.marks: dict[str, int] = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+        self.next_offset = self.committed_offset = 0
+        self.marks: dict[str, int] = {}
         self._marks_moved = False
+        self.reload()
         self._young: dict[str, msgspec.Struct] = {}
         self._old: dict[str, msgspec.Struct] = {}
         self._changed: dict[str, msgspec.Struct | None] = {}
@@ -123,6 +122,12 @@ class PartitionStore:
 
     # -- what the shell uses --------------------------------------------------------------------------------------
 
+    def reload(self) -> None:
+        """Take offset and marks from RocksDB, after ``__init__`` or a restore; nothing may be in flight."""
+        self.next_offset = self.committed_offset = int(self.db.get(OFFSET_KEY) or b"0")
+        packed = self.db.get(MARKS_KEY)
+        self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+
     def mark(self, source: str, order: int) -> None:
         """Remember that everything from ``source`` up to ``order`` has been applied."""
         self.marks[source] = order
@@ -140,6 +145,18 @@ class PartitionStore:
         self._marks_moved = False
         self.next_offset = next_offset
         return Batch(next_offset, values, marks)
+
+    def rollback(self) -> None:
+        """Forget what the running step changed since the last ``seal``: our own code failed in it.
+
+        The objects in the cache may be half changed, so all of them go.
+        """
+        for name in self._changed:
+            if name not in self._pending:
+                self._forget_overlay(name)
+        self._changed = {}
+        self._young = {}
+        self._old = {}
 
     def commit(self, batch: Batch) -> None:
         """Write a sealed batch and its offset atomically. Batches are committed in the order they were sealed."""
@@ -161,6 +178,12 @@ class PartitionStore:
                 del self._pending[name]
                 if name not in self._changed:
                     self._forget_overlay(name)
+
+    def clear(self) -> None:
+        """Remove everything: the state will be built anew from the log. Nothing may be in flight."""
+        self.db.delete_range(b"", b"\xff")
+        self.rollback()
+        self.reload()
 
     def close(self) -> None:
         """Give the files up; the store must not be used afterwards."""

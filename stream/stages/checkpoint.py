@@ -1,0 +1,144 @@
+"""Checkpoints: a copy of the state in a compacted topic, so that a worker with an empty disk can take over.
+
+Keys that changed since the last checkpoint are read from one snapshot of the store, produced keyed, and closed by a mark
+record (offset and marks of that snapshot). Only then is the log position behind the mark saved. Recovery reads up to the
+saved position, never beyond: a checkpoint that a crash cut short does not count. What came after the mark is
+in the input log, and catching up applies it again (the outputs are dropped downstream by their addresses).
+
+Every record carries the epoch of the process that wrote it. If a paused former owner wakes up and writes among the
+records of the new one, a lower epoch follows a higher: such a checkpoint is not trusted, and the state is built again
+from the whole input log.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Final
+
+import msgspec
+import structlog
+from rocksdict import RdictIter, WriteBatch
+
+from schemas.codec import state_encoder
+from stream.stages.compute import Stage
+from stream.stages.log import Log
+from stream.stages.store import MARKS_KEY, OFFSET_KEY, UNSAVED_END, UNSAVED_PREFIX, PartitionStore
+
+MARK_KEY: Final = b"\x01mark"
+EPOCH_HEADER: Final = "epoch"
+_CHUNK: Final = 1000
+"""Keys read and sent before the loop may do something else."""
+_SHARE: Final = 20
+"""A checkpoint may cost a twentieth of the time: under load the pause grows with what the last one took."""
+
+log = structlog.get_logger()
+
+
+class Mark(msgspec.Struct):
+    """The end of a checkpoint: what the state before it is the state of."""
+
+    next_offset: int
+    marks: dict[str, int]
+
+
+async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Log) -> None:
+    """Fill an empty store from the last whole checkpoint; leave it empty if there is none."""
+    end = await topic.saved_position(_group(stage), stage.state, partition)
+    if end == 0:
+        return
+    began = time.monotonic()
+    write, waiting, count = WriteBatch(raw_mode=True), 0, 0
+    mark: Mark | None = None
+    epoch = 0
+    first, _ = await topic.bounds(stage.state, partition)
+    async for record in topic.read(stage.state, partition, first, end):
+        before, epoch = epoch, int(dict(record.headers)[EPOCH_HEADER])
+        if epoch < before:
+            log.warning(
+                "two workers wrote one checkpoint; replaying the whole log", stage=stage.name, partition=partition
+            )
+            store.clear()
+            return
+        if record.key == MARK_KEY:
+            mark = msgspec.msgpack.decode(record.value, type=Mark)
+            continue
+        if record.value is None:
+            write.delete(record.key)
+        else:
+            write.put(record.key, record.value)
+        waiting += 1
+        count += 1
+        if waiting >= _CHUNK:
+            store.db.write(write)
+            write, waiting = WriteBatch(raw_mode=True), 0
+    assert mark is not None, "the saved position lies behind a mark"
+    write.put(OFFSET_KEY, b"%d" % mark.next_offset)
+    write.put(MARKS_KEY, state_encoder.encode(mark.marks))
+    store.db.write(write)
+    store.reload()
+    log.info(
+        "state restored from its checkpoint",
+        stage=stage.name,
+        partition=partition,
+        keys=count,
+        seconds=round(time.monotonic() - began, 2),
+    )
+
+
+async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic: Log, epoch: int) -> int:
+    """Write one checkpoint; returns the number of keys in it (0: nothing changed since the last)."""
+    headers = [(EPOCH_HEADER, b"%d" % epoch)]
+    snapshot = store.db.snapshot()
+    cursor = snapshot.iter()
+    raw = _value(cursor, OFFSET_KEY)
+    names = _unsaved(cursor)
+    if raw is None or not names:
+        return 0
+    next_offset = int(raw)
+    keys = list(names)
+    for start in range(0, len(keys), _CHUNK):
+        pairs = [(key, _value(cursor, key)) for key in keys[start : start + _CHUNK]]
+        await topic.produce_pairs(stage.state, partition, pairs, headers)
+    packed = _value(cursor, MARKS_KEY)
+    marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+    mark = state_encoder.encode(Mark(next_offset, marks))
+    position = await topic.produce_pairs(stage.state, partition, [(MARK_KEY, mark)], headers)
+    await topic.save_position(_group(stage), stage.state, partition, position)
+    with contextlib.suppress(
+        Exception
+    ):  # a store that was closed meanwhile keeps its list: the next checkpoint is larger
+        store.db.delete_range(UNSAVED_PREFIX, UNSAVED_PREFIX + b"%016x" % (next_offset + 1))
+    return len(keys)
+
+
+async def keep_checkpoints(stage: Stage, partition: int, store: PartitionStore, topic: Log, every_s: float) -> None:
+    """Write checkpoints for ever, ``every_s`` apart or less often if they are large."""
+    epoch = time.time_ns() // 1_000_000
+    pause = every_s
+    while True:
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        await checkpoint(stage, partition, store, topic, epoch)
+        pause = max(every_s, _SHARE * (time.monotonic() - began))
+
+
+def _value(cursor: RdictIter, key: bytes) -> bytes | None:
+    """A snapshot's value of ``key``. Its own look-up raises a bare Exception for a missing key; a cursor does not."""
+    cursor.seek(key)
+    found: bytes | None = cursor.value() if cursor.valid() and cursor.key() == key else None
+    return found
+
+
+def _unsaved(cursor: RdictIter) -> dict[bytes, None]:
+    """Keys changed since the last checkpoint, oldest first."""
+    names: dict[bytes, None] = {}
+    cursor.seek(UNSAVED_PREFIX)
+    while cursor.valid() and cursor.key() < UNSAVED_END:
+        for name in msgspec.msgpack.decode(cursor.value(), type=list[str]):
+            names[name.encode()] = None
+        cursor.next()
+    return names
+
+
+def _group(stage: Stage) -> str:
+    return stage.state

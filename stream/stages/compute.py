@@ -1,0 +1,249 @@
+"""From one input record to its outputs: the pure middle of a stage, between the log and the core.
+
+Decodes the record, lets the core decide, packs what it decided into output records. No I/O: state is behind the store,
+and what to send is returned. The same record on the same state gives the same bytes.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas import topics
+from schemas.address import MAX_PARTS, address, parse
+from schemas.codec import json_encoder
+from schemas.errors import Fatal
+from schemas.ids import derived_id
+from schemas.messages import Control
+from schemas.rejections import Rejected, RejectReason, dead_letter
+from schemas.rules import Rules
+from stream.core.step import Step
+from stream.stages.store import Batch, PartitionStore
+
+LARGEST_INPUT: Final = 4 << 20
+"""Bytes of a frame that we read; a larger one (never ours) is dead-lettered whole."""
+_MOST_BUGS: Final = 100
+"""Items of one record that our own code may fail on before the worker stops: then it is not the data."""
+_control = msgspec.json.Decoder(Control)
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record of an input topic."""
+
+    offset: int
+    at: int
+    """Append time, ms."""
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """One record to produce."""
+
+    topic: str
+    partition: int
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """What makes a stage: its topics, the shape of its items by record kind, and the core's functions for them."""
+
+    name: str
+    input: str
+    facts: str
+    state: str
+    default_kind: str
+    decoders: dict[str, msgspec.json.Decoder[Any]]
+    apply: dict[str, Callable[[Step, Sequence[Any]], None]]
+    rules_of: Callable[[PartitionStore], Rules]
+    largest_output: int = 4 << 20
+    """Bytes of an output record; the topics take twice that."""
+
+
+class Work:
+    """A record being computed: collects what comes of it."""
+
+    def __init__(self, stage: Stage, store: PartitionStore, record: Record, partition: int, partitions: int) -> None:
+        self.stage = stage
+        self.store = store
+        self.record = record
+        rules = stage.rules_of(store)
+        self.step = Step(store, rules, partition=partition, partitions=partitions, offset=record.offset, at=record.at)
+
+    def reject(self, line: int, rejected: Rejected) -> None:
+        """Dead-letter one line, with its address."""
+        where = f"{self.stage.input}/{self.step.partition}/{self.record.offset}/{line}"
+        letter = dead_letter(
+            rejected,
+            letter_id=derived_id("dead", where),
+            received_at=self.record.at,
+            tenant="default",
+            source=self.stage.name,
+            address=where,
+        )
+        self.step.sends.setdefault((topics.DEAD_LETTERS, self.step.partition), []).append(json_encoder.encode(letter))
+
+
+def compute(
+    stage: Stage, store: PartitionStore, record: Record, *, partition: int, partitions: int
+) -> tuple[Batch, list[Output]]:
+    """Apply ``record`` to ``store`` and list what must be produced before the batch may be committed.
+
+    A record whose source address was already applied changes nothing but the offset.
+
+    Raises: Fatal if our own code fails on most of the record.
+    """
+    source = record.headers.get(topics.SOURCE_HEADER)
+    if source is not None:
+        origin, position = parse(source)
+        if position <= store.marks.get(origin, -1):
+            return store.seal(record.offset + 1), []
+        store.mark(origin, position)
+    work = Work(stage, store, record, partition, partitions)
+    kind = record.headers.get(topics.KIND_HEADER, stage.default_kind.encode()).decode("ascii", "replace")
+    items = _items(work, kind)
+    batch = _apply(work, kind, items)
+    return batch, _outputs(stage, work.step)
+
+
+def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
+    """The record's items with their line numbers; undecodable lines go to the dead letters."""
+    value = work.record.value
+    decoder = _control if kind == topics.CONTROL_FRAME else work.stage.decoders.get(kind)
+    if decoder is None or len(value) > LARGEST_INPUT:
+        reason = RejectReason.UNSUPPORTED if decoder is None else RejectReason.TOO_LARGE
+        work.reject(
+            0, Rejected(reason, f"a record of kind {kind[:40]!r} and {len(value)} bytes", value[:LARGEST_INPUT])
+        )
+        return []
+    try:
+        return list(enumerate(decoder.decode_lines(value)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return list(_line_by_line(work, decoder))
+
+
+def _line_by_line(work: Work, decoder: msgspec.json.Decoder[Any]) -> Sequence[tuple[int, Any]]:
+    items = []
+    for number, line in enumerate(work.record.value.split(b"\n")):
+        if not line.strip():
+            continue
+        try:
+            items.append((number, decoder.decode(line)))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            work.reject(number, Rejected(RejectReason.MALFORMED, str(error)[:200], line))
+    return items
+
+
+def _apply(work: Work, kind: str, items: list[tuple[int, Any]]) -> Batch:
+    core = work.stage.apply.get(kind)
+    if core is not None and items:
+        try:
+            core(work.step, [item for _, item in items])
+        except Exception:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
+            return _one_by_one(work, core, items)
+    return work.store.seal(work.record.offset + 1)
+
+
+def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]]) -> Batch:
+    """Our code failed on the whole: dead-letter the item that it cannot digest, keep all the others."""
+    work.store.rollback()
+    work.step = _empty_like(work.step, keep=topics.DEAD_LETTERS)
+    whole = Batch(work.record.offset + 1, {}, None)
+    bugs = 0
+    for number, item in items:
+        before = _lengths(work.step)
+        try:
+            core(work.step, [item])
+        except Exception as bug:  # noqa: BLE001
+            bugs += 1
+            work.store.rollback()
+            _truncate(work.step, before)
+            _blame(work, number, item, bug, bugs)
+        part = work.store.seal(whole.next_offset)
+        whole.values |= part.values
+        whole.marks = part.marks or whole.marks
+    return whole
+
+
+def _blame(work: Work, number: int, item: object, bug: Exception, bugs: int) -> None:
+    where = f"{work.stage.input}/{work.step.partition}/{work.record.offset}"
+    text = f"{type(bug).__name__} in stage {work.stage.name}"
+    if bugs > _MOST_BUGS:
+        raise Fatal(f"{text}: our code failed on {bugs} items of {where}; this is a bug, not bad data") from bug
+    work.reject(number, Rejected(RejectReason.BUG, text, json_encoder.encode(item)))
+
+
+def _empty_like(step: Step, keep: str) -> Step:
+    fresh = Step(
+        step.state, step.rules, partition=step.partition, partitions=step.partitions, offset=step.offset, at=step.at
+    )
+    fresh.sends = {place: list(lines) for place, lines in step.sends.items() if place[0] == keep}
+    return fresh
+
+
+def _lengths(step: Step) -> tuple[dict[str, int], dict[tuple[str, int], int]]:
+    return {t: len(r) for t, r in step.rows.items()}, {p: len(s) for p, s in step.sends.items()}
+
+
+def _truncate(step: Step, before: tuple[dict[str, int], dict[tuple[str, int], int]]) -> None:
+    step.local.clear()
+    for table, rows in step.rows.items():
+        del rows[before[0].get(table, 0) :]
+    for place, lines in step.sends.items():
+        del lines[before[1].get(place, 0) :]
+
+
+def _outputs(stage: Stage, step: Step) -> list[Output]:
+    home = (stage.input, step.partition, step.offset)
+    outputs = [
+        Output(stage.facts, step.partition, value, _headers(home, part))
+        for part, value in enumerate(_fact_values(step.rows, stage.largest_output))
+    ]
+    for (topic, partition), lines in step.sends.items():
+        # People and other programs read these two: one message a record.
+        single = topic in {topics.ALERTS, topics.DEAD_LETTERS}
+        values = lines if single else [b"\n".join(chunk) for chunk in _chunks(lines, stage.largest_output)]
+        kind = [] if single else [(topics.KIND_HEADER, topics.MESSAGE_FRAME.encode())]
+        outputs += [Output(topic, partition, v, _headers(home, part) + kind) for part, v in enumerate(values)]
+    return outputs
+
+
+def _headers(home: tuple[str, int, int], part: int) -> list[tuple[str, bytes]]:
+    assert part < MAX_PARTS, "a frame's outputs for one partition are bounded"
+    return [(topics.SOURCE_HEADER, address(*home, part))]
+
+
+def _fact_values(rows: dict[str, list[bytes]], largest: int) -> list[bytes]:
+    """Fact records (``schemas.facts``): usually one; more where a conversion books tens of thousands of rows."""
+    values = []
+    index: list[tuple[str, int, int]] = []
+    blocks: list[bytes] = []
+    size = 0
+    for table, encoded in rows.items():
+        for chunk in _chunks(encoded, largest):
+            block = b"\n".join(chunk) + b"\n"
+            if index and size + len(block) > largest:
+                values.append(json_encoder.encode(index) + b"\n" + b"".join(blocks))
+                index, blocks, size = [], [], 0
+            index.append((table, len(chunk), len(block)))
+            blocks.append(block)
+            size += len(block)
+    if index:
+        values.append(json_encoder.encode(index) + b"\n" + b"".join(blocks))
+    return values
+
+
+def _chunks(lines: list[bytes], largest: int) -> list[list[bytes]]:
+    """``lines`` in runs of at most the largest output (a single line is never cut)."""
+    if sum(map(len, lines)) + len(lines) <= largest:
+        return [lines] if lines else []
+    chunks: list[list[bytes]] = [[]]
+    size = 0
+    for line in lines:
+        if size + len(line) > largest and chunks[-1]:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(line)
+        size += len(line) + 1
+    return chunks

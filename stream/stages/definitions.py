@@ -1,0 +1,37 @@
+"""The stages: which topic each reads, what it may find there, and which of the core's functions decide."""
+
+from typing import Final
+
+import msgspec
+
+from schemas import topics
+from schemas.event import Event
+from schemas.messages import Account, Identity
+from stream.core import account, stitch
+from stream.stages.compute import Stage
+
+STITCH: Final = Stage(
+    name="stitch",
+    input=topics.EVENTS,
+    facts=topics.STITCH_FACTS,
+    state=topics.STITCH_STATE,
+    default_kind=topics.EVENT_FRAME,
+    decoders={topics.EVENT_FRAME: msgspec.json.Decoder(Event), topics.MESSAGE_FRAME: msgspec.json.Decoder(Identity)},
+    apply={
+        topics.EVENT_FRAME: stitch.events_step,
+        topics.MESSAGE_FRAME: stitch.messages_step,
+        topics.CONTROL_FRAME: stitch.control_step,
+    },
+    rules_of=stitch.rules_of,
+)
+ACCOUNT: Final = Stage(
+    name="account",
+    input=topics.ACCOUNTS,
+    facts=topics.ACCOUNT_FACTS,
+    state=topics.ACCOUNT_STATE,
+    default_kind=topics.MESSAGE_FRAME,
+    decoders={topics.MESSAGE_FRAME: msgspec.json.Decoder(Account)},
+    apply={topics.MESSAGE_FRAME: account.messages_step, topics.CONTROL_FRAME: account.control_step},
+    rules_of=account.rules_of,
+)
+STAGES: Final = {stage.name: stage for stage in (STITCH, ACCOUNT)}
