@@ -6,7 +6,7 @@ value at the moment of sending, and between two nodes messages stay in order, so
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.ids import ACCOUNT, VISITOR, kind
 from schemas.messages import (
@@ -35,6 +35,13 @@ At most ``limit`` records whose key is above ``after`` ("" = from the first one)
 """
 
 
+class Turn(NamedTuple):
+    """How a node works off what it owes: who settles its records, and how much in one step."""
+
+    settle: Settle
+    chunk: int
+
+
 class Woken(IdentityMessage, tag="N", frozen=True, gc=False):
     """Within a step only: ``to`` has something to tell or to settle, once its caller is done with its records."""
 
@@ -51,20 +58,21 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
     if registry.is_registry(message.to):
         registry.take_in(step, message)
         return
+    turn = Turn(settle, chunk)
     if isinstance(message, Subscribe):
         _subscribe(step, message)
     elif isinstance(message, Unsubscribe):
         step.state.delete(subscriber_key(message.to, message.child))
     elif isinstance(message, Resolved):
-        _resolved(step, message, settle, chunk)
+        _resolved(step, message, turn)
     elif isinstance(message, Claim):
-        _claim(step, message, settle, chunk)
+        _claim(step, message, turn)
     elif isinstance(message, Retract):
-        _retract(step, message, settle, chunk)
+        _retract(step, message, turn)
     elif isinstance(message, Root):
-        _root(step, message, settle, chunk)
+        _root(step, message, turn)
     elif isinstance(message, Token | Woken):
-        _go_on(step, message, settle, chunk)
+        _go_on(step, message, turn)
 
 
 def opened(step: Step, name: str, cause: str) -> NodeState:
@@ -115,22 +123,23 @@ def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
     if changed:
         state.resolution = resolution
         state.telling = ""
+    if changed or gated:
         step.changed[decider.name] = cause
     if changed or gated or decider.kind == VISITOR:
         state.settling = ""
 
 
-def pump(step: Step, name: str, state: NodeState, settle: Settle, cause: str, chunk: int = CHUNK) -> None:
-    """Tell the next ``chunk`` subscribers, settle the next ``chunk`` records; a token brings the rest (IDENTITY 14).
+def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> None:
+    """Tell the next subscribers and settle the next records, a chunk each; a token brings the rest (IDENTITY 14).
 
     Puts the state. A change while a token is out only sends the cursors back to the first: the token goes on.
     """
     if not state.token:
         if state.telling is not None:
-            _tell_next(step, name, state, cause, chunk)
+            _tell_next(step, name, state, cause, turn.chunk)
         if state.settling is not None and not state.waiting:
             step.state.put(node_key(name), state)  # settle asks owner_of
-            state.settling = settle(step, name, state.settling, chunk, cause) or None
+            state.settling = turn.settle(step, name, state.settling, turn.chunk, cause) or None
         if state.telling is not None or (state.settling is not None and not state.waiting):
             state.token = True
             step.tell(Token(name, cause))
@@ -154,7 +163,7 @@ def _subscribe(step: Step, message: Subscribe) -> None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
 
 
-def _resolved(step: Step, message: Resolved, settle: Settle, chunk: int) -> None:
+def _resolved(step: Step, message: Resolved, turn: Turn) -> None:
     state = step.state.get(node_key(message.to), NodeState)
     if state is None or message.parent not in state.parents:
         return  # it unsubscribed meanwhile
@@ -163,10 +172,10 @@ def _resolved(step: Step, message: Resolved, settle: Settle, chunk: int) -> None
     gated = state.waiting > 0
     state.parents[message.parent] = message.resolution
     refresh(step, Decider(message.to, state, step.rules), message.cause, gated=gated)
-    pump(step, message.to, state, settle, message.cause, chunk)
+    pump(step, message.to, state, message.cause, turn)
 
 
-def _claim(step: Step, message: Claim, settle: Settle, chunk: int) -> None:
+def _claim(step: Step, message: Claim, turn: Turn) -> None:
     if not acceptable(message):
         return
     state = opened(step, message.to, message.cause)
@@ -176,10 +185,10 @@ def _claim(step: Step, message: Claim, settle: Settle, chunk: int) -> None:
         return
     state.claims[message.id] = held
     relink(step, message.to, state, message.cause)
-    pump(step, message.to, state, settle, message.cause, chunk)
+    pump(step, message.to, state, message.cause, turn)
 
 
-def _retract(step: Step, message: Retract, settle: Settle, chunk: int) -> None:
+def _retract(step: Step, message: Retract, turn: Turn) -> None:
     if level(message.to) < 0:
         return
     state = opened(step, message.to, message.cause)
@@ -188,22 +197,22 @@ def _retract(step: Step, message: Retract, settle: Settle, chunk: int) -> None:
     state.retracted[message.id] = True
     if state.claims.pop(message.id, None) is not None:
         relink(step, message.to, state, message.cause)
-    pump(step, message.to, state, settle, message.cause, chunk)
+    pump(step, message.to, state, message.cause, turn)
 
 
-def _root(step: Step, message: Root, settle: Settle, chunk: int) -> None:
+def _root(step: Step, message: Root, turn: Turn) -> None:
     if kind(message.to) != ACCOUNT:
         return
     state = opened(step, message.to, message.cause)
     state.root = "" if message.root == message.to else message.root
     relink(step, message.to, state, message.cause)
-    pump(step, message.to, state, settle, message.cause, chunk)
+    pump(step, message.to, state, message.cause, turn)
 
 
-def _go_on(step: Step, message: Token | Woken, settle: Settle, chunk: int) -> None:
+def _go_on(step: Step, message: Token | Woken, turn: Turn) -> None:
     state = step.state.get(node_key(message.to), NodeState)
     if state is None:
         return
     if isinstance(message, Token):
         state.token = False
-    pump(step, message.to, state, settle, message.cause, chunk)
+    pump(step, message.to, state, message.cause, turn)

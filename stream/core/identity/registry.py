@@ -91,9 +91,7 @@ def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
     above: dict[str, str] = {}
 
     def top(account: str) -> str:
-        path = []
         while account in above:
-            path.append(account)
             account = above[account]
         return account
 

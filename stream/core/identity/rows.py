@@ -4,6 +4,7 @@ from typing import Final
 
 from schemas.facts import IdentityRow
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, tenant, value
+from schemas.messages import Resolution
 from stream.core.identity.node import NodeState, node_key
 from stream.core.identity.resolution import Decider
 from stream.core.step import Step
@@ -19,18 +20,19 @@ KINDS: Final = {
 
 
 def flush(step: Step) -> None:
-    """Book one ``IdentityRow`` for each node whose resolution changed in this step. Call it once, at its end."""
+    """Book one ``IdentityRow`` for each node whose resolution changed in this step. Call it once, at its end.
+
+    A node whose gate is shut is left out: it is booked when the gate opens.
+    """
     for name, cause in step.changed.items():
         state = step.state.get(node_key(name), NodeState)
-        if state is not None and state.resolution is not None:
-            step.fact("identity", _row(step, name, state, cause))
+        if state is not None and state.resolution is not None and not state.waiting:
+            step.fact("identity", _row(step, name, state, state.resolution, cause))
     step.changed.clear()
 
 
-def _row(step: Step, name: str, state: NodeState, cause: str) -> IdentityRow:
-    resolution = state.resolution or ()
-    # A gated node still publishes its last resolution, while its claims already say something else.
-    decider = None if state.waiting else Decider(name, state, step.rules)
+def _row(step: Step, name: str, state: NodeState, resolution: Resolution, cause: str) -> IdentityRow:
+    decider = Decider(name, state, step.rules)
     return IdentityRow(
         tenant=tenant(name),
         node=name[name.index("/") + 1 :],
@@ -38,7 +40,7 @@ def _row(step: Step, name: str, state: NodeState, cause: str) -> IdentityRow:
         since=[start for start, _ in resolution],
         person_id=[value(owner.person) if owner.person else "" for _, owner in resolution],
         account_id=[value(owner.account) if owner.account else "" for _, owner in resolution],
-        source=[decider.at(start).source if decider else "" for start, _ in resolution],
+        source=[decider.at(start).source for start, _ in resolution],
         version=step.offset,
         recorded_at=step.at,
         cause_event_id=cause,

@@ -68,8 +68,10 @@ def observe(step: Step, event: Event) -> None:
 def _is_news(step: Step, event: Event, said: Said) -> bool:
     if said.child == event.node:
         state = step.state.get(node_key(event.node), NodeState)
-        held = None if state is None else state.claims.get(said.id)
-        return held is None or event.at < held.at
+        if state is None:
+            return True
+        held = state.claims.get(said.id)
+        return said.id not in state.retracted and (held is None or event.at < held.at)
     state = opened(step, event.node, event.id)
     name = f"{said.child} {said.id}"
     told = state.said.get(name)
@@ -95,7 +97,7 @@ def _claim(said: Said, event: Event) -> Claim:
 
 
 def _said_by(event: Event, rules: Rules) -> list[Said]:
-    if event.type in crm.FOLDED:
+    if event.type in {kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY}:
         return []
     found: list[Said] = []
     user = "" if is_blocked(event.user, rules) else event.user
@@ -105,7 +107,7 @@ def _said_by(event: Event, rules: Rules) -> list[Said]:
         return found
     if user and event.email:
         found.append(_address(event.tenant, user, event.email))
-    if event.group and not is_blocked(event.group, rules):
+    if event.group and event.type != kinds.CRM_CONTACT and not is_blocked(event.group, rules):
         if user:
             found.append(_group(event.tenant, USER, user, event.group))
         elif event.visitor:
