@@ -9,7 +9,8 @@ A fact record's value is one index line and then the blocks, one a table, in the
 Every row ends with its address ``_p,_o,_i``: partition and offset of the input frame and the row's number in the
 frame's table, so that ``count() - uniqExact(_p,_o,_i)`` is 0 as long as nothing was written twice. ``version`` of the
 mutable tables is the input offset: for one key it only grows, since a key lives in one partition.
-Times are integer ms (ClickHouse reads them as DateTime64(3)). Nodes are given without their tenant prefix.
+Times are integer ms, also in the tables (JSONEachRow would read an integer into DateTime64 as seconds); the views make
+DateTime64(3, 'UTC') of them. Nodes are given without their tenant prefix.
 """
 
 import msgspec
@@ -312,3 +313,24 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "costs": CostRow,
 }
 """Table name -> row shape. The DDL in ``schemas/clickhouse`` has exactly these columns in this order (tested)."""
+
+
+class DeadLetterRow(msgspec.Struct, gc=False):
+    """``dead_letters``: a ``schemas.rejections.DeadLetter`` with its address on the ``dead-letters`` topic."""
+
+    tenant: str
+    id: str
+    received_at: int
+    source: str
+    reason: str
+    detail: str
+    body: str
+    """Base64."""
+    address: str
+    _p: int
+    _o: int
+    _i: int
+
+
+DEAD_LETTERS_TABLE = "dead_letters"
+"""Written by the sink itself, from the ``dead-letters`` topic."""

@@ -1,0 +1,12 @@
+-- What was spent, the newest report of each channel, campaign and day.
+CREATE OR REPLACE VIEW v_costs AS
+SELECT
+    tenant,
+    day,
+    channel,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    amount,
+    currency
+FROM costs FINAL;

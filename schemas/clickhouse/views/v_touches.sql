@@ -1,0 +1,18 @@
+-- Touches as they are now, whoever owns them; account_id is '' while nobody does.
+CREATE OR REPLACE VIEW v_touches AS
+SELECT
+    tenant,
+    touch_id,
+    account_id,
+    person_id,
+    fromUnixTimestamp64Milli(occurred_at, 'UTC') AS occurred_at,
+    type,
+    channel,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    session_id,
+    event_id,
+    points
+FROM touches FINAL
+WHERE NOT deleted;
