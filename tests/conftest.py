@@ -1,0 +1,3 @@
+"""Fixtures of all tests live in ``tests/support``; each module is listed here."""
+
+pytest_plugins = ["tests.support.brokers", "tests.support.sql"]
