@@ -52,13 +52,12 @@ def _harmless(escape: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if 0xD800 <= code <= 0xDFFF else found  # noqa: PLR2004
 
 
-def depth_fault(json: bytes | Raw) -> bool:
+def depth_fault(json: bytes) -> bool:
     """Whether the JSON text nests deeper than DEPTH_LIMIT."""
-    data = bytes(json)
-    if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT:
+    if json.count(b"{") + json.count(b"[") <= DEPTH_LIMIT:
         return False
     depth = 0
-    for token in _STRUCTURE.finditer(data):
+    for token in _STRUCTURE.finditer(json):
         first = token[0][0]
         if first in b"{[":
             depth += 1
@@ -79,10 +78,18 @@ def members(raw: Properties) -> tuple[Properties, dict[str, object]]:
 
     Raises: msgspec.DecodeError, UnicodeDecodeError: it holds what JSON can say but nobody can hold (1e999).
     """
-    if raw is UNSET or bytes(raw)[:1] != b"{":
-        return UNSET, {}
-    decoded = _object(raw)
+    if raw is UNSET:
+        return UNSET, _NOTHING
+    try:
+        decoded = _object(raw)
+    except msgspec.ValidationError:
+        if bytes(raw)[:1] == b"{":
+            raise
+        return UNSET, _NOTHING
     return (raw, decoded) if decoded else (UNSET, decoded)
+
+
+_NOTHING: Final[dict[str, object]] = {}
 
 
 def undecodable(error: Exception) -> RejectReason:
@@ -107,13 +114,14 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding hostile JSON raises."""
 
 
-def checked(raw: bytes | Raw, max_bytes: int) -> bytes | Raw:
-    """``raw`` itself. Raises: Unfit if it is too large or nests too deep."""
-    if len(memoryview(raw)) > max_bytes:
+def checked(raw: bytes | Raw, max_bytes: int) -> bytes:
+    """The bytes of ``raw``. Raises: Unfit if it is too large or nests too deep."""
+    json = bytes(raw)
+    if len(json) > max_bytes:
         raise Unfit(RejectReason.TOO_LARGE, f"more than {max_bytes} bytes")
-    if depth_fault(raw):
+    if depth_fault(json):
         raise Unfit(RejectReason.TOO_DEEP, f"nested more than {DEPTH_LIMIT} levels")
-    return raw
+    return json
 
 
 def refusal(error: Exception, raw: bytes | Raw) -> Rejected:

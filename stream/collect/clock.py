@@ -7,7 +7,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import msgspec
+from schemas.event import Event
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -20,15 +20,6 @@ _FARTHEST: Final = 1e15
 """Numbers beyond (the year 33658 in ms) are no times."""
 _LONGEST: Final = 40
 """Characters of an ISO-8601 time with all its parts."""
-
-
-class Times(msgspec.Struct, frozen=True, gc=False):
-    """When it happened (ms), as far as the clocks tell."""
-
-    at: int
-    original_at: int
-    sent_at: int
-    suspect: bool
 
 
 def moment(value: object) -> int | None:
@@ -66,20 +57,24 @@ def _epoch_ms(number: float) -> int | None:
     return int(number) if abs(number) >= _MS_FROM else int(number * 1000)
 
 
-def corrected(original: int | None, sent: int | None, received: int) -> Times | None:
-    """What time it really was: ``received - (sent - original)``, never in the future; None: hopeless, before EARLIEST.
+def put_times(event: Event, original: int | None) -> bool:
+    """Date the event: ``received - (sent - original)``, never in the future, by ``received_at`` and ``sent_at`` (0: unknown).
 
     Args:
-        original: the client's time of the event (ms); None: it gave none, so the time of receipt counts.
-        sent: the client's time of sending by the same clock; None: unknown, so ``original`` is taken as it is.
-        received: our time (ms).
+        event: gets ``at``, ``original_at`` and ``clock_suspect``.
+        original: the client's time of the event (ms), by the same clock as ``sent_at``; without ``sent_at`` it is taken
+            as it is; None: the client gave none, so the time of receipt counts.
+    Returns: False if the result is before EARLIEST, which is no time that we can work with.
     Source: DOMAIN 1.1, clock skew.
     """
+    received = event.received_at
     if original is None:
-        return Times(received, 0, sent or 0, suspect=False)
-    skew = 0 if sent is None else received - sent
+        event.at = received
+        return True
+    sent = event.sent_at
+    skew = received - sent if sent else 0
     at = original + skew
-    if at < EARLIEST:
-        return None
-    suspect = not -DAY_MS <= skew <= DAY_MS or at > received + DAY_MS
-    return Times(min(at, received), original, sent or 0, suspect)
+    event.original_at = original
+    event.clock_suspect = not -DAY_MS <= skew <= DAY_MS or at > received + DAY_MS
+    event.at = min(received, at)
+    return at >= EARLIEST

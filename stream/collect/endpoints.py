@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import segment
+from stream.collect.adapters import segment, snowplow
 from stream.collect.request import Adapter
 from stream.settings import Webhook
 
@@ -40,5 +40,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Endpoint(path=f"/v1/{name}", summary=f"Segment and RudderStack: {call}", events_of=segment.events_of)
         for call in _SEGMENT_CALLS
         for name in (call, call[0])
+    ),
+    Endpoint(
+        path="/i",
+        method="GET",
+        summary="Snowplow: one event as parameters",
+        events_of=snowplow.events_of,
+        answer="gif",
+        network_cookie=True,
+    ),
+    Endpoint(
+        path="/com.snowplowanalytics.snowplow/tp2",
+        summary="Snowplow: a batch",
+        events_of=snowplow.events_of,
+        answer="ok",
+        network_cookie=True,
     ),
 )

@@ -31,6 +31,8 @@ _BLOCKED: Final = frozenset({
 
 def identifier(value: object) -> str:
     """The id in normal form, "" if it names nobody: absent, blocked, too long, not text or an integer."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return _identifier(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -91,6 +93,8 @@ _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def text(value: object, limit: int = TEXT_LIMIT) -> str:
     """A text for a column: printable, at most ``limit`` characters; "" for anything that is not text or a number."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return (value if value.isprintable() else printable(value))[:limit]
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -27,6 +27,9 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
         return self.platform != ""
 
 
+NO_ORIGIN: Final = Origin()
+
+
 @lru_cache(maxsize=1024)
 def origin_of(library: str | None) -> Origin:
     """By ``context.library.name``."""
@@ -39,11 +42,11 @@ def origin_of(library: str | None) -> Origin:
     return Origin(normal.text(library, 64), "rudderstack" if "rudder" in name else "segment", platform)
 
 
-def platform_of(kind: str, channel: str | None, context: Context, origin: Origin, *, browser: bool) -> str:
+def platform_of(kind: str, channel: str | None, context: Context | None, origin: Origin, *, browser: bool) -> str:
     """Platform of a call. A server that passes on the visitor's page or user agent speaks for a browser (DOMAIN 1.1)."""
     if origin.platform == kinds.APP or channel == "mobile" or kind == kinds.SCREEN:
         return kinds.APP
-    seen = context.page is not None or context.user_agent is not None
+    seen = context is not None and (context.page is not None or context.user_agent is not None)
     if browser or seen or kind == kinds.PAGE or origin.platform == kinds.WEB or channel == "web":
         return kinds.WEB
     return kinds.SERVER

@@ -1,17 +1,13 @@
-"""Segment's and RudderStack's JSON as structs: only the members that mean something to us, all of them optional.
-
-``fitted`` reads an item whose members have other types than the protocol says: what does not fit is left out.
-"""
-
-from typing import Any, TypeVar
+"""Segment's and RudderStack's JSON as structs: only the members that mean something to us, all of them optional."""
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from stream.collect.fitting import fitted
+
 Id = str | int | float | None
 """SDKs pass ids on as the caller gave them."""
 Text = str | None
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Library(msgspec.Struct, gc=False):
@@ -100,7 +96,7 @@ class Item(msgspec.Struct, gc=False, rename="camel"):
 class Batch(msgspec.Struct, gc=False, rename="camel"):
     """The envelope."""
 
-    batch: list[Raw]
+    batch: list[Raw] | UnsetType = UNSET
     sent_at: Id = None
     write_key: Text = None
     context: Raw | UnsetType = UNSET
@@ -112,43 +108,35 @@ class Sender(msgspec.Struct, gc=False, rename="camel"):
     write_key: Text = None
 
 
-decode_batch = msgspec.json.Decoder(Batch).decode
-decode_item = msgspec.json.Decoder(Item).decode
-decode_context = msgspec.json.Decoder(Context).decode
-decode_sender = msgspec.json.Decoder(Sender).decode
-decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_batch = msgspec.json.Decoder(Batch).decode
+_item = msgspec.json.Decoder(Item).decode
+_context = msgspec.json.Decoder(Context).decode
+_sender = msgspec.json.Decoder(Sender).decode
 
 
-def fitted(kind: type[T], json: bytes | Raw) -> T:
-    """The struct ``kind`` with those members of the JSON object that have the right type.
-
-    Raises: msgspec.DecodeError if it is no JSON object.
-    """
-    given = decode_members(json)
-    fields: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        raw = given.get(field.encode_name)
-        if raw is not None:
-            fits = _fit(field.type, raw)
-            if fits is not UNSET:
-                fields[field.name] = fits
-    return kind(**fields)
-
-
-def _fit(wanted: Any, raw: Raw) -> Any:
+def read_batch(body: bytes) -> Batch:
+    """The envelope. Raises: one of ``bodies.UNREADABLE``, also if it has no list ``batch``."""
     try:
-        return msgspec.json.decode(raw, type=wanted)
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        inner = next((t for t in getattr(wanted, "__args__", ()) if isinstance(t, type)), None)
-        if inner is not None and issubclass(inner, msgspec.Struct) and bytes(raw)[:1] == b"{":
-            return fitted(inner, raw)
-        return UNSET
+        return _batch(body)
+    except msgspec.ValidationError:
+        envelope = fitted(Batch, body)
+        if envelope.batch is UNSET:
+            raise
+        return envelope
+
+
+def read_sender(body: bytes) -> str:
+    """The write key in the body of a single call, "" if there is none. Raises: one of ``bodies.UNREADABLE``."""
+    try:
+        return _sender(body).write_key or ""
+    except msgspec.ValidationError:
+        return fitted(Sender, body).write_key or ""
 
 
 def read_item(raw: bytes | Raw) -> Item:
     """The call. Raises: one of ``bodies.UNREADABLE``."""
     try:
-        return decode_item(raw)
+        return _item(raw)
     except msgspec.ValidationError:
         return fitted(Item, raw)
 
@@ -158,7 +146,7 @@ def read_context(raw: Raw | UnsetType) -> Context | None:
     if raw is UNSET or bytes(raw)[:1] != b"{":
         return None
     try:
-        return decode_context(raw)
+        return _context(raw)
     except msgspec.ValidationError:
         return fitted(Context, raw)
 
