@@ -7,7 +7,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from stream.embedded.broker import apis, codes, wire
 from stream.embedded.broker.apis import API_VERSIONS
@@ -46,11 +46,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
-        self.address = tuple(transport.get_extra_info("sockname")[:2])
-        self.host = f"/{transport.get_extra_info('peername')[0]}"
+        # SURPRISE: uvloop's transports are no asyncio.Transport, they only act like one.
+        self._transport = stream = cast("asyncio.Transport", transport)
+        stream.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
+        self.address = tuple(stream.get_extra_info("sockname")[:2])
+        self.host = f"/{stream.get_extra_info('peername')[0]}"
         self._opened.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
