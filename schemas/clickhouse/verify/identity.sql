@@ -1,0 +1,1 @@
+SELECT tenant, node, kind, since, person_id, account_id, source FROM identity FINAL

@@ -1,0 +1,3 @@
+SELECT tenant, session_id, node, visitor_id, person_id, account_id, started_at, ended_at, page_views, events, engaged_ms,
+    engaged, channel, utm_source, utm_medium, utm_campaign, landing_url, exit_url
+FROM sessions FINAL WHERE NOT deleted
