@@ -5,12 +5,15 @@ settings, config -> Collector -> start() -> port
 
 import asyncio
 import contextlib
+import logging
+from importlib import metadata
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from stream.collect import answers
+from stream.collect.assets import script
 from stream.collect.dead_letters import DeadLetters
 from stream.collect.endpoints import ENDPOINTS
 from stream.collect.enrich import Enricher
@@ -18,14 +21,19 @@ from stream.collect.frames import Frames
 from stream.collect.ingest import Ingest
 from stream.collect.log import Log
 from stream.collect.metrics import Metrics
+from stream.collect.openapi import document
 from stream.collect.ticks import send_ticks
 from stream.settings import Config, Settings
 
 logger = structlog.get_logger(__name__)
 
+_SILENT: Final = logging.getLogger("touchline.http")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
 IDLE_S: Final = 65.0
 """Idle connections are closed then; also the time a sender has for its request head. Load balancers idle at 60 s."""
-DRAIN_S: Final = 5.0
+DRAIN_S: Final = 1.0
+"""Requests in hand at the stop: their frames are at most 20 ms old, so a broker that lives answers well within it."""
 
 
 class Collector:
@@ -52,7 +60,16 @@ class Collector:
         """Serve. Returns: the port (the one the system chose, if the setting is 0)."""
         self._log.start()
         self._ticking = asyncio.create_task(send_ticks(self._log, self.settings), name="ticks")
-        runner = web.AppRunner(self.application(), access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=DRAIN_S)
+        runner = web.AppRunner(
+            self.application(),
+            # Its messages name addresses and are for strangers to provoke; our handlers log what is ours.
+            logger=_SILENT,
+            access_log=None,
+            # SURPRISE: aiohttp's own decompression cannot tell a truncated body, and logs each corrupt one.
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=DRAIN_S,
+        )
         self._runner = runner
         await runner.setup()
         site = web.TCPSite(runner, self.settings.host, self.settings.http_port, backlog=1024)
@@ -82,15 +99,20 @@ class Collector:
                 resource = paths[endpoint.path] = app.router.add_resource(endpoint.path)
                 resource.add_route("OPTIONS", _preflight)
             resource.add_route(endpoint.method, self._ingest.handler(endpoint))
+        app.router.add_get("/t.js", script("t.js"))
         app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
         app.router.add_get("/healthz", _healthy)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._figures)
+        app.router.add_get("/openapi.json", self._openapi)
         return app
 
     async def _ready(self, _request: web.Request) -> web.Response:
         ready = self._log.ready
         return web.json_response({"ready": ready, "broker": ready}, status=200 if ready else 503)
+
+    async def _openapi(self, _request: web.Request) -> web.Response:
+        return web.json_response(document(ENDPOINTS, metadata.version("touchline")))
 
     async def _figures(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})

@@ -14,6 +14,8 @@ from aiohttp import web
 from schemas.errors import Retryable
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import access, answers, network_id
+from stream.collect.bodies import Unfit
+from stream.collect.compression import decompressed
 from stream.collect.dead_letters import DeadLetters
 from stream.collect.endpoints import Endpoint
 from stream.collect.frames import Frames
@@ -71,6 +73,11 @@ class Ingest:
                 response = unanswerable.answer
             except Retryable as refused:
                 response = answers.come_again(refused, request.headers.get("Origin"))
+            except Exception:
+                logger.exception("a request failed: this is a bug", path=endpoint.path)
+                response = answers.error(
+                    500, "bug", "the collector failed on this request", request.headers.get("Origin")
+                )
             answered(response.status, clock() - started)
             return response
 
@@ -78,7 +85,7 @@ class Ingest:
 
     async def _ingest(self, endpoint: Endpoint, http: web.Request) -> web.Response:
         origin = http.headers.get("Origin")
-        body = await read_body(http) if endpoint.method == "POST" else b""
+        body = await read_body(http, self._settings.max_body_bytes) if endpoint.method == "POST" else b""
         request = self._request(endpoint, http, body)
         parsed = self._parsed(endpoint, body, request, origin)
         if parsed.fault is not None:
@@ -144,18 +151,26 @@ class Ingest:
         self._metrics.accepted[endpoint.path] += len(parsed.events)
 
 
-async def read_body(http: web.Request) -> bytes:
+async def read_body(http: web.Request, limit: int) -> bytes:
     """The decompressed body. Raises: Unanswerable with 400 if it is too large, broken, or does not come."""
-    origin = http.headers.get("Origin")
+    try:
+        body = await _received(http)
+        encoding = http.headers.get("Content-Encoding")
+        return body if encoding is None else decompressed(body, encoding, limit)
+    except Unfit as unfit:
+        fault = Rejected(unfit.reason, unfit.detail)
+    raise Unanswerable(answers.bad_request(fault, http.headers.get("Origin")))
+
+
+async def _received(http: web.Request) -> bytes:
     try:
         if http.content.is_eof():
             return await http.read()
         async with asyncio.timeout(BODY_S):
             return await http.read()
     except web.HTTPRequestEntityTooLarge:
-        fault = Rejected(RejectReason.TOO_LARGE, "the body is larger than the limit")
+        raise Unfit(RejectReason.TOO_LARGE, "the body is larger than the limit") from None
     except TimeoutError:
-        fault = Rejected(RejectReason.MALFORMED, f"the body did not come within {BODY_S:g} s")
+        raise Unfit(RejectReason.MALFORMED, f"the body did not come within {BODY_S:g} s") from None
     except (web.RequestPayloadError, web.HTTPException):
-        fault = Rejected(RejectReason.MALFORMED, "the body ends early or its Content-Encoding is wrong")
-    raise Unanswerable(answers.bad_request(fault, origin))
+        raise Unfit(RejectReason.MALFORMED, "the body ends early") from None

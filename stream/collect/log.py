@@ -23,7 +23,7 @@ _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 2.0
 _LARGEST_REQUEST: Final = 4 << 20
 """Half of the topics' ``max.message.bytes``: a frame is about 1 MB at most."""
-_CLOSE_S: Final = 5.0
+_CLOSE_S: Final = 1.0
 
 
 class Log:

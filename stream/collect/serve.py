@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 
+import structlog
 import uvloop
 
 from stream.collect.app import Collector
@@ -13,6 +14,9 @@ from stream.settings import Config, Settings
 
 def serve(settings: Settings, config: Config) -> None:
     """Blocks until SIGINT or SIGTERM; what was acknowledged is on the log by then."""
+    if not structlog.is_configured():
+        # Standard output belongs to the line ``ready``.
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     # Everything that start-up made stays for ever; requests make no cycles worth a look at every 700 objects.
     gc.collect()
     gc.freeze()
