@@ -36,7 +36,7 @@ def played(
     crashes=st.integers(0, 4),
     rules=st.sampled_from([Rules(), FREEMAIL_HERE]),
 )
-def test_any_order_any_partitions_any_crashes_give_the_batch_result(inputs, seed, partitions, chunk, crashes, rules):
+def test_any_order_any_partitions_any_crashes_give_the_batch_result(*, inputs, seed, partitions, chunk, crashes, rules):
     world = played(inputs, random.Random(seed), partitions=partitions, chunk=chunk, crashes=crashes, rules=rules)
     check_all(world, inputs)
 

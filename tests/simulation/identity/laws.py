@@ -2,8 +2,8 @@
 
 from schemas.messages import BEGINNING, Resolution
 from stream.core.identity.node import NodeState, node_key
-from stream.core.state import key
 from stream.core.identity.timeline import value_at
+from stream.core.state import key
 from tests.simulation.identity.inputs import Input
 from tests.simulation.identity.leaves import Record
 from tests.simulation.identity.oracle import Oracle

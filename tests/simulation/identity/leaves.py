@@ -69,7 +69,7 @@ class Leaves:
                 self._own(step, who.to, name.rpartition("\0")[2], record)
                 step.state.put(name, record)
 
-    def settle(self, step: Step, node: str, after: str, limit: int, cause: str) -> str:
+    def settle(self, step: Step, node: str, after: str, limit: int, _cause: str) -> str:
         """``stream.core.identity.Settle`` over these records."""
         found = step.state.scan(key("i", node, ""), Record, start=after + "\0" if after else "", limit=limit)
         for name, record in found:
@@ -85,7 +85,7 @@ class Leaves:
         before = record.owner if self.stored_root else _recomputed(step, node, record)
         if before is not None and before.account and (not self.stored_root or before.account != owner.account):
             self._withdraw(step, hit_id, before)
-        if owner.account:
+        if owner.account and (before is None or (before.account, before.person) != (owner.account, owner.person)):
             touch = Touch(hit_id, record.when, "event", record.content, owner.person, node)
             step.tell_account(TouchPut(owner.account, step.at, touch=touch))
         record.owner = owner

@@ -209,7 +209,10 @@ class World:
         message = accounts_decoder.decode(line)
         if isinstance(message, TouchPut):
             touch = message.touch
-            part.held[message.to, touch.id] = touch.at, touch.channel, touch.person
+            known = touch.at, touch.channel, touch.person
+            if part.held.get((message.to, touch.id)) == known:
+                raise Wrong(f"{message.to} was told twice of {touch.id}")
+            part.held[message.to, touch.id] = known
         elif part.held.pop((message.to, message.id), None) is None:
             raise Wrong(f"{message.to} has {message.id} -1 times")
 

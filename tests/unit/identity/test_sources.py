@@ -1,0 +1,199 @@
+"""Which claims events make, and that saying the same again costs nothing."""
+
+import itertools
+
+import pytest
+
+from schemas import event as kinds
+from schemas.messages import BEGINNING, Claim, Retract
+from schemas.rules import Rules
+from stream.core.identity import claims_of, session_link
+from stream.core.identity.node import NodeState, node_key
+from tests.unit.identity.forest import Forest, event, name
+
+
+def test_an_event_with_visitor_and_user_makes_a_session_link_and_no_claim():
+    one = event(kinds.PAGE, "v:1", visitor="1", user="7")
+
+    assert session_link(one, Rules()) == name("u:7")
+    assert claims_of(one, Rules()) == []
+
+
+def test_an_address_without_user_is_the_sessions_but_never_beside_a_user():
+    assert session_link(event(kinds.TRACK, "v:1", visitor="1", email="ann@acme.com"), Rules()) == name("e:ann@acme.com")
+    both = event(kinds.IDENTIFY, "v:1", visitor="1", user="7", email="ann@acme.com")
+    assert session_link(both, Rules()) == name("u:7")
+    assert [(c.to, c.parent) for c in claims_of(both, Rules())] == [(name("u:7"), name("e:ann@acme.com"))]
+
+
+@pytest.mark.parametrize("user", ["null", "Undefined", "anonymous", "0000-0000", "-1", '"None"', "x" * 201, "bot"])
+def test_ids_that_name_nobody_make_no_link(user):
+    one = event(kinds.IDENTIFY, "v:1", visitor="1", user=user, email="ann@acme.com", group="acme")
+
+    assert session_link(one, Rules(blocked_ids=("bot",))) == name("e:ann@acme.com")
+    assert [c.to for c in claims_of(one, Rules(blocked_ids=("bot",)))] == [name("v:1")]  # its group only
+
+
+def test_a_group_call_claims_for_the_user_else_for_the_visitor_from_its_time_on():
+    with_user = claims_of(event(kinds.GROUP, "v:1", 50, visitor="1", user="7", group="acme"), Rules())
+    without = claims_of(event(kinds.GROUP, "v:1", 50, visitor="1", group="acme"), Rules())
+
+    assert [(c.to, c.parent, c.precedence, c.since) for c in with_user] == [(name("u:7"), name("a:acme"), 60, 50)]
+    assert [(c.to, c.parent, c.precedence, c.since) for c in without] == [(name("v:1"), name("a:acme"), 60, 50)]
+
+
+def test_alias_links_the_previous_visitor_to_the_user():
+    one = event(kinds.ALIAS, "v:old", 50, visitor="old", user="7")
+
+    assert session_link(one, Rules()) == ""
+    assert [(c.to, c.parent, c.precedence, c.since) for c in claims_of(one, Rules())] == [
+        (name("v:old"), name("u:7"), 50, BEGINNING)
+    ]
+
+
+def test_saying_the_same_again_sends_nothing_and_grows_nothing():
+    forest = Forest()
+    forest.observe(event(kinds.TRACK, "v:1", 10, visitor="1", user="7", email="ann@acme.com", group="acme"))
+    before = dict(forest.state.encoded)
+
+    repeats = [
+        event(kinds.TRACK, "v:1", at, visitor="1", user="7", email="ann@acme.com", group="acme") for at in (10, 99)
+    ]
+    assert forest.observe(*repeats) == []
+    assert forest.state.encoded == before
+
+
+def test_saying_the_same_again_at_the_users_own_node_sends_nothing():
+    forest = Forest()
+    forest.observe(event(kinds.TRACK, "u:7", 10, user="7", email="ann@acme.com"))
+
+    assert forest.observe(event(kinds.TRACK, "u:7", 99, user="7", email="ann@acme.com")) == []
+
+
+def test_the_earliest_time_that_something_was_said_counts_whatever_the_order():
+    said = [
+        event(kinds.GROUP, "v:1", at, visitor="1", user="7", group=g) for at, g in ((30, "b"), (10, "a"), (20, "b"))
+    ]
+    found = set()
+    for order in itertools.permutations(said):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(tuple(forest.account("u:7", at) for at in (0, 10, 19, 20, 30)))
+
+    assert found == {("a:a", "a:a", "a:a", "a:b", "a:b")}
+
+
+def test_a_private_address_never_hides_the_work_address_of_the_same_user():
+    forest = Forest()
+    forest.observe(event(kinds.IDENTIFY, "u:7", 10, user="7", email="ann@acme.com"))
+    forest.observe(event(kinds.IDENTIFY, "u:7", 20, user="7", email="ann@gmail.com"))
+
+    assert (forest.account("u:7", 99), forest.person("u:7", 99)) == ("d:acme.com", "e:ann@acme.com")
+
+
+def test_a_retracted_claim_is_not_made_again_by_the_next_event():
+    forest = Forest()
+    said = event(kinds.TRACK, "u:7", 10, user="7", email="ann@acme.com")
+    (made,) = [m for m in forest.observe(said) if isinstance(m, Claim)]
+    forest.tell(Retract(made.to, "operator", made.id))
+
+    assert forest.observe(event(kinds.TRACK, "u:7", 5, user="7", email="ann@acme.com")) == []
+    assert forest.account("u:7") == ""
+    assert forest.state.get(node_key(name("u:7")), NodeState).parents == {}
+
+
+# --- CRM ---------------------------------------------------------------------------------------------------------
+
+
+def contact(at: int, account: str, **more):
+    fields = {"email": "ann@acme.com", "properties": {"id": "c1", "email": "ann@acme.com", "account_id": account}}
+    return event(kinds.CRM_CONTACT, "e:ann@acme.com", at, **fields | more)
+
+
+def test_a_contact_that_changes_account_and_returns_is_where_it_was_at_each_time_whatever_the_order():
+    versions = [contact(10, "a"), contact(20, "b"), contact(30, "a"), contact(40, "a")]
+    found = set()
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(tuple(forest.account("e:ann@acme.com", at) for at in (0, 10, 20, 30, 40)))
+
+    assert found == {("a:a", "a:a", "a:b", "a:a", "a:a")}
+
+
+def test_contact_versions_that_change_nothing_make_no_claim():
+    forest = Forest()
+    forest.observe(contact(10, "a"))
+
+    assert forest.observe(contact(20, "a"), contact(30, "a"), contact(10, "a")) == []
+
+
+def test_a_contact_with_a_user_says_who_the_user_is():
+    forest = Forest()
+    forest.observe(contact(10, "a", user="7"))
+
+    assert (forest.account("u:7"), forest.person("u:7")) == ("a:a", "e:ann@acme.com")
+
+
+def account(crm_id: str, at: int, *domains: str):
+    return event(kinds.CRM_ACCOUNT, f"a:{crm_id}", at, properties={"id": crm_id, "domains": list(domains)})
+
+
+def test_the_latest_version_of_an_account_says_which_domains_it_has_whatever_the_order():
+    versions = [account("1", 10, "acme.com"), account("1", 20, "beta.org"), account("1", 30, "acme.com", "acme.de")]
+    found = set()
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(tuple(forest.account(f"e:ann@{d}") for d in ("acme.com", "acme.de", "beta.org")))
+
+    assert found == {("a:1", "a:1", "d:beta.org")}
+
+
+def test_of_two_accounts_with_one_domain_the_first_to_name_it_keeps_it_whatever_the_order():
+    versions = [account("2", 10, "acme.com"), account("9", 20, "acme.com"), account("2", 30, "x.org", "acme.com")]
+    versions.append(account("1", 40, "acme.com"))
+    found = set()
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(forest.account("e:ann@acme.com"))
+
+    assert found == {"a:2"}
+
+
+def test_account_versions_that_change_nothing_send_nothing():
+    forest = Forest()
+    forest.observe(account("1", 10, "acme.com"))
+
+    assert forest.observe(account("1", 20, "acme.com"), account("1", 10, "acme.com")) == []
+
+
+def test_freemail_domains_of_an_account_are_ignored():
+    forest = Forest()
+    forest.observe(account("1", 10, "gmail.com", "https://acme.com"))
+
+    assert forest.account("e:ann@gmail.com") == ""
+
+
+def opportunity(at: int, **properties):
+    return event(kinds.CRM_OPPORTUNITY, "o:1", at, properties={"id": "1"} | properties)
+
+
+def test_the_latest_version_of_an_opportunity_says_whose_it_is_for_all_time_whatever_the_order():
+    versions = [opportunity(10, account_id="a"), opportunity(20, account_id="b"), opportunity(30, account_id="a")]
+    versions.append(opportunity(40, stage="won"))  # does not speak of the account
+    found = set()
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(tuple(forest.account("o:1", at) for at in (0, 20, 99)))
+
+    assert found == {("a:a", "a:a", "a:a")}
+
+
+def test_an_opportunity_without_account_belongs_to_its_first_contact():
+    forest = Forest()
+    forest.observe(opportunity(10, account_id="", contact_emails=["ann@acme.com", "bob@beta.org"]))
+
+    assert (forest.account("o:1"), forest.person("o:1")) == ("d:acme.com", "e:ann@acme.com")
