@@ -10,9 +10,12 @@ from collections import deque
 import msgspec
 
 from schemas import topics
+from schemas.alerts import Alert
 from schemas.codec import json_encoder
-from schemas.ids import partition_of
+from schemas.event import Event
+from schemas.ids import derived_id, partition_of
 from schemas.messages import AccountMessage, IdentityMessage, Token
+from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
 from stream.core.state import State
 
@@ -30,9 +33,22 @@ class Step:
         changed: identity nodes whose resolution changed in this step, with the cause (``identity.flush`` books them).
         rows: encoded fact rows by table.
         sends: encoded messages by (topic, partition).
+        counts: things worth a metric that have no row, by name.
     """
 
-    __slots__ = ("at", "changed", "local", "offset", "partition", "partitions", "rows", "rules", "sends", "state")
+    __slots__ = (
+        "at",
+        "changed",
+        "counts",
+        "local",
+        "offset",
+        "partition",
+        "partitions",
+        "rows",
+        "rules",
+        "sends",
+        "state",
+    )
 
     def __init__(self, state: State, rules: Rules, *, partition: int, partitions: int, offset: int, at: int) -> None:
         self.state = state
@@ -45,6 +61,7 @@ class Step:
         self.changed: dict[str, str] = {}
         self.rows: dict[str, list[bytes]] = {}
         self.sends: dict[tuple[str, int], list[bytes]] = {}
+        self.counts: dict[str, int] = {}
 
     def next_row(self, table: str) -> int:
         """The ``_i`` of the row that ``fact`` will take next for ``table``."""
@@ -69,6 +86,22 @@ class Step:
     def tell_account(self, message: AccountMessage) -> None:
         """Send ``message`` to its account, on the ``accounts`` topic."""
         self._send(topics.ACCOUNTS, partition_of(message.to, self.partitions), message)
+
+    def alert(self, key: str, alert: Alert) -> None:
+        """Send ``alert`` to people, on the ``alerts`` topic, by the partition of its account node ``key``."""
+        self._send(topics.ALERTS, partition_of(key, self.partitions), alert)
+
+    def reject(self, event: Event, reason: RejectReason, detail: str) -> None:
+        """Dead-letter ``event``, or note what of it could not be used. ``detail`` repeats no personal data."""
+        letter = dead_letter(
+            Rejected(reason, detail, json_encoder.encode(event)),
+            letter_id=derived_id("dead", event.node, event.id, detail),
+            received_at=event.received_at,
+            tenant=event.tenant,
+            source=event.source,
+            address=f"{topics.EVENTS}/{self.partition}/{self.offset}",
+        )
+        self._send(topics.DEAD_LETTERS, self.partition, letter)
 
     def _send(self, topic: str, partition: int, message: msgspec.Struct) -> None:
         self.sends.setdefault((topic, partition), []).append(json_encoder.encode(message))

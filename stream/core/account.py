@@ -1,0 +1,85 @@
+"""The account stage: one record of the ``accounts`` topic -> journeys, ledger, engagement, alerts, and their rows.
+
+All messages to one account in a record are applied together, and the difference is booked once: a pure function of the
+sets of touches, conversions and profile before and after. Nothing here depends on how many touches an account has.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.messages import Account, Control, RulesChanged
+from schemas.rules import Rules
+from stream.core.account_rows import write_account, write_alert, write_conversions, write_engagement
+from stream.core.attribution.ledger import book
+from stream.core.engagement import (
+    PersonTally,
+    change_engagement,
+    entries_by_day,
+    half_life_ms,
+    rescale_people,
+)
+from stream.core.intent import alert_rules_name, rescale_days, run_alerts
+from stream.core.journey import Journey
+from stream.core.state import State
+from stream.core.step import Step
+
+RULES_KEY: Final = "rules"
+
+
+def rules_of(state: State) -> Rules:
+    """The rules that hold in this partition; the defaults until some were sent."""
+    return state.get(RULES_KEY, Rules) or Rules()
+
+
+def control_step(step: Step, messages: Sequence[Control]) -> None:
+    """Apply ticks and new rules. Scores decay by themselves, so a tick changes nothing here.
+
+    New rules hold from here on; what is booked is restated under them when it is next touched (docs/attribution.md).
+    """
+    for message in messages:
+        if isinstance(message, RulesChanged):
+            step.rules = message.rules
+            step.state.put(RULES_KEY, message.rules)
+
+
+def messages_step(step: Step, messages: Sequence[Account]) -> None:
+    """Apply one record of the ``accounts`` topic: rows and alerts of every account that it changes go to ``step``."""
+    by_account: dict[str, list[Account]] = {}
+    for message in messages:
+        by_account.setdefault(message.to, []).append(message)
+    half_life = half_life_ms(step.rules.score_half_life_days)
+    rules_name = alert_rules_name(step.rules)
+    for account, mine in by_account.items():
+        _apply(step, Journey(step.state, account), mine, half_life, rules_name)
+
+
+def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life: int, rules_name: str) -> None:
+    """One account's messages of the record in, rows out."""
+    rescaled = _rescale(journey, half_life)
+    for message in messages:
+        journey.take(message)
+    if journey.unknown:
+        step.counts["unknown_withdrawals"] = step.counts.get("unknown_withdrawals", 0) + journey.unknown
+    if not journey.settle() and rescaled is None:
+        return
+    book(step, journey)
+    change = change_engagement(journey, half_life)
+    for person, tally in rescaled or ():
+        change.people.setdefault(person, tally)
+    verdicts = run_alerts(step, journey, change, rules_name)
+    journey.store_header()
+    write_conversions(step, journey)
+    write_engagement(step, journey, change)
+    write_account(step, journey, change)
+    at = max(message.at for message in messages)
+    for verdict in verdicts:
+        write_alert(step, journey, verdict, at)
+
+
+def _rescale(journey: Journey, half_life: int) -> list[tuple[str, PersonTally]] | None:
+    """If the rules' half-life is no longer the account's: all its sums anew, from its touches. None if it still is."""
+    if journey.header.half_life_ms in {0, half_life}:
+        return None
+    people, days = entries_by_day(journey, half_life)
+    rescale_days(journey, days)
+    return rescale_people(journey, people, half_life)

@@ -1,0 +1,71 @@
+"""Allocation: one conversion's credit and value over its eligible touches, for every model of its terms.
+
+A pure function of (touches in the window, conversion, terms); the ledger books differences between two of them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.ids import derived_id
+from schemas.messages import Conversion
+from schemas.money import split
+from stream.core.attribution.models import weights
+from stream.core.attribution.terms import Terms
+from stream.core.engagement import DAY_MS
+from stream.core.journey import StoredTouch
+
+WHOLE: Final = 10**9
+"""Credit is counted in billionths of a conversion."""
+UNATTRIBUTED: Final = "Unattributed"
+
+
+class Share(msgspec.Struct, frozen=True, gc=False):
+    """What one touch gets of one conversion by one model."""
+
+    touch: StoredTouch
+    credit: int
+    """Billionths; those of a conversion and model sum to WHOLE."""
+    amount: int
+    """Minor units; those of a conversion and model sum to its value."""
+
+
+Allocation = dict[str, dict[str, Share]]
+"""Shares by model and touch id, in order of (at, id); touches that get nothing are left out."""
+
+
+def allocation(conversion: Conversion, touches: Sequence[StoredTouch], terms: Terms) -> Allocation:
+    """Who gets what.
+
+    Args:
+        conversion: what is shared out.
+        touches: the eligible ones, ``conversion.at - lookback <= at <= conversion.at``, in order of (at, id). With none,
+            a synthetic touch of channel "Unattributed" takes the whole.
+        terms: models and parameters.
+    """
+    eligible = touches or (unattributed(conversion),)
+    channels = [t.channel for t in eligible]
+    ages = [conversion.at - t.at for t in eligible]
+    half_life = max(1, round(terms.half_life_days * DAY_MS))
+    return {
+        model: _shares(eligible, weights(model, channels, ages, half_life), conversion.amount) for model in terms.models
+    }
+
+
+def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> dict[str, Share]:
+    weighed = [(touch, weight) for touch, weight in zip(touches, by_touch, strict=True) if weight]
+    proportions = [weight for _, weight in weighed]
+    credits_ = split(WHOLE, proportions)
+    amounts = split(value, proportions)
+    return {
+        touch.id: Share(touch, credit, amount)
+        for (touch, _), credit, amount in zip(weighed, credits_, amounts, strict=True)
+        if credit or amount
+    }
+
+
+def unattributed(conversion: Conversion) -> StoredTouch:
+    """The synthetic touch of a conversion that has no eligible one, so that totals still reconcile."""
+    touch_id = derived_id("unattributed", conversion.id)
+    return StoredTouch(touch_id, conversion.at, "", UNATTRIBUTED, "", 0, conversion.at, "", "", "")

@@ -1,0 +1,259 @@
+"""The ledger: after every record, the signed rows that turn what was booked into what now holds.
+
+Per conversion and model the credits of all rows ever booked sum to 1 and the amounts to the value (to 0 once it is
+withdrawn); a report is a plain sum, a report as of a date the sum of what was recorded until then.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from schemas import ids
+from schemas.facts import LedgerRow
+from schemas.messages import BEGINNING, AccountMessage, Conversion
+from schemas.money import decimal_text
+from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
+from stream.core.attribution.terms import Terms, store_terms, stored_terms, terms_of
+from stream.core.journey import END, ConversionChange, Journey, StoredConversion, StoredTouch, TouchChange
+from stream.core.state import time_part
+from stream.core.step import Step
+
+MOVED: Final = "moved"
+"""``AccountMessage.reason`` of what left or came because identity changed."""
+
+REASONS: Final = (
+    "conversion_withdrawn", "conversion_moved", "new_conversion", "amount_change",
+    "touch_moved", "touch_withdrawn", "late_touch", "touch_changed",
+)  # fmt: skip
+"""Why rows were booked. If a record gives a conversion several reasons, the first of these that applies is the reason."""
+
+
+class Restatement(msgspec.Struct, gc=False):
+    """One conversion that the record affects: itself before and after, and the touch changes in its window."""
+
+    before: StoredConversion | None
+    after: StoredConversion | None
+    message: AccountMessage | None
+    """What changed the conversion itself, if anything did."""
+    touches: list[TouchChange] = msgspec.field(default_factory=list)
+
+    @property
+    def content(self) -> Conversion:
+        """The conversion, whichever side of the change has it."""
+        stored = self.after or self.before
+        assert stored is not None, "a restatement has a conversion"
+        return stored.content
+
+
+def book(step: Step, journey: Journey) -> None:
+    """Book the differences of one account and record. Touches after the last conversion cost a comparison.
+
+    Args:
+        step: takes the ledger rows.
+        journey: settled.
+    """
+    header = journey.header
+    # The record may have withdrawn the last conversion, so the header alone is not enough; its own changes come anyway.
+    relevant = [c for c in journey.touches.values() if c.at <= header.last_conversion_at and _counts(c)]
+    if not relevant and not journey.conversions:
+        return
+    terms = terms_of(step.rules)
+    reach = max(header.reach_ms, terms.longest_lookback_ms())
+    restatements = _restatements(journey, relevant, terms, reach)
+    if not restatements:
+        return
+    header.reach_ms = reach
+    name = store_terms(step.state, terms)
+    history = _History(journey, *_window(journey, restatements.values(), terms))
+    for conversion_key, restatement in restatements.items():
+        _restate(step, journey, restatement, history, terms)
+        after = restatement.after
+        if after is not None and after.terms != name:
+            step.state.put(conversion_key, StoredConversion(after.content, name))
+
+
+def _counts(change: TouchChange) -> bool:
+    """Whether the change matters to an allocation: the touch came, went or changed its channel or campaign."""
+    before, after = change.before, change.after
+    return before is None or after is None or not _same_source(before, after)
+
+
+def _same_source(a: StoredTouch, b: StoredTouch) -> bool:
+    return (
+        a.channel == b.channel
+        and a.utm_source == b.utm_source
+        and a.utm_medium == b.utm_medium
+        and a.utm_campaign == b.utm_campaign
+    )
+
+
+def _restatements(journey: Journey, changed: list[TouchChange], terms: Terms, reach: int) -> dict[str, Restatement]:
+    """The conversions concerned, by state key: those that changed and those with a changed touch in their window."""
+    found = {name: Restatement(c.before, c.after, c.message) for name, c in journey.conversions.items() if _restates(c)}
+    if changed:
+        first, last = min(c.at for c in changed), max(c.at for c in changed)
+        for name, stored in journey.conversions_between(first, min(last + reach, END)):
+            start = stored.content.at - _widest(journey, stored, terms)
+            touches = [c for c in changed if start <= c.at <= stored.content.at]
+            if touches:
+                found.setdefault(name, Restatement(stored, stored, None)).touches = touches
+    return dict(sorted(found.items()))
+
+
+def _restates(change: ConversionChange) -> bool:
+    """Whether a changed conversion changes rows: another person or event behind it does not."""
+    if change.before is None or change.after is None:
+        return True
+    a, b = change.before.content, change.after.content
+    return (a.amount, a.currency, a.stage) != (b.amount, b.currency, b.stage)
+
+
+def _widest(journey: Journey, stored: StoredConversion, terms: Terms) -> int:
+    """The longer lookback of a conversion: of the terms it was booked under and of those it will be."""
+    stage = stored.content.stage
+    booked = stored_terms(journey.state, stored.terms).lookback_ms(stage) if stored.terms else 0
+    return max(booked, terms.lookback_ms(stage))
+
+
+def _window(journey: Journey, restatements: Iterable[Restatement], terms: Terms) -> tuple[int, int]:
+    """First and last time of the touches that any of the conversions can have."""
+    sides = [side for r in restatements for side in (r.before, r.after) if side is not None]
+    first = min(side.content.at - _widest(journey, side, terms) for side in sides)
+    return max(first, BEGINNING), max(side.content.at for side in sides)
+
+
+class _History:
+    """The touches around the conversions concerned, read once, as they are and as they were before the record."""
+
+    def __init__(self, journey: Journey, first: int, last: int) -> None:
+        self.journey = journey
+        self.now = journey.touches_between(first, last)
+        self.then = self.now
+        changed = {n: c.before for n, c in journey.touches.items() if first <= c.at <= last}
+        if changed:
+            kept = [pair for pair in self.now if pair[0] not in changed]
+            restored = [(name, touch) for name, touch in changed.items() if touch is not None]
+            self.then = sorted(kept + restored, key=lambda pair: pair[0])
+
+    def eligible(self, conversion: Conversion, lookback_ms: int, *, before: bool) -> list[StoredTouch]:
+        """The conversion's eligible touches, as of ``before`` the record or after it."""
+        pairs = self.then if before else self.now
+        prefix = self.journey.prefix
+        low = prefix + time_part(max(conversion.at - lookback_ms, BEGINNING))
+        high = prefix + time_part(conversion.at + 1)
+        return [touch for _, touch in pairs[bisect_left(pairs, low, key=_first) : bisect_left(pairs, high, key=_first)]]
+
+
+def _first(pair: tuple[str, StoredTouch]) -> str:
+    return pair[0]
+
+
+def _restate(step: Step, journey: Journey, restatement: Restatement, history: _History, terms: Terms) -> None:
+    before, after = restatement.before, restatement.after
+    old: Allocation = {}
+    new: Allocation = {}
+    old_terms = terms
+    if before is not None:
+        old_terms = stored_terms(step.state, before.terms)
+        lookback = old_terms.lookback_ms(before.content.stage)
+        old = allocation(before.content, history.eligible(before.content, lookback, before=True), old_terms)
+    if after is not None:
+        lookback = terms.lookback_ms(after.content.stage)
+        new = allocation(after.content, history.eligible(after.content, lookback, before=False), terms)
+    reason, message = reason_of(restatement)
+    desk = _Desk(step, journey.account, reason, message)
+    comparable = (
+        before is not None
+        and after is not None
+        and old_terms == terms
+        and (before.content.stage, before.content.currency) == (after.content.stage, after.content.currency)
+    )
+    if comparable:
+        for model, shares in new.items():
+            desk.write(restatement.content, model, terms.version, _differences(old[model], shares))
+        return
+    if before is not None:
+        for model, shares in old.items():
+            desk.write(before.content, model, old_terms.version, _reversed(shares))
+    if after is not None:
+        for model, shares in new.items():
+            desk.write(after.content, model, terms.version, iter(shares.values()))
+
+
+def reason_of(restatement: Restatement) -> tuple[str, AccountMessage]:
+    """Why a conversion is restated (the first of REASONS that applies) and the first message that says so."""
+    reasons: dict[str, AccountMessage] = {}
+    message = restatement.message
+    if message is not None:
+        if restatement.before is not None and restatement.after is not None:
+            reasons["amount_change"] = message
+        elif message.reason == MOVED:
+            reasons["conversion_moved"] = message
+        else:
+            reasons["new_conversion" if restatement.before is None else "conversion_withdrawn"] = message
+    for change in restatement.touches:
+        reasons.setdefault(_touch_reason(change), change.message)
+    reason = next(r for r in REASONS if r in reasons)
+    return reason, reasons[reason]
+
+
+def _touch_reason(change: TouchChange) -> str:
+    if change.before is not None and change.after is not None:
+        return "touch_changed"
+    if change.message.reason == MOVED:
+        return "touch_moved"
+    return "late_touch" if change.before is None else "touch_withdrawn"
+
+
+def _differences(old: dict[str, Share], new: dict[str, Share]) -> Iterator[Share]:
+    """Signed shares that turn ``old`` into ``new``; a touch whose source changed is taken back and given anew."""
+    for touch_id, was in old.items():
+        now = new.get(touch_id)
+        if now is None:
+            yield Share(was.touch, -was.credit, -was.amount)
+        elif now.touch is not was.touch and not _same_source(now.touch, was.touch):
+            yield Share(was.touch, -was.credit, -was.amount)
+            yield now
+        elif now.credit != was.credit or now.amount != was.amount:
+            yield Share(now.touch, now.credit - was.credit, now.amount - was.amount)
+    for touch_id, now in new.items():
+        if touch_id not in old:
+            yield now
+
+
+def _reversed(shares: dict[str, Share]) -> Iterator[Share]:
+    return (Share(s.touch, -s.credit, -s.amount) for s in shares.values())
+
+
+def credit_text(credit: int) -> str:
+    """Billionths as decimal text with 9 places."""
+    whole, part = divmod(abs(credit), WHOLE)
+    return f"{'-' if credit < 0 else ''}{whole}.{part:09d}"
+
+
+class _Desk:
+    """Writes the rows of one restatement."""
+
+    def __init__(self, step: Step, account: str, reason: str, message: AccountMessage) -> None:
+        self.step = step
+        self.tenant = ids.tenant(account)
+        self.account = ids.value(account)
+        self.reason = reason
+        self.message = message
+
+    def write(self, c: Conversion, model: str, version: str, shares: Iterator[Share]) -> None:
+        """One row a share."""
+        step, message = self.step, self.message
+        first = step.next_row("ledger")
+        for row_number, share in enumerate(shares, first):
+            t = share.touch
+            row = LedgerRow(
+                self.tenant, c.id, self.account, c.stage, model, version,
+                t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign,
+                credit_text(share.credit), decimal_text(share.amount, c.currency), c.currency,
+                t.at, c.at, message.at, self.reason, message.cause,
+                step.partition, step.offset, row_number,
+            )  # fmt: skip
+            step.fact("ledger", row)

@@ -1,0 +1,194 @@
+"""Engagement: the score that decays, per account, person and day, exact and whatever the order.
+
+An entry is a touch with its points. The score at a time is ``sum(points * 2**((touch.at - time) / half_life))``; what is
+stored is the sum of ``points * 2**(touch.at / half_life)`` as one integer (``half_life.unit``), so entries are added and
+taken away in any order without a trace, and ranking by it never needs a refresh. docs/attribution.md#engagement.
+
+    >>> week = 7 * 86_400_000
+    >>> stored = pack(8_000 * unit(0, week) + 1_000 * unit(week, week))
+    >>> score_at(unpack(stored), week, week)
+    5.0
+"""
+
+from math import log2
+from typing import Final
+
+import msgspec
+
+from stream.core.half_life import SCALE_BITS, unit
+from stream.core.journey import Journey, StoredTouch
+from stream.core.state import key
+
+DAY_MS: Final = 86_400_000
+_LATEST: Final = 4_102_444_800_000
+"""2100-01-01. Times are cut to [1970, 2100): a wild clock must not make numbers of a million digits."""
+NOTHING: Final = -1e308
+"""``log2_score`` of a sum that is not positive (JSON has no infinity)."""
+_LOG2_MILLI: Final = SCALE_BITS + log2(1000)
+_SHIFT_BYTES: Final = 4
+
+
+class PersonTally(msgspec.Struct, array_like=True, gc=False):
+    """``p``: touches and score of one person on one account."""
+
+    touches: int = 0
+    score: bytes = b""
+
+
+class DayChange(msgspec.Struct, gc=False):
+    """What a record changes in the entries of one UTC day."""
+
+    score: int = 0
+    entries: int = 0
+    negatives: int = 0
+
+
+class EngagementChange(msgspec.Struct, gc=False):
+    """What a record changes in an account's engagement.
+
+    Attributes:
+        people: new tallies of the people concerned; with no touch left they are gone.
+        days: by day number since 1970.
+        score: the account's new sum.
+        grew: no entry was taken away or lowered.
+    """
+
+    people: dict[str, PersonTally]
+    days: dict[int, DayChange]
+    score: int
+    grew: bool = True
+
+
+def pack(total: int) -> bytes:
+    """A sum as bytes, a few dozen whatever its size: the number of zero bits at its end, then the rest."""
+    if not total:
+        return b""
+    shift = (total & -total).bit_length() - 1
+    rest = total >> shift
+    return shift.to_bytes(_SHIFT_BYTES, "little") + rest.to_bytes(rest.bit_length() // 8 + 1, "little", signed=True)
+
+
+def unpack(packed: bytes) -> int:
+    """Inverse of ``pack``."""
+    if not packed:
+        return 0
+    shift = int.from_bytes(packed[:_SHIFT_BYTES], "little")
+    return int.from_bytes(packed[_SHIFT_BYTES:], "little", signed=True) << shift
+
+
+def log2_score(total: int) -> float:
+    """``L`` with ``score(now) = 2**(L - now_ms / half_life_ms)`` in points, of ``abs(total)``; NOTHING for 0."""
+    return log2(abs(total)) - _LOG2_MILLI if total else NOTHING
+
+
+def score_at(total: int, time_ms: int, half_life_ms: int) -> float:
+    """The score in points at a time, for people to read; decisions compare the integers."""
+    return total / (1000 * entry_unit(time_ms, half_life_ms))
+
+
+def entry_unit(at_ms: int, half_life_ms: int) -> int:
+    """What a thousandth of a point at ``at_ms`` adds to a sum."""
+    return unit(min(max(at_ms, 0), _LATEST), half_life_ms)
+
+
+def day_of(at_ms: int) -> int:
+    """Number of the UTC day since 1970-01-01, cut to [1970, 2100)."""
+    return min(max(at_ms, 0), _LATEST - 1) // DAY_MS
+
+
+def half_life_ms(days: float) -> int:
+    """The half-life of the rules in ms; at least a minute."""
+    return max(60_000, round(days * DAY_MS))
+
+
+def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
+    """Add and take away the entries that changed in the record, in the header and in the people's tallies.
+
+    Args:
+        journey: settled; ``journey.header.half_life_ms`` equals ``half_life`` (see ``rescale``).
+        half_life: in ms.
+    """
+    header = journey.header
+    header.half_life_ms = half_life
+    change = EngagementChange({}, {}, unpack(header.score))
+    scores: dict[str, int] = {}
+    for touch in journey.touches.values():
+        worth = entry_unit(touch.at, half_life)
+        before, after = touch.before, touch.after
+        if before is not None:
+            _add(journey, change, scores, before, -worth)
+        if after is not None:
+            _add(journey, change, scores, after, worth)
+        if (before.points if before else 0) > (after.points if after else 0):
+            change.grew = False
+    if change.days:
+        header.score = pack(change.score)
+    _store_people(journey, change, scores)
+    return change
+
+
+def _add(journey: Journey, change: EngagementChange, scores: dict[str, int], touch: StoredTouch, worth: int) -> None:
+    """Add an entry; take it away if ``worth`` (of a thousandth of a point) is negative."""
+    sign = 1 if worth > 0 else -1
+    person = touch.person
+    tally = change.people.get(person)
+    if tally is None:
+        name = "p\0" + journey.account + "\0" + person
+        tally = change.people[person] = journey.state.get(name, PersonTally) or PersonTally()
+        scores[person] = unpack(tally.score)
+        journey.header.people -= bool(person and tally.touches)
+    tally.touches += sign
+    if touch.points:
+        delta = touch.points * worth
+        scores[person] += delta
+        change.score += delta
+        number = day_of(touch.at)
+        day = change.days.get(number)
+        if day is None:
+            day = change.days[number] = DayChange()
+        day.score += delta
+        day.entries += sign
+        if touch.points < 0:
+            day.negatives += sign
+
+
+def _store_people(journey: Journey, change: EngagementChange, scores: dict[str, int]) -> None:
+    for person, tally in change.people.items():
+        name = "p\0" + journey.account + "\0" + person
+        tally.score = pack(scores[person])
+        if tally.touches:
+            journey.header.people += bool(person)
+            journey.state.put(name, tally)
+        else:
+            journey.state.delete(name)
+
+
+def entries_by_day(journey: Journey, half_life: int) -> tuple[dict[str, int], dict[int, int]]:
+    """Sums of all stored entries by person and by day, from scratch."""
+    people: dict[str, int] = {}
+    days: dict[int, int] = {}
+    for _, touch in journey.state.scan(journey.prefix, StoredTouch):
+        value = touch.points * entry_unit(touch.at, half_life)
+        people[touch.person] = people.get(touch.person, 0) + value
+        if value:
+            number = day_of(touch.at)
+            days[number] = days.get(number, 0) + value
+    return people, days
+
+
+def rescale_people(journey: Journey, people: dict[str, int], half_life: int) -> list[tuple[str, PersonTally]]:
+    """Rewrite the header's and all people's sums for a new half-life. Returns all tallies.
+
+    Reads every touch of the account, once per change of the rules.
+    """
+    prefix = key("p", journey.account, "")
+    header = journey.header
+    header.half_life_ms = half_life
+    header.score = pack(sum(people.values()))
+    tallies = []
+    for name, tally in journey.state.scan(prefix, PersonTally):
+        person = name[len(prefix) :]
+        tally.score = pack(people.get(person, 0))
+        journey.state.put(name, tally)
+        tallies.append((person, tally))
+    return tallies
