@@ -1,0 +1,252 @@
+"""Clusters: how a visitor's hits are stored, and how a late one extends, splits off or bridges sessions.
+
+A cluster is a maximal run of hits with no gap longer than the rules' session gap. Sessions never cross clusters, so a
+late hit costs a refold of the one or two clusters that it touches, however many the visitor has. A hit in order is
+appended to the newest cluster and folded alone.
+"""
+
+from bisect import bisect_left
+from typing import Final
+
+import msgspec
+
+from stream.core.hits import Hit, Item
+from stream.core.rulebook import Rulebook
+from stream.core.sessions import Session, advance, fold, same_content
+from stream.core.state import State, key, time_part
+
+NONE: Final = -(2**62)
+"""Start of the newest cluster of a visitor that has none."""
+
+
+class Cluster(msgspec.Struct, array_like=True, gc=False):
+    """One run of hits in order, and the sessions that they fold to."""
+
+    hits: list[Hit] = msgspec.field(default_factory=list)
+    sessions: list[Session] = msgspec.field(default_factory=list)
+    """The last one is open for the next hit."""
+
+    @property
+    def start(self) -> int:
+        """Time of the first hit, ms; part of the state key."""
+        return self.hits[0].at
+
+    @property
+    def end(self) -> int:
+        """Time of the last hit, ms."""
+        return self.hits[-1].at
+
+
+def cluster_prefix(node: str) -> str:
+    """Prefix of the keys of a visitor's clusters."""
+    return key("i", node, "s", "")
+
+
+class Changes:
+    """What a frame did to a visitor's sessions.
+
+    Attributes:
+        changed: session -> (session, id of the event that changed it, whether that came late).
+        dissolved: sessions that are no more.
+        withdrawn: items that are no more.
+        users: user node -> how many more sessions have claims for it.
+    """
+
+    __slots__ = ("changed", "dissolved", "users", "withdrawn")
+
+    def __init__(self) -> None:
+        self.changed: dict[str, tuple[Session, str, bool]] = {}
+        self.dissolved: list[Session] = []
+        self.withdrawn: list[Item] = []
+        self.users: dict[str, int] = {}
+
+
+class Clusters:
+    """A visitor's clusters during one frame: ``add`` and ``remove``, then ``finish``, then ``write``."""
+
+    __slots__ = ("_book", "_changes", "_node", "_old", "_stale", "_state", "_touched", "newest", "newest_start")
+
+    def __init__(self, state: State, node: str, book: Rulebook, newest_start: int) -> None:
+        self._state = state
+        self._node = node
+        self._book = book
+        self.newest_start = newest_start
+        self.newest: Cluster | None = None
+        if newest_start != NONE:
+            self.newest = state.get(self._name(newest_start), Cluster)
+        self._touched: dict[int, Cluster] = {}
+        self._stale: dict[int, tuple[str, bool]] = {}
+        self._old: dict[str, Session] = {}
+        self._changes = Changes()
+
+    def add(self, hit: Hit, cause: str) -> None:
+        """Take a hit in, wherever it belongs. No hit with its (time, id) is there yet."""
+        newest = self.newest
+        if self._old:
+            # Sessions that were taken apart may come together again: they must be compared.
+            late = newest is not None and hit.order() < newest.hits[-1].order()
+            self._insert(hit, cause, late=late)
+            return
+        if newest is None:
+            self._begin(hit, cause)
+            return
+        last = newest.hits[-1]
+        since = hit.at - last.at
+        if since > 0 or (since == 0 and hit.id > last.id):
+            if since > self._book.gap_ms:
+                self._begin(hit, cause)
+            else:
+                self._append(newest, hit, cause)
+            return
+        self._insert(hit, cause, late=True)
+
+    def _begin(self, hit: Hit, cause: str) -> None:
+        self.newest = self._touched[hit.at] = cluster = Cluster()
+        self.newest_start = hit.at
+        self._append(cluster, hit, cause)
+
+    def _append(self, cluster: Cluster, hit: Hit, cause: str) -> None:
+        cluster.hits.append(hit)
+        start = self.newest_start
+        self._touched[start] = cluster
+        if start in self._stale:
+            return
+        sessions = cluster.sessions
+        before = sessions[-1] if sessions else None
+        users = len(before.users) if before is not None else 0
+        after = advance(before, hit, self._node, self._book)
+        if after is None:
+            return
+        if after is not before:
+            sessions.append(after)
+            users = 0
+        if len(after.users) != users and after.users[-1][1] not in {name for _, name in after.users[:-1]}:
+            self._count(after.users[-1][1], 1)
+        self._changes.changed[after.id] = (after, cause, False)
+
+    def _insert(self, hit: Hit, cause: str, *, late: bool) -> None:
+        around = [c for c in self._around(hit.at) if self._adjacent(c, hit.at)]
+        merged = Cluster()
+        for cluster in around:
+            merged.hits += cluster.hits
+            self._retire(cluster)
+        place = bisect_left(merged.hits, hit.order(), key=Hit.order)
+        merged.hits.insert(place, hit)
+        self._adopt(merged, cause, late=late)
+
+    def remove(self, at: int, event_id: str, cause: str) -> Hit | None:
+        """Take the hit of an event out again; what it held together falls apart."""
+        for cluster in self._around(at):
+            place = bisect_left(cluster.hits, (at, event_id), key=Hit.order)
+            if place < len(cluster.hits) and cluster.hits[place].order() == (at, event_id):
+                self._retire(cluster)
+                hit = cluster.hits[place]
+                self._adopt_pieces(cluster.hits[:place] + cluster.hits[place + 1 :], cause)
+                return hit
+        return None
+
+    def _adopt_pieces(self, hits: list[Hit], cause: str) -> None:
+        begin = 0
+        for i in range(1, len(hits) + 1):
+            if i == len(hits) or hits[i].at - hits[i - 1].at > self._book.gap_ms:
+                self._adopt(Cluster(hits[begin:i]), cause, late=False)
+                begin = i
+
+    def _adjacent(self, cluster: Cluster, at: int) -> bool:
+        return cluster.start - self._book.gap_ms <= at <= cluster.end + self._book.gap_ms
+
+    def _around(self, at: int) -> list[Cluster]:
+        """The last cluster that begins at or before ``at`` and the first one after it, in this order."""
+        self.write()
+        prefix = cluster_prefix(self._node)
+        found = self._state.scan(prefix, Cluster, start=self._name(at), reverse=True, limit=1)
+        found += self._state.scan(prefix, Cluster, start=self._name(at + 1), limit=1)
+        return [self._touched.get(cluster.start, cluster) for _, cluster in found]
+
+    def _retire(self, cluster: Cluster) -> None:
+        """Forget the cluster as it is, but remember its sessions, to compare them with what comes in their place."""
+        for session in cluster.sessions:
+            # A session that this frame began and refolds has nothing to compare with but itself; it goes the same way.
+            self._old[session.id] = session
+            for user in _users(session):
+                self._count(user, -1)
+        self._state.delete(self._name(cluster.start))
+        self._touched.pop(cluster.start, None)
+        self._stale.pop(cluster.start, None)
+        if cluster.start == self.newest_start:
+            self.newest, self.newest_start = None, NONE
+
+    def _adopt(self, cluster: Cluster, cause: str, *, late: bool) -> None:
+        """Put a cluster in whose sessions are still to be folded."""
+        start = cluster.start
+        self._touched[start] = cluster
+        self._stale[start] = (cause, late)
+        if self.newest is None:
+            self._find_newest()
+        if self.newest is None or start >= self.newest_start:
+            self.newest, self.newest_start = cluster, start
+
+    def _find_newest(self) -> None:
+        """The newest cluster was taken away."""
+        found = self._state.scan(cluster_prefix(self._node), Cluster, reverse=True, limit=1)
+        for _, cluster in found:
+            self.newest_start = cluster.start
+            self.newest = self._touched.get(cluster.start, cluster)
+
+    def finish(self) -> Changes:
+        """Fold what is stale, compare, and tell what changed."""
+        if self.newest is None:
+            self.write()
+            self._find_newest()
+        if self._stale or self._old:
+            self._refold()
+        self._changes.users = {user: count for user, count in self._changes.users.items() if count}
+        return self._changes
+
+    def _refold(self) -> None:
+        items = {item.id: item for session in self._old.values() for item in session.items}
+        changed = self._changes.changed
+        for start, (cause, late) in self._stale.items():
+            cluster = self._touched[start]
+            cluster.sessions = fold(cluster.hits, self._node, self._book)
+            for session in cluster.sessions:
+                for user in _users(session):
+                    self._count(user, 1)
+                moved = self._carry(session, items)
+                old = self._old.pop(session.id, None)
+                earlier = changed.pop(session.id, None)
+                if old is not None:
+                    session.account, session.person, session.held = old.account, old.person, old.held
+                if old is None or earlier is not None or moved or not same_content(old, session):
+                    changed[session.id] = (session, cause, late)
+        for session in self._old.values():
+            changed.pop(session.id, None)
+            self._changes.dissolved.append(session)
+        self._changes.withdrawn.extend(items.values())
+
+    @staticmethod
+    def _carry(session: Session, items: dict[str, Item]) -> bool:
+        """Let the session's items remember to whom they were sent; whether one of them is new or says something else."""
+        changed = False
+        for item in session.items:
+            old = items.pop(item.id, None)
+            if old is not None:
+                item.account, item.person = old.account, old.person
+                item.held = old.held or not item.same_content(old)
+            changed = changed or item.held
+        return changed
+
+    def write(self) -> None:
+        """Store what was touched, once it was shown to its owners."""
+        for start, cluster in self._touched.items():
+            self._state.put(self._name(start), cluster)
+
+    def _count(self, user: str, delta: int) -> None:
+        self._changes.users[user] = self._changes.users.get(user, 0) + delta
+
+    def _name(self, start: int) -> str:
+        return cluster_prefix(self._node) + time_part(start)
+
+
+def _users(session: Session) -> dict[str, None]:
+    return dict.fromkeys(name for _, name in session.users)

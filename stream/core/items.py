@@ -1,0 +1,130 @@
+"""Which events are touches or conversions of their own: forms, replies and clicks, meetings, configured product events."""
+
+from typing import Final
+
+import msgspec
+
+from schemas import event as kinds
+from schemas.codec import properties_of
+from schemas.event import Event
+from schemas.ids import derived_id
+from schemas.messages import Conversion, Touch
+from schemas.money import minor_units
+from schemas.rejections import RejectReason
+from schemas.rules import EventConversion
+from stream.core import channels
+from stream.core.hits import Item
+from stream.core.rulebook import Rulebook
+from stream.core.sources import Source
+from stream.core.step import Step
+
+FORM: Final = "form"
+_EMAIL_TOUCHES: Final = {
+    "clicked": ("email_click", True),
+    "replied": ("email_reply", True),
+    # They only lower the score: never credited, never shown as touches.
+    "unsubscribed": ("email_unsubscribe", False),
+    "complained": ("email_complaint", False),
+}
+_ACTIVITY_CHANNELS: Final = dict.fromkeys(("event", "webinar", "tradeshow", "conference"), channels.EVENT)
+_CURRENCY_LETTERS: Final = 3
+
+
+def items_of(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
+    """Touches and conversions that an event makes beside its session's touch; None for the many that make none."""
+    kind = event.type
+    if kind == kinds.TRACK:
+        is_form = event.name in book.form_events
+        conversions = book.conversions.get(event.name)
+        if not is_form and conversions is None:
+            return None
+        items = [_form(book, event)] if is_form else []
+        items += [_conversion(step, event, rule) for rule in conversions or ()]
+        return items
+    if kind == kinds.EMAIL_EVENT:
+        return _email(step, book, event)
+    if kind == kinds.CRM_ACTIVITY:
+        return [_activity(book, event)]
+    return None
+
+
+def properties_or_reject(step: Step, event: Event) -> dict[str, object]:
+    """The event's properties; {} with a note in the dead letters if they are not an object."""
+    try:
+        return properties_of(event.properties)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
+        return {}
+
+
+def text_of(properties: dict[str, object], *names: str) -> str:
+    """The first of the named properties that is a text or number, trimmed; ""."""
+    for name in names:
+        found = properties.get(name)
+        if isinstance(found, str) and found.strip():
+            return found.strip()
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return str(found)
+    return ""
+
+
+def currency_of(text: str) -> str:
+    """A currency code as ISO 4217 writes it; "" if it is none."""
+    code = text.strip().upper()
+    return code if len(code) == _CURRENCY_LETTERS and code.isascii() and code.isalpha() else ""
+
+
+def amount_or_reject(step: Step, event: Event, amount: object, currency: str) -> int:
+    """Minor units of an amount; 0 with a note in the dead letters if it is no usable number."""
+    if isinstance(amount, bool):
+        amount = ""
+    try:
+        return minor_units(amount, currency)
+    except ValueError as error:
+        step.reject(event, RejectReason.BAD_VALUE, f"amount counted as 0: {error}")
+        return 0
+
+
+def _touch(event: Event, type_: str, source: Source, points: int, *, eligible: bool = True) -> Item:
+    touch_id = derived_id("touch", event.node, event.id)
+    touch = Touch(
+        touch_id, event.at, type_, source.channel, "", event.node,
+        source.source, source.medium, source.campaign, "", event.id, points, event.at, eligible,
+    )  # fmt: skip
+    return Item(touch_id, event.at, event.id, touch=touch, eligible=eligible)
+
+
+def _form(book: Rulebook, event: Event) -> Item:
+    page = book.page(event)
+    source = page.opens or Source(channels.UNASSIGNED)
+    return _touch(event, FORM, source, book.points(event.type, event.name, page.path))
+
+
+def _email(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
+    known = _EMAIL_TOUCHES.get(event.name)
+    if known is None:
+        return None
+    campaign = event.utm_campaign or text_of(properties_or_reject(step, event), "campaign")
+    source = Source(channels.EMAIL, event.utm_source, event.utm_medium or "email", campaign)
+    points = book.points(event.type, event.name, "")
+    return [_touch(event, known[0], source, points, eligible=known[1])]
+
+
+def _activity(book: Rulebook, event: Event) -> Item:
+    source = book.page(event).opens
+    if source is None:
+        source = Source(_ACTIVITY_CHANNELS.get(event.name.lower(), channels.SALES_OUTREACH))
+    return _touch(event, event.name or "activity", source, book.points(event.type, event.name, ""))
+
+
+def _conversion(step: Step, event: Event, rule: EventConversion) -> Item:
+    amount: object = rule.default_value
+    currency = ""
+    if rule.value_property:
+        properties = properties_or_reject(step, event)
+        amount = properties.get(rule.value_property, rule.default_value)
+        currency = currency_of(text_of(properties, rule.currency_property))
+    units = amount_or_reject(step, event, amount, currency)
+    conversion_id = derived_id("event", event.node, event.id, rule.stage)
+    conversion = Conversion(conversion_id, event.at, rule.stage, "", event.node, units, currency, event.id)
+    return Item(conversion_id, event.at, event.id, conversion=conversion)

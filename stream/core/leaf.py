@@ -1,0 +1,106 @@
+"""A leaf's records and their owners: what a node owns is shown to whoever owns the node, now and when that changes.
+
+Records lie below ``key("i", node)``: clusters of a visitor's hits under "s", single touches and conversions under "t".
+"""
+
+from stream.core.clusters import Changes, Cluster, cluster_prefix
+from stream.core.hits import Item
+from stream.core.identity import link, owner_of
+from stream.core.sessions import Session
+from stream.core.state import key, time_part
+from stream.core.step import Step
+from stream.core.touches import drop_item, drop_session, show_item, show_session
+
+
+def item_prefix(node: str) -> str:
+    """Prefix of the keys of a node's single touches and conversions."""
+    return key("i", node, "t", "")
+
+
+def item_key(node: str, at: int, item_id: str) -> str:
+    """State key of a single touch or conversion."""
+    return item_prefix(node) + key(time_part(at), item_id)
+
+
+def show_changes(step: Step, node: str, changes: Changes) -> None:
+    """Say what a frame did to a visitor's sessions. Links come first: owners are asked through them."""
+    cause = next((cause for _, cause, _ in changes.changed.values()), "")
+    for user in sorted(changes.users):
+        link(step, node, user, changes.users[user], cause)
+    for session in changes.dissolved:
+        drop_session(step, node, session, cause)
+    for item in changes.withdrawn:
+        drop_item(step, node, item, cause)
+    for session, event_id, late in changes.changed.values():
+        reason = "late" if late else "changed" if session.account else "new"
+        session.held = True
+        _show(step, node, session, reason, event_id)
+
+
+def _show(step: Step, node: str, session: Session, reason: str, cause: str) -> bool:
+    """Show a session with its items. Returns: whether anything in its record changed."""
+    owner = owner_of(step, node, session.start, session.user_at(session.start))
+    changed = show_session(step, node, session, owner, reason=reason, cause=cause)
+    for item in session.items:
+        owner = owner_of(step, node, item.at, session.user_at(item.at))
+        changed = show_item(step, node, item, owner, reason=reason, cause=cause) or changed
+    return changed
+
+
+def put_item(step: Step, node: str, item: Item, reason: str, cause: str) -> None:
+    """Store a single touch or conversion (new, or with new content) and show it."""
+    name = item_key(node, item.at, item.id)
+    old = step.state.get(name, Item)
+    if old is not None:
+        item.account, item.person = old.account, old.person
+        item.held = old.held or not item.same_content(old) or item.user != old.user
+    show_item(step, node, item, owner_of(step, node, item.at, item.user), reason=reason, cause=cause)
+    step.state.put(name, item)
+
+
+def remove_item(step: Step, node: str, at: int, item_id: str, cause: str) -> None:
+    """Take a single touch or conversion away."""
+    name = item_key(node, at, item_id)
+    old = step.state.get(name, Item)
+    if old is not None:
+        drop_item(step, node, old, cause)
+        step.state.delete(name)
+
+
+def remove_items_of(step: Step, node: str, at: int, event_id: str, cause: str) -> None:
+    """Take away all that one event made outside sessions."""
+    for name, item in step.state.scan(item_prefix(node) + key(time_part(at), ""), Item):
+        if item.event == event_id:
+            drop_item(step, node, item, cause)
+            step.state.delete(name)
+
+
+def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
+    """``stream.core.identity.Settle``: give the node's own records to their present owners."""
+    clusters, items = cluster_prefix(node), item_prefix(node)
+    left = limit
+    if after < items:
+        start = after + "\x00" if after else ""
+        found = step.state.scan(clusters, Cluster, start=start, limit=left)
+        for name, cluster in found:
+            if _settle_cluster(step, node, cluster, cause):
+                step.state.put(name, cluster)
+        if len(found) == left:
+            return found[-1][0]
+        left -= len(found)
+        after = ""
+    start = after + "\x00" if after else ""
+    singles = step.state.scan(items, Item, start=start, limit=left)
+    for name, item in singles:
+        owner = owner_of(step, node, item.at, item.user)
+        reason = "new" if item.held else "moved"
+        if show_item(step, node, item, owner, reason=reason, cause=cause):
+            step.state.put(name, item)
+    return singles[-1][0] if len(singles) == left else ""
+
+
+def _settle_cluster(step: Step, node: str, cluster: Cluster, cause: str) -> bool:
+    changed = False
+    for session in cluster.sessions:
+        changed = _show(step, node, session, "new" if session.held else "moved", cause) or changed
+    return changed

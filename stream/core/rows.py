@@ -1,0 +1,68 @@
+"""Rows of the kept events: one ``events`` row each, and one ``email`` or ``costs`` row for those two kinds."""
+
+from typing import Final
+
+import msgspec
+
+from schemas.codec import json_encoder
+from schemas.event import Event
+from schemas.facts import CostRow, EmailRow, EventRow
+from schemas.ids import derived_id
+from schemas.money import decimal_text
+from stream.core.channels import channel_of
+from stream.core.items import amount_or_reject, currency_of, properties_or_reject, text_of
+from stream.core.rulebook import Page
+from stream.core.step import Step
+
+_EMPTY: Final = msgspec.Raw(b"{}")
+_UNSET: Final = msgspec.UNSET
+_DAY_LETTERS: Final = 10
+
+
+def event_row(event: Event, page: Page, partition: int, offset: int, number: int) -> bytes:
+    """The encoded ``events`` row of an event."""
+    node = event.node
+    source = page.source
+    properties, traits = event.properties, event.traits
+    return json_encoder.encode(
+        EventRow(
+            event.tenant, event.id, event.at, event.received_at, event.source, event.protocol, event.platform,
+            event.type, event.name, node[node.index("/") + 1 :], event.visitor, event.user, event.email, event.group,
+            event.url, page.path, event.referrer, event.title,
+            source.channel, source.source, source.medium, source.campaign, source.term, source.content, source.click_id,
+            event.engaged_ms, event.bot != "", event.bot, event.bot_reason,
+            event.device, event.browser, event.os, event.country, event.region, event.city, event.company,
+            event.clock_suspect, event.client_session, event.locale, event.library,
+            _EMPTY if properties is _UNSET else properties, _EMPTY if traits is _UNSET else traits,
+            partition, offset, number,
+        )
+    )  # fmt: skip
+
+
+def email_row(step: Step, event: Event) -> EmailRow:
+    """The ``email`` row of a provider's event."""
+    properties = properties_or_reject(step, event)
+    return EmailRow(
+        event.tenant, event.id, text_of(properties, "message_id"), event.email,
+        event.utm_campaign or text_of(properties, "campaign"), event.name, event.at,
+        text_of(properties, "url") or event.url, event.bot != "", event.bot_reason or text_of(properties, "reason"),
+        event.protocol, step.partition, step.offset, step.next_row("email"),
+    )  # fmt: skip
+
+
+def cost_row(step: Step, event: Event) -> CostRow:
+    """The ``costs`` row of an ad cost. Of two uploads for one day and campaign the later one counts."""
+    properties = properties_or_reject(step, event)
+    source = event.utm_source or text_of(properties, "source", "utm_source")
+    medium = event.utm_medium or text_of(properties, "medium", "utm_medium")
+    campaign = event.utm_campaign or text_of(properties, "campaign", "utm_campaign")
+    channel = text_of(properties, "channel") or channel_of(source, medium, campaign)
+    currency = currency_of(text_of(properties, "currency"))
+    day = text_of(properties, "day", "date")[:_DAY_LETTERS]
+    given = next((properties[n] for n in ("amount", "cost", "spend") if properties.get(n) is not None), "")
+    units = amount_or_reject(step, event, given, currency)
+    cost_id = derived_id(event.tenant, "cost", day, channel, source, medium, campaign, currency)
+    return CostRow(
+        event.tenant, cost_id, day, channel, source, medium, campaign, decimal_text(units, currency), currency,
+        max(event.received_at, 0), step.partition, step.offset, step.next_row("costs"),
+    )  # fmt: skip

@@ -1,0 +1,149 @@
+"""Touches and conversions: which events make one, and telling accounts and tables whose they are.
+
+What a session or item was last shown as is kept on it, so that the old account is told to give it back (IDENTITY 13).
+While its owner is not known it is ``held`` and nothing is said; ``settle`` says it then.
+"""
+
+import msgspec
+
+from schemas.facts import SessionRow, TouchRow
+from schemas.ids import VISITOR, kind, value
+from schemas.messages import Conversion, ConversionPut, ConversionWithdrawn, Owner, Touch, TouchPut, TouchWithdrawn
+from stream.core.hits import Item
+from stream.core.sessions import Session
+from stream.core.step import Step
+
+_MILLI = 1000
+_REPLACE = msgspec.structs.replace
+
+
+def show_session(step: Step, node: str, session: Session, owner: Owner | None, *, reason: str, cause: str) -> bool:
+    """Bring rows and account in line with ``session`` and its ``owner`` (None: not known, hold it back).
+
+    Returns: whether the session's own record changed.
+    """
+    if owner is None:
+        changed = not session.held
+        session.held = True
+        return changed
+    account, person = owner.account, owner.person
+    before = session.account
+    if not session.held and before == account and session.person == person:
+        return False
+    if before and before != account:
+        reason = "moved"
+        step.tell_account(TouchWithdrawn(before, step.at, cause, reason, session.touch, session.start))
+    if account:
+        step.tell_account(TouchPut(account, step.at, cause, reason, _touch(session, node, person)))
+    session.account, session.person, session.held = account, person, False
+    _session_row(step, node, session, deleted=False)
+    _session_touch_row(step, node, session, deleted=False)
+    return True
+
+
+def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
+    """A late event dissolved the session."""
+    if session.account:
+        step.tell_account(TouchWithdrawn(session.account, step.at, cause, "changed", session.touch, session.start))
+    _session_row(step, node, session, deleted=True)
+    _session_touch_row(step, node, session, deleted=True)
+
+
+def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str) -> bool:
+    """The same for a touch or conversion of its own. Returns: whether the item's record changed."""
+    if owner is None:
+        changed = not item.held
+        item.held = True
+        return changed
+    account, person = owner.account, owner.person
+    if not item.held and item.account == account and item.person == person:
+        return False
+    if item.account and item.account != account:
+        reason = "moved"
+        _withdraw(step, item, reason, cause)
+    if account:
+        _put(step, item, owner, reason, cause)
+    item.account, item.person, item.held = account, person, False
+    if item.touch is not None and item.touch.eligible:
+        _touch_row(step, node, item, item.touch, deleted=False)
+    return True
+
+
+def drop_item(step: Step, node: str, item: Item, cause: str) -> None:
+    """The item is no more."""
+    if item.account:
+        _withdraw(step, item, "changed", cause)
+    if item.touch is not None and item.touch.eligible:
+        _touch_row(step, node, item, item.touch, deleted=True)
+
+
+def _withdraw(step: Step, item: Item, reason: str, cause: str) -> None:
+    if item.touch is not None:
+        step.tell_account(TouchWithdrawn(item.account, step.at, cause, reason, item.id, item.at))
+    else:
+        step.tell_account(ConversionWithdrawn(item.account, step.at, cause, reason, item.id, item.at))
+
+
+def _put(step: Step, item: Item, owner: Owner, reason: str, cause: str) -> None:
+    if item.touch is not None:
+        touch: Touch = _REPLACE(item.touch, person=owner.person)
+        step.tell_account(TouchPut(owner.account, step.at, cause, reason, touch))
+    elif item.conversion is not None:
+        conversion: Conversion = _REPLACE(item.conversion, person=owner.person)
+        step.tell_account(ConversionPut(owner.account, step.at, cause, reason, conversion))
+
+
+def _touch(session: Session, node: str, person: str) -> Touch:
+    source = session.source
+    return Touch(
+        session.touch, session.start, "session", source.channel, person, node,
+        source.source, source.medium, source.campaign, session.id, "", session.points, session.end,
+    )  # fmt: skip
+
+
+def _bare(node: str) -> str:
+    return node[node.index("/") + 1 :]
+
+
+def _value(node: str) -> str:
+    return value(node) if node else ""
+
+
+def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
+    source = session.source
+    slash = node.index("/")
+    step.fact(
+        "sessions",
+        SessionRow(
+            node[:slash], session.id, node[slash + 1 :], value(node) if kind(node) == VISITOR else "",
+            _value(session.person), _value(session.account), session.start, session.end,
+            session.page_views, session.events, session.engaged_ms, session.engaged,
+            source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
+            deleted, step.offset, step.partition, step.offset, step.next_row("sessions"),
+        ),
+    )  # fmt: skip
+
+
+def _session_touch_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
+    source = session.source
+    slash = node.index("/")
+    step.fact(
+        "touches",
+        TouchRow(
+            node[:slash], session.touch, node[slash + 1 :], _value(session.account), _value(session.person),
+            session.start, "session", source.channel, source.source, source.medium, source.campaign, session.id, "",
+            session.points / _MILLI, deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
+        ),
+    )  # fmt: skip
+
+
+def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool) -> None:
+    step.fact(
+        "touches",
+        TouchRow(
+            node[: node.index("/")], item.id, _bare(node), _value(item.account), _value(item.person),
+            item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
+            touch.session_id, touch.event_id, touch.points / _MILLI,
+            deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
+        ),
+    )  # fmt: skip

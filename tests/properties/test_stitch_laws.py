@@ -1,0 +1,151 @@
+"""Whatever the order, duplication and framing of a set of events: sessions, touches, conversions and owners are those of a
+batch computation over the set."""
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.rules import Rules
+from tests.support.events import GAP, T0, email, hit, make
+from tests.support.stitch import Stage
+from tests.support.stitch_oracle import Oracle
+
+RULES = Rules(session_max_s=7200)
+TIMES = st.sampled_from([0, 1, 1000, 5 * 60_000, GAP - 1, GAP, GAP + 1, 2 * GAP, 2 * GAP + 1, 7_200_000, 7_200_001,
+                         3 * GAP + 2, 5 * GAP, 6 * GAP + 6])  # fmt: skip
+USERS = {"1": "ann@corp.example", "2": "bob@gmail.com", "3": "eve@other.example"}
+URLS = [
+    "https://www.acme.com/", "https://www.acme.com/pricing", "",
+    "https://www.acme.com/?utm_source=google&utm_medium=cpc&utm_campaign=a",
+    "https://www.acme.com/?utm_source=google&utm_medium=cpc&utm_campaign=b",
+]  # fmt: skip
+REFERRERS = ["", "https://www.acme.com/x", "https://www.google.com/", "https://www.linkedin.com/"]
+
+
+@st.composite
+def visits(draw, number):
+    who = draw(st.sampled_from(["", "", "", *USERS]))
+    known = draw(st.booleans()) and who
+    return hit(
+        draw(st.sampled_from(["page", "page", "track", "identify", "ping"])),
+        f"v{number}",
+        draw(TIMES),
+        draw(st.sampled_from(["ann", "bob"])),
+        user=who,
+        email=USERS[who] if known else "",
+        url=draw(st.sampled_from(URLS)),
+        referrer=draw(st.sampled_from(REFERRERS)),
+        name=draw(st.sampled_from(["", "Form Submitted", "Demo Requested", "Signed Up", "Clicked"])),
+        engaged_ms=draw(st.sampled_from([0, 0, 6000])),
+        platform=draw(st.sampled_from(["web", "web", "app", "server"])),
+        bot=draw(st.sampled_from(["", "", "", "crawler"])),
+    )
+
+
+@st.composite
+def mails(draw, number):
+    name = draw(st.sampled_from(["clicked", "opened", "replied", "unsubscribed"]))
+    return email(f"m{number}", draw(TIMES), name, draw(st.sampled_from(list(USERS.values()))),
+                 bot=draw(st.sampled_from(["", "scanner"])))  # fmt: skip
+
+
+@st.composite
+def deals(draw, number):
+    deal = draw(st.sampled_from(["A", "B"]))
+    return make(
+        "crm.opportunity", f"default/o:{deal}", f"o{number}", draw(TIMES), platform="server",
+        properties={"stage": draw(st.sampled_from(["open", "demo", "won", "lost"])), "currency": "EUR",
+                    "amount": draw(st.sampled_from([0, 1, 250])), "account_id": deal},
+    )  # fmt: skip
+
+
+@st.composite
+def sets(draw):
+    count = draw(st.integers(1, 14))
+    kinds = draw(
+        st.lists(st.sampled_from([visits, visits, visits, visits, mails, deals]), min_size=count, max_size=count)
+    )
+    return [draw(kind(i)) for i, kind in enumerate(kinds)]
+
+
+@st.composite
+def schedules(draw, events, *, contents=True):
+    """The events in some order, some of them twice, cut into frames."""
+    again = draw(st.lists(st.sampled_from(events), max_size=4))
+    resent = [msgspec.structs.replace(e, received_at=e.received_at + 9) for e in again]
+    order = draw(st.permutations([*events, *resent]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=5)))
+    frames = [order[a:b] for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    return [f for f in frames if f]
+
+
+def played(frames, partitions=1, turns=()):
+    stage = Stage(partitions, RULES)
+    for frame in frames:
+        stage.put(frame)
+    return stage.run(turns)
+
+
+def seen_sessions(stage):
+    return {
+        s["session_id"]: (
+            s["account_id"], s["person_id"], s["started_at"], s["ended_at"], s["page_views"], s["events"],
+            s["engaged_ms"], s["engaged"], s["channel"], s["landing_url"], s["exit_url"],
+        )
+        for s in stage.table("sessions").values()
+    }  # fmt: skip
+
+
+def agree(stage, oracle):
+    bare = {id_: (row[0][10:], row[1][10:], *row[2:]) for id_, row in oracle.sessions.items()}
+    assert seen_sessions(stage) == bare
+    result = stage.result()
+    assert result["touches"] == oracle.touches
+    assert result["conversions"] == oracle.conversions
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_order_duplication_and_framing_gives_the_batch_result(data):
+    events = data.draw(sets())
+    stage = played(data.draw(schedules(events)))
+    agree(stage, Oracle(events, RULES))
+    assert len(stage.table("events")) == len(events)
+    assert stage.rejected == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_partitions_and_their_turns_do_not_count(data):
+    events = data.draw(sets())
+    turns = data.draw(st.lists(st.integers(0, 2), max_size=30))
+    stage = played(data.draw(schedules(events)), data.draw(st.integers(2, 3)), turns)
+    agree(stage, Oracle(events, RULES))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_of_two_contents_with_one_id_the_same_one_wins_in_every_order(data):
+    events = data.draw(sets())
+    other = data.draw(sets())
+    clashing = [msgspec.structs.replace(b, id=a.id) for a, b in zip(events, other, strict=False) if a.node == b.node]
+    both = [*events, *clashing]
+    one = played(data.draw(schedules(both)))
+    two = played(data.draw(schedules(both)))
+    assert one.result() == two.result()
+    assert alive(one) == alive(two)
+
+
+def alive(stage):
+    """Content of the events whose rows no other row superseded."""
+    gone = {(r["row_p"], r["row_o"], r["row_i"]) for r in stage.rows.get("events_superseded", [])}
+    rows = [r for r in stage.rows.get("events", []) if (r["_p"], r["_o"], r["_i"]) not in gone]
+    hidden = {"_p", "_o", "_i"}
+    return sorted(msgspec.json.encode({k: v for k, v in r.items() if k not in hidden}) for r in rows)
+
+
+def test_the_oracle_tells_a_lost_event():
+    events = [hit("page", "a", 0), hit("page", "b", 10)]
+    stage = played([[events[0]]])
+    assert seen_sessions(stage) != Oracle(events, RULES).sessions
+    assert T0 in {row[2] for row in Oracle(events, RULES).sessions.values()}

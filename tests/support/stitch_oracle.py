@@ -1,0 +1,246 @@
+"""The same numbers the slow way: sort the whole set of events, fold once, look everything up. Shares no code with the core
+but the shapes, the derived ids, the sources and the points.
+
+It knows a small world: visitors, users with one address each, work and free domains, no CRM claims, no groups.
+"""
+
+from itertools import groupby
+
+from schemas.codec import properties_of
+from schemas.ids import derived_id, value
+from schemas.messages import Conversion, Touch
+from stream.core.rulebook import Rulebook
+from stream.core.sources import DIRECT_SOURCE
+
+FREEMAIL = ("gmail.com",)
+HIT_TYPES = ("page", "screen", "track", "identify", "ping", "group", "alias")
+
+
+class Oracle:
+    def __init__(self, events, rules):
+        self.rules = rules
+        self.book = Rulebook(rules)
+        self.events = sorted(events, key=lambda e: (e.node, e.at, e.id))
+        self.emails = {e.user: e.email for e in events if e.user and e.email and not e.bot}
+        self.sessions = {}
+        self.touches = {}
+        self.conversions = {}
+        for node, group in groupby(self.events, key=lambda e: e.node):
+            self._leaf(node, list(group))
+
+    def _leaf(self, node, events):
+        hits = [e for e in events if self._is_hit(e)]
+        others = [e for e in events if not self._is_hit(e)]
+        sessions = self._split(node, hits) if "/v:" in node else []
+        named = {user for s in sessions for _, user in s["users"]}
+        if "/v:" in node:
+            named |= {self._user(e) for e in others if not e.bot} - {""}
+        for session in sessions:
+            self._add_session(node, session, named)
+        for event in others:
+            if not event.bot:
+                via = self._user(event) if "/v:" in node else ""
+                for made in self._singles(node, event, None):
+                    self._give(made, self._owner(node, via, named))
+        if "/o:" in node:
+            self._opportunity(node, events)
+
+    def _is_hit(self, e):
+        return "/v:" in e.node and e.type in HIT_TYPES and e.platform in ("web", "app") and not e.bot
+
+    def _user(self, e):
+        if not e.visitor or e.type == "alias":
+            return ""
+        if e.user:
+            return f"default/u:{e.user}"
+        return f"default/e:{e.email}" if e.email else ""
+
+    def _split(self, node, hits):
+        """Cut at gaps, fold each run."""
+        runs, last = [], None
+        for e in hits:
+            if last is None or e.at - last > self.rules.session_gap_s * 1000:
+                runs.append([])
+            runs[-1].append(e)
+            last = e.at
+        return [s for run in runs for s in self._fold(node, run)]
+
+    def _fold(self, node, run):
+        sessions = []
+        for e in run:
+            s = sessions[-1] if sessions else None
+            too_long = s is not None and e.at - s["start"] > self.rules.session_max_s * 1000
+            if e.type == "ping":
+                if s is not None and not too_long:
+                    s["engaged_ms"] += e.engaged_ms
+                    s["end"] = e.at
+                continue
+            source = self.book.page(e).source
+            new_source = (
+                source.kind == "external"
+                and s is not None
+                and any(
+                    getattr(source, f) != getattr(s["source"], f) for f in ("source", "medium", "campaign", "click_id")
+                )
+            )
+            if s is None or too_long or new_source:
+                s = {
+                    "id": derived_id("default", value(node), str(e.at), e.id),
+                    "start": e.at,
+                    "engaged_ms": 0,
+                    "source": source if source.kind == "external" else DIRECT_SOURCE,
+                    "users": [],
+                    "events": [],
+                }
+                sessions.append(s)
+            s["end"] = e.at
+            s["engaged_ms"] += e.engaged_ms
+            s["events"].append(e)
+            if self._user(e):
+                s["users"].append((e.at, self._user(e)))
+        return sessions
+
+    @staticmethod
+    def _user_at(session, at):
+        """The latest claim until then, else the first. Claims at one time: the last in the order of the fold."""
+        until = [user for since, user in session["users"] if since <= at]
+        return until[-1] if until else session["users"][0][1] if session["users"] else ""
+
+    def _owner(self, node, via, named):
+        """(account, person): a visitor's through its session's user, else through the only one there is."""
+        kind, name = node[8], node[10:]
+        if kind == "v":
+            link = via or (next(iter(named)) if len(named) == 1 else "")
+            return self._owner(link, "", named) if link else ("", node)
+        if kind == "u":
+            address = self.emails.get(name)
+            return self._owner(f"default/e:{address}", "", named) if address else ("", node)
+        if kind == "e":
+            domain = name.partition("@")[2]
+            return ("" if domain in FREEMAIL else f"default/d:{domain}", node)
+        assert kind == "o"
+        return "", ""
+
+    def _add_session(self, node, s, named):
+        account, person = self._owner(node, self._user_at(s, s["start"]), named)
+        views = [e for e in s["events"] if e.type in ("page", "screen")]
+        urls = [e.url for e in s["events"] if e.url]
+        key = any(e.type == "track" and e.name in self.rules.key_events for e in s["events"])
+        self.sessions[s["id"]] = (
+            account,
+            person,
+            s["start"],
+            s["end"],
+            len(views),
+            len(s["events"]),
+            s["engaged_ms"],
+            len(views) >= 2 or key or s["end"] - s["start"] > 10_000 or s["engaged_ms"] > 10_000,
+            s["source"].channel,
+            urls[0] if urls else "",
+            urls[-1] if urls else "",
+        )
+        points = sum(
+            self.book.points(e.type, e.name, self.book.page(e).path)
+            for e in s["events"]
+            if not (e.type == "track" and e.name in self.rules.form_events)
+        )
+        src = s["source"]
+        touch = Touch(
+            derived_id("session", s["id"]),
+            s["start"],
+            "session",
+            src.channel,
+            "",
+            node,
+            src.source,
+            src.medium,
+            src.campaign,
+            s["id"],
+            "",
+            points,
+            s["end"],
+        )
+        self._give(touch, (account, person))
+        for e in s["events"]:
+            for made in self._singles(node, e, s):
+                self._give(made, self._owner(node, self._user_at(s, e.at), named))
+
+    def _singles(self, node, e, session):
+        if e.type == "email" and e.name in ("clicked", "replied", "unsubscribed", "complained"):
+            type_ = {
+                "clicked": "email_click",
+                "replied": "email_reply",
+                "unsubscribed": "email_unsubscribe",
+                "complained": "email_complaint",
+            }[e.name]
+            yield Touch(
+                derived_id("touch", node, e.id),
+                e.at,
+                type_,
+                "Email",
+                "",
+                node,
+                "",
+                "email",
+                "",
+                "",
+                e.id,
+                self.book.points("email", e.name, ""),
+                e.at,
+                e.name in ("clicked", "replied"),
+            )
+        if e.type != "track":
+            return
+        if e.name in self.rules.form_events:
+            own = self.book.page(e).source
+            src = session["source"] if session else own if own.kind == "external" else None
+            yield Touch(
+                derived_id("touch", node, e.id),
+                e.at,
+                "form",
+                src.channel if src else "Unassigned",
+                "",
+                node,
+                src.source if src else "",
+                src.medium if src else "",
+                src.campaign if src else "",
+                session["id"] if session else "",
+                e.id,
+                self.book.points("track", e.name, ""),
+                e.at,
+            )
+        for rule in self.rules.conversions:
+            if rule.event == e.name:
+                yield Conversion(derived_id("event", node, e.id, rule.stage), e.at, rule.stage, "", node, 0, "", e.id)
+
+    def _opportunity(self, node, events):
+        updates = [(e.at, e.id, properties_of(e.properties)) for e in events]
+        stages = [p["stage"] for _, _, p in updates]
+        names = dict.fromkeys([*stages, "open"])
+        for stage in names:
+            inside = [(at, id_, p) for at, id_, p in updates if p["stage"] == stage]
+            if stage in ("won", "lost") and stages[-1] != stage:
+                continue
+            first = inside[0] if inside else updates[0]
+            last = inside[-1] if inside else updates[0]
+            made = Conversion(
+                derived_id("default", "opportunity", value(node), stage),
+                first[0],
+                stage,
+                "",
+                node,
+                last[2]["amount"] * 100,
+                "EUR",
+                first[1],
+                value(node),
+            )
+            self._give(made, (f"default/a:{value(node)[0]}", ""))
+
+    def _give(self, made, owner):
+        account, person = owner
+        if not account:
+            return
+        import msgspec
+
+        kept = self.touches if isinstance(made, Touch) else self.conversions
+        kept.setdefault(account, {})[made.id] = msgspec.structs.replace(made, person=person)
