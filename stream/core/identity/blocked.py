@@ -4,8 +4,6 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from schemas.rules import Rules
-
 _SHIPPED: Final = frozenset({
     "anonymous", "anon", "guest", "distinctid", "distinct_id", "id", "userid", "user_id", "not_authenticated", "email",
     "undefined", "null", "nil", "none", "nan", "n/a", "na", "true", "false", "unknown", "unidentified", "unset",
@@ -22,6 +20,6 @@ def _is_shipped(value: str) -> bool:
     return bare in _SHIPPED or len(value) > _LONGEST or _ONLY_ZEROS.fullmatch(bare) is not None
 
 
-def is_blocked(value: str, rules: Rules) -> bool:
-    """Whether ``value`` names nobody. Empty ones do not either."""
-    return _is_shipped(value) or value in rules.blocked_ids
+def is_blocked(value: str, added: tuple[str, ...]) -> bool:
+    """Whether ``value`` names nobody, by the shipped list or by ``added`` (``rules.blocked_ids``)."""
+    return _is_shipped(value) or value in added

@@ -165,4 +165,4 @@ def _person(event: Event) -> str:
 
 def _id(step: Step, value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    return "" if is_blocked(text, step.rules) else text
+    return "" if is_blocked(text, step.rules.blocked_ids) else text

@@ -8,7 +8,7 @@ value at the moment of sending, and between two nodes messages stay in order, so
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from schemas.ids import ACCOUNT, VISITOR, kind
+from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
 from schemas.messages import (
     Claim,
     IdentityMessage,
@@ -26,6 +26,9 @@ from stream.core.step import Step
 
 CHUNK: Final = 500
 """Most subscribers told, and most records settled, in one step. 500 take about 3 ms; then others have their turn."""
+
+NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
+"""Nobody can belong to them, so nobody has to be told."""
 
 Settle = Callable[[Step, str, str, int, str], str]
 """``settle(step, node, after, limit, cause)``: give the node's own records to their present owners.
@@ -122,7 +125,8 @@ def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
     changed = resolution != state.resolution
     if changed:
         state.resolution = resolution
-        state.telling = ""
+        if decider.kind not in NEVER_PARENTS:
+            state.telling = ""
     if changed or gated:
         step.changed[decider.name] = cause
     if changed or gated or decider.kind == VISITOR:

@@ -15,6 +15,7 @@ from stream.core.identity.node import Held, NodeState, person_kind
 from stream.core.identity.timeline import Steps, canonical, strongest, value_at
 
 NOBODY: Final = Owner()
+NO_CLAIM: Final[Steps[Held | None]] = ((BEGINNING, None),)
 
 
 class Decision(NamedTuple):
@@ -41,12 +42,18 @@ class Decider:
         self.rules = rules
         self.kind = kind(name)
         self.domain = work_domain_node(name)
+        self.links: Steps[Held | None] = NO_CLAIM
+        self.owns: Steps[Held | None] = NO_CLAIM
+        if state.claims:
+            self._weigh(state)
+
+    def _weigh(self, state: NodeState) -> None:
         # A visitor's ordinary person claims count like the links of its sessions; only stronger ones override those.
         floor = precedence.LINK if self.kind == VISITOR else -1
-        self.links: Steps[Held | None] = strongest(
+        self.links = strongest(
             (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
         )
-        self.owns: Steps[Held | None] = strongest((i, h) for i, h in state.claims.items() if not person_kind(h.parent))
+        self.owns = strongest((i, h) for i, h in state.claims.items() if not person_kind(h.parent))
 
     def parents(self) -> list[str]:
         """Nodes to subscribe to, sorted."""
@@ -59,6 +66,8 @@ class Decider:
 
     def resolution(self) -> Resolution:
         """The whole step function (for a visitor: of its sessions without a user)."""
+        if self.links is NO_CLAIM and self.owns is NO_CLAIM and all(map(_is_constant, self.state.parents.values())):
+            return ((BEGINNING, self.at(BEGINNING).owner),)
         cuts = {start for steps in (self.links, self.owns) for start, _ in steps}
         for answer in self.state.parents.values():
             if answer is not None:
@@ -108,6 +117,10 @@ class Decider:
     def _answer(self, parent: str, at: int) -> Owner:
         answer = self.state.parents.get(parent)
         return NOBODY if answer is None else value_at(answer, at)
+
+
+def _is_constant(answer: Resolution | None) -> bool:
+    return answer is not None and len(answer) == 1
 
 
 def work_domain_node(name: str) -> str:

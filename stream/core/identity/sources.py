@@ -25,6 +25,8 @@ from stream.core.step import Step
 class Said(NamedTuple):
     """A claim without its time."""
 
+    name: str
+    """Child and id: what it is remembered by."""
     child: str
     id: str
     parent: str
@@ -41,7 +43,7 @@ def session_link(event: Event, rules: Rules) -> str:
     """
     if not event.visitor or event.type == kinds.ALIAS:
         return ""
-    if event.user and not is_blocked(event.user, rules):
+    if event.user and not is_blocked(event.user, rules.blocked_ids):
         return node(event.tenant, USER, event.user)
     return node(event.tenant, EMAIL, event.email) if event.email else ""
 
@@ -72,12 +74,11 @@ def _is_news(step: Step, event: Event, said: Said) -> bool:
             return True
         held = state.claims.get(said.id)
         return said.id not in state.retracted and (held is None or event.at < held.at)
-    state = opened(step, event.node, event.id)
-    name = f"{said.child} {said.id}"
-    told = state.said.get(name)
+    state = step.state.get(node_key(event.node), NodeState) or opened(step, event.node, event.id)
+    told = state.said.get(said.name)
     if told is not None and told <= event.at:
         return False
-    state.said[name] = event.at
+    state.said[said.name] = event.at
     step.state.put(node_key(event.node), state)
     return True
 
@@ -96,41 +97,46 @@ def _claim(said: Said, event: Event) -> Claim:
     )
 
 
-def _said_by(event: Event, rules: Rules) -> list[Said]:
-    if event.type in {kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY}:
-        return []
+def _said_by(event: Event, rules: Rules) -> tuple[Said, ...]:
+    return _said(event.type, event.tenant, event.visitor, event.user, event.email, event.group, rules.blocked_ids)
+
+
+@lru_cache(maxsize=1 << 16)
+def _said(  # noqa: PLR0917  # cached by position: the same few texts come again and again
+    type_: str, tenant: str, visitor: str, user: str, email: str, group: str, blocked: tuple[str, ...]
+) -> tuple[Said, ...]:
+    if type_ in {kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY}:
+        return ()
+    user = "" if is_blocked(user, blocked) else user
+    if type_ == kinds.ALIAS:
+        known = user and visitor and not is_blocked(visitor, blocked)
+        return (_alias(tenant, visitor, user),) if known else ()
     found: list[Said] = []
-    user = "" if is_blocked(event.user, rules) else event.user
-    if event.type == kinds.ALIAS:
-        if user and event.visitor and not is_blocked(event.visitor, rules):
-            found.append(_alias(event.tenant, event.visitor, user))
-        return found
-    if user and event.email:
-        found.append(_address(event.tenant, user, event.email))
-    if event.group and event.type != kinds.CRM_CONTACT and not is_blocked(event.group, rules):
+    if user and email:
+        found.append(_address(tenant, user, email))
+    if group and type_ != kinds.CRM_CONTACT and not is_blocked(group, blocked):
         if user:
-            found.append(_group(event.tenant, USER, user, event.group))
-        elif event.visitor:
-            found.append(_group(event.tenant, VISITOR, event.visitor, event.group))
-    return found
+            found.append(_group(tenant, USER, user, group))
+        elif visitor:
+            found.append(_group(tenant, VISITOR, visitor, group))
+    return tuple(found)
 
 
-@lru_cache(maxsize=1 << 16)
 def _alias(tenant: str, visitor: str, user: str) -> Said:
-    parent = node(tenant, USER, user)
-    return Said(node(tenant, VISITOR, visitor), f"alias {parent}", parent, precedence.LINK, "alias", historic=False)
+    return _one(node(tenant, VISITOR, visitor), node(tenant, USER, user), precedence.LINK, "alias", historic=False)
 
 
-@lru_cache(maxsize=1 << 16)
 def _address(tenant: str, user: str, email: str) -> Said:
     # For all time: who gives a work address after a private one was that person before, too.
-    parent = node(tenant, EMAIL, email)
     strength = precedence.LINK if work_domain(email) else precedence.PERSONAL_LINK
-    return Said(node(tenant, USER, user), f"trait {parent}", parent, strength, "trait", historic=False)
+    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), strength, "trait", historic=False)
 
 
-@lru_cache(maxsize=1 << 16)
 def _group(tenant: str, kind: str, child: str, group: str) -> Said:
     # From its time on: who changes the account leaves the past with the old one.
-    parent = node(tenant, ACCOUNT, group)
-    return Said(node(tenant, kind, child), f"group {parent}", parent, precedence.GROUP, "group", historic=True)
+    return _one(node(tenant, kind, child), node(tenant, ACCOUNT, group), precedence.GROUP, "group", historic=True)
+
+
+def _one(child: str, parent: str, strength: int, source: str, *, historic: bool) -> Said:
+    claim_id = f"{source} {parent}"
+    return Said(f"{child} {claim_id}", child, claim_id, parent, strength, source, historic)
