@@ -7,10 +7,22 @@ from pathlib import Path
 from typing import Final
 
 CONSOLE_PROFILE: Final = "console"
+CONSOLE_LIMITS: Final = {
+    "max_execution_time": "20",
+    "max_result_rows": "100000",
+    "max_result_bytes": str(64 << 20),
+    "max_memory_usage": str(512 << 20),
+}
+"""What the console's queries get unless they ask for more, which the profile's constraints bound.
+
+SURPRISE: not in the profile itself: in chDB ``SET profile`` takes a profile's constraints but not its values.
+"""
 
 # One machine and a few million rows: caches that a cluster node sizes in gigabytes are held to megabytes, and the
 # pools to what a handful of tables merge with. Pool sizes and the three "free entries" settings go together: the
 # engine refuses tables where a free-entries setting exceeds background_pool_size * the concurrency ratio (2 * 2).
+# Inserts are synced before they are acknowledged (3 ms), since the sink then commits its offsets. Merged parts need no
+# sync: what they replace is kept for 8 minutes, longer than the kernel holds back writes.
 _ENGINE: Final = """<clickhouse>
     <users_config>{users}</users_config>
     <custom_local_disks_base_directory></custom_local_disks_base_directory>
@@ -36,6 +48,8 @@ _ENGINE: Final = """<clickhouse>
         <number_of_free_entries_in_pool_to_execute_mutation>2</number_of_free_entries_in_pool_to_execute_mutation>
         <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>2</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
         <merge_max_block_size_bytes>4194304</merge_max_block_size_bytes>
+        <fsync_after_insert>1</fsync_after_insert>
+        <fsync_part_directory>1</fsync_part_directory>
     </merge_tree>
 </clickhouse>
 """
@@ -54,13 +68,8 @@ _USERS: Final = """<clickhouse>
             <max_bytes_before_external_sort>536870912</max_bytes_before_external_sort>
         </default>
         <console>
-            <implicit_select>0</implicit_select>
-            <max_execution_time>20</max_execution_time>
-            <max_result_rows>100000</max_result_rows>
-            <max_result_bytes>67108864</max_result_bytes>
-            <max_memory_usage>536870912</max_memory_usage>
             <constraints>
-                <max_execution_time><max>60</max></max_execution_time>
+                <max_execution_time><min>1</min><max>60</max></max_execution_time>
                 <max_result_rows><min>1</min><max>1000000</max></max_result_rows>
                 <max_result_bytes><min>1</min><max>268435456</max></max_result_bytes>
                 <max_memory_usage><min>1</min><max>1073741824</max></max_memory_usage>

@@ -13,8 +13,9 @@ from typing import Any, Final, Self
 import msgspec
 
 from schemas.errors import ConfigError
-from stream.embedded.sql.configuration import CONSOLE_PROFILE, write_configuration
+from stream.embedded.sql.configuration import CONSOLE_LIMITS, CONSOLE_PROFILE, write_configuration
 from stream.embedded.sql.errors import EngineError
+from stream.embedded.sql.footprint import release_library_pages
 
 # The engine reads the zone when it is loaded; times in answers must not depend on where the machine stands.
 os.environ["TZ"] = "UTC"
@@ -65,15 +66,14 @@ class Connection:
         if settings:
             self._run("SET " + ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items()))
 
-    def confine(self, settings: Mapping[str, str]) -> None:
-        """Take on the console's limits, then ``settings`` within them; from here on nothing can be written."""
+    def confine(self) -> None:
+        """Take on the console's limits; what is set afterwards has to stay within the profile's bounds."""
         self._run(f"SET profile = '{CONSOLE_PROFILE}'")
-        self.set(settings)
-        self.forbid_writes()
+        self.set(CONSOLE_LIMITS)
 
-    def forbid_writes(self) -> None:
-        """From here on only reads; settings other than ``readonly`` may still be given."""
-        self._run("SET readonly = 2")
+    def restrict(self, readonly: str) -> None:
+        """Last of all: "1" only reads, "2" reads with settings of the statement's own. There is no way back."""
+        self.set({"readonly": readonly})
 
     def kind(self, sql: str) -> tuple[str, int]:
         """READ, WRITE or CONTROL (SET, SYSTEM, KILL, INTO OUTFILE, whatever else), and the number of statements."""
@@ -134,15 +134,18 @@ class Engine:
         if any(sign in str(folder) for sign in _UNSAFE_IN_PATH):
             raise ConfigError(f"the SQL folder's path may not contain any of {_UNSAFE_IN_PATH}: {folder}")
         config = write_configuration(folder / "config", server_memory_bytes=_SERVER_MEMORY_BYTES)
-        (folder / "store").mkdir(exist_ok=True)
+        store = folder / "store"
+        store.mkdir(exist_ok=True)
         # SURPRISE: imported here, not above: loading takes a second and 230 MB, and --help needs neither. The public
         # chdb.session would import pandas and pyarrow as well and hides per-connection settings.
         self._open: Callable[[str], Any] = import_module("chdb._chdb").connect
-        self._address = f"{folder / 'store'}?config-file={config}"
+        self._address = f"{store}?config-file={config}"
         self._root = self._open(self._address)  # keeps the engine alive between queries
         with self.connection() as warm:
+            _replace_default_database(warm, known=(store / "metadata" / "default.sql").exists())
             found = warm.query("SELECT version(), timezone()", "TabSeparated").body.decode().split()
         self.version, self.timezone = found
+        release_library_pages()
 
     def connection(self) -> Connection:
         """A fresh connection with the defaults."""
@@ -156,6 +159,12 @@ class Engine:
     def close(self) -> None:
         """Flush and release the folder."""
         self._root.close()
+
+
+def _replace_default_database(connection: Connection, *, known: bool) -> None:
+    """Make ``default`` a database like any other: chDB's own also shows the file system as tables."""
+    connection.query("DETACH DATABASE default", "Null")
+    connection.query("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic", "Null")
 
 
 def _quoted(text: str) -> str:

@@ -68,7 +68,7 @@ class Executor:
             self.busy -= 1
 
     async def _insert(self, query: Query, insert: Insert, rows: Iterator[bytes], user: str) -> Outcome:
-        if query.read_only or user == CONSOLE:
+        if query.readonly or user == CONSOLE:
             raise QueryError(READONLY, f"{user}: Cannot execute query in readonly mode.")
 
         def write() -> Outcome:
@@ -94,13 +94,12 @@ class Executor:
         connection = self._engine.connection()
         try:
             if user == CONSOLE:
-                connection.confine(query.settings)
-            else:
-                connection.set((_WRITER_SETTINGS if kind == WRITE else {}) | query.settings)
-                if query.read_only:
-                    connection.forbid_writes()
+                connection.confine()
+            connection.set((_WRITER_SETTINGS if kind == WRITE else {}) | query.settings)
             if query.database:
                 connection.use(query.database)
+            if query.readonly or user == CONSOLE:
+                connection.restrict(query.readonly or "2")
         except BaseException:
             connection.close()
             raise

@@ -30,8 +30,8 @@ class Query(msgspec.Struct, frozen=True):
     settings: dict[str, str] = {}
     """Settings of the engine and ``param_*``, as given."""
     query_id: str = ""
-    read_only: bool = False
-    """GET and HEAD never write, as in ClickHouse."""
+    readonly: str = ""
+    """"1", "2" or "" (may write). GET and HEAD never write, as in ClickHouse."""
 
 
 def query_of(method: str, parameters: Mapping[str, str], headers: Mapping[str, str]) -> Query:
@@ -57,8 +57,16 @@ def query_of(method: str, parameters: Mapping[str, str], headers: Mapping[str, s
         parameters.get("default_format") or headers.get("X-ClickHouse-Format", "") or DEFAULT_FORMAT,
         settings,
         parameters.get("query_id", ""),
-        method != "POST",
+        _readonly(method, settings.pop("readonly", "0")),
     )
+
+
+def _readonly(method: str, asked: str) -> str:
+    if asked in ("1", "2"):
+        return asked
+    if asked not in ("0", ""):
+        raise QueryError(BAD_REQUEST, "readonly is 0, 1 or 2")
+    return "" if method == "POST" else "2"
 
 
 def _check(name: str) -> None:
