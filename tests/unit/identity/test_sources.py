@@ -176,8 +176,8 @@ def test_freemail_domains_of_an_account_are_ignored():
     assert forest.account("e:ann@gmail.com") == ""
 
 
-def opportunity(at: int, **properties):
-    return event(kinds.CRM_OPPORTUNITY, "o:1", at, properties={"id": "1"} | properties)
+def opportunity(at: int, **said):
+    return event(kinds.CRM_OPPORTUNITY, "o:1", at, properties={"id": "1"} | said)
 
 
 def test_the_latest_version_of_an_opportunity_says_whose_it_is_for_all_time_whatever_the_order():
@@ -197,3 +197,49 @@ def test_an_opportunity_without_account_belongs_to_its_first_contact():
     forest.observe(opportunity(10, account_id="", contact_emails=["ann@acme.com", "bob@beta.org"]))
 
     assert (forest.account("o:1"), forest.person("o:1")) == ("d:acme.com", "e:ann@acme.com")
+
+
+def test_a_contact_taken_off_its_account_falls_back_to_its_domain_whatever_the_order():
+    versions = [
+        contact(10, "a"),
+        contact(20, ""),
+        contact(30, ""),
+        contact(40, "b"),
+        contact(15, "a"),
+        contact(16, "c"),
+    ]
+    found = set()
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+        found.add(tuple(forest.account("e:ann@acme.com", at) for at in (0, 15, 16, 20, 39, 40)))
+
+    assert found == {("a:a", "a:a", "a:c", "d:acme.com", "d:acme.com", "a:b")}
+
+
+def test_a_contact_version_that_says_nothing_of_the_account_changes_nothing():
+    forest = Forest()
+    forest.observe(contact(10, "a"))
+
+    assert forest.observe(contact(20, "", properties={"id": "c1", "title": "CTO"})) == []
+
+
+def test_an_opportunity_version_that_only_names_contacts_keeps_its_account_whatever_the_order():
+    versions = [
+        opportunity(10, account_id="a"),
+        opportunity(20, contact_emails=["bob@beta.org"]),
+        opportunity(30, stage="x"),
+    ]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert forest.account("o:1") == "a:a"
+
+
+def test_an_opportunity_taken_off_its_account_belongs_to_its_contact():
+    forest = Forest()
+    forest.observe(opportunity(10, account_id="a"), opportunity(20, contact_emails=["bob@beta.org"]))
+    forest.observe(opportunity(30, account_id=""))
+
+    assert forest.account("o:1") == "d:beta.org"
