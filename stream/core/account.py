@@ -17,6 +17,7 @@ from stream.core.engagement import (
     entries_by_day,
     half_life_ms,
     rescale_people,
+    unpack,
 )
 from stream.core.intent import alert_rules_name, rescale_days, run_alerts
 from stream.core.journey import Journey
@@ -64,8 +65,10 @@ def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life:
         return
     book(step, journey)
     change = change_engagement(journey, half_life)
-    for person, tally in rescaled or ():
-        change.people.setdefault(person, tally)
+    for person, tally in (rescaled or {}).items():
+        if person not in change.people:
+            change.people[person] = tally
+            change.scores[person] = unpack(tally.score)
     verdicts = run_alerts(step, journey, change, rules_name)
     journey.store_header()
     write_conversions(step, journey)
@@ -76,7 +79,7 @@ def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life:
         write_alert(step, journey, verdict, at)
 
 
-def _rescale(journey: Journey, half_life: int) -> list[tuple[str, PersonTally]] | None:
+def _rescale(journey: Journey, half_life: int) -> dict[str, PersonTally] | None:
     """If the rules' half-life is no longer the account's: all its sums anew, from its touches. None if it still is."""
     if journey.header.half_life_ms in {0, half_life}:
         return None

@@ -14,7 +14,7 @@ from schemas.codec import json_encoder
 from schemas.facts import AccountRow, AlertRow, ConversionRow, EngagementRow
 from schemas.messages import BEGINNING
 from schemas.money import decimal_text
-from stream.core.engagement import DAY_MS, NOTHING, EngagementChange, log2_score, score_at, unpack
+from stream.core.engagement import DAY_MS, NOTHING, EngagementChange, log2_score, score_at
 from stream.core.intent import Fired, Verdict, alert_id, day_text, day_touches, record_fired
 from stream.core.journey import Header, Journey
 from stream.core.step import Step
@@ -33,8 +33,8 @@ def write_account(step: Step, journey: Journey, change: EngagementChange) -> Non
     """One row of ``accounts``."""
     h = journey.header
     row = AccountRow(
-        ids.tenant(journey.account),
-        ids.value(journey.account),
+        journey.tenant,
+        journey.id,
         account_name(journey.account, h),
         account_domain(journey.account, h),
         h.parent,
@@ -67,11 +67,11 @@ def account_name(account: str, header: Header) -> str:
 
 def write_engagement(step: Step, journey: Journey, change: EngagementChange) -> None:
     """A row of ``engagement`` for each person concerned; person "" has the touches that are no person's."""
-    tenant, account = ids.tenant(journey.account), ids.value(journey.account)
+    tenant, account = journey.tenant, journey.id
     days = journey.header.half_life_ms / DAY_MS
     first = step.next_row("engagement")
     for number, (person, tally) in enumerate(change.people.items(), first):
-        total = unpack(tally.score)
+        total = change.scores[person]
         row = EngagementRow(
             tenant,
             account,
@@ -99,9 +99,9 @@ def write_conversions(step: Step, journey: Journey) -> None:
             latest[content.id] = (content, change.after is None)
     for content, deleted in latest.values():
         row = ConversionRow(
-            ids.tenant(journey.account),
+            journey.tenant,
             content.id,
-            ids.value(journey.account),
+            journey.id,
             person_id(content.person),
             content.stage,
             content.at,
@@ -154,14 +154,14 @@ def _new_alert(step: Step, journey: Journey, verdict: Verdict, at: int) -> Fired
 
 def _book_alert(step: Step, journey: Journey, verdict: Verdict, fired: Fired, withdrawn_at: int) -> None:
     account = journey.account
-    tenant = ids.tenant(account)
+    tenant = journey.tenant
     identity = alert_id(account, tenant, verdict.rule, verdict.day)
     row = AlertRow(
         tenant,
         identity,
         verdict.rule,
         fired.rule_version,
-        ids.value(account),
+        journey.id,
         fired.fired_at,
         withdrawn_at,
         fired.score,
@@ -180,7 +180,7 @@ def _book_alert(step: Step, journey: Journey, verdict: Verdict, fired: Fired, wi
             verdict.rule,
             fired.rule_version,
             tenant,
-            ids.value(account),
+            journey.id,
             account_name(account, h),
             account_domain(account, h),
             fired.score,

@@ -47,15 +47,17 @@ class EngagementChange(msgspec.Struct, gc=False):
     """What a record changes in an account's engagement.
 
     Attributes:
-        people: new tallies of the people concerned; with no touch left they are gone.
-        days: by day number since 1970.
         score: the account's new sum.
+        people: new tallies of the people concerned; with no touch left they are gone.
+        scores: their sums.
+        days: by day number since 1970.
         grew: no entry was taken away or lowered.
     """
 
-    people: dict[str, PersonTally]
-    days: dict[int, DayChange]
     score: int
+    people: dict[str, PersonTally]
+    scores: dict[str, int]
+    days: dict[int, DayChange]
     grew: bool = True
 
 
@@ -110,54 +112,57 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
     """
     header = journey.header
     header.half_life_ms = half_life
-    change = EngagementChange({}, {}, unpack(header.score))
-    scores: dict[str, int] = {}
+    change = EngagementChange(unpack(header.score), {}, {}, {})
     for touch in journey.touches.values():
         worth = entry_unit(touch.at, half_life)
         before, after = touch.before, touch.after
+        lost = gained = 0
         if before is not None:
-            _add(journey, change, scores, before, -worth)
+            lost = before.points
+            _count(journey, change, before.person, -1, -lost * worth)
         if after is not None:
-            _add(journey, change, scores, after, worth)
-        if (before.points if before else 0) > (after.points if after else 0):
-            change.grew = False
+            gained = after.points
+            _count(journey, change, after.person, 1, gained * worth)
+        if lost != gained:
+            _change_day(change, touch.at, worth, lost, gained)
     if change.days:
         header.score = pack(change.score)
-    _store_people(journey, change, scores)
+    _store_people(journey, change)
     return change
 
 
-def _add(journey: Journey, change: EngagementChange, scores: dict[str, int], touch: StoredTouch, worth: int) -> None:
-    """Add an entry; take it away if ``worth`` (of a thousandth of a point) is negative."""
-    sign = 1 if worth > 0 else -1
-    person = touch.person
+def _count(journey: Journey, change: EngagementChange, person: str, touches: int, delta: int) -> None:
     tally = change.people.get(person)
     if tally is None:
         name = "p\0" + journey.account + "\0" + person
         tally = change.people[person] = journey.state.get(name, PersonTally) or PersonTally()
-        scores[person] = unpack(tally.score)
-        journey.header.people -= bool(person and tally.touches)
-    tally.touches += sign
-    if touch.points:
-        delta = touch.points * worth
-        scores[person] += delta
-        change.score += delta
-        number = day_of(touch.at)
-        day = change.days.get(number)
-        if day is None:
-            day = change.days[number] = DayChange()
-        day.score += delta
-        day.entries += sign
-        if touch.points < 0:
-            day.negatives += sign
+        change.scores[person] = unpack(tally.score)
+        if person and tally.touches:
+            journey.header.people -= 1
+    tally.touches += touches
+    change.scores[person] += delta
 
 
-def _store_people(journey: Journey, change: EngagementChange, scores: dict[str, int]) -> None:
+def _change_day(change: EngagementChange, at: int, worth: int, lost: int, gained: int) -> None:
+    number = day_of(at)
+    day = change.days.get(number)
+    if day is None:
+        day = change.days[number] = DayChange()
+    delta = (gained - lost) * worth
+    day.score += delta
+    day.entries += bool(gained) - bool(lost)
+    day.negatives += (gained < 0) - (lost < 0)
+    change.score += delta
+    change.grew = change.grew and delta > 0
+
+
+def _store_people(journey: Journey, change: EngagementChange) -> None:
     for person, tally in change.people.items():
         name = "p\0" + journey.account + "\0" + person
-        tally.score = pack(scores[person])
         if tally.touches:
-            journey.header.people += bool(person)
+            tally.score = pack(change.scores[person])
+            if person:
+                journey.header.people += 1
             journey.state.put(name, tally)
         else:
             journey.state.delete(name)
@@ -176,8 +181,8 @@ def entries_by_day(journey: Journey, half_life: int) -> tuple[dict[str, int], di
     return people, days
 
 
-def rescale_people(journey: Journey, people: dict[str, int], half_life: int) -> list[tuple[str, PersonTally]]:
-    """Rewrite the header's and all people's sums for a new half-life. Returns all tallies.
+def rescale_people(journey: Journey, people: dict[str, int], half_life: int) -> dict[str, PersonTally]:
+    """Rewrite the header's and all people's sums for a new half-life. Returns all tallies by person.
 
     Reads every touch of the account, once per change of the rules.
     """
@@ -185,10 +190,10 @@ def rescale_people(journey: Journey, people: dict[str, int], half_life: int) -> 
     header = journey.header
     header.half_life_ms = half_life
     header.score = pack(sum(people.values()))
-    tallies = []
+    tallies = {}
     for name, tally in journey.state.scan(prefix, PersonTally):
         person = name[len(prefix) :]
         tally.score = pack(people.get(person, 0))
         journey.state.put(name, tally)
-        tallies.append((person, tally))
+        tallies[person] = tally
     return tallies

@@ -132,42 +132,53 @@ class _Run:
     def days(self) -> None:
         """Run them, store them, keep the header's newest day."""
         chain = self._chain()
-        running = self.change.score - sum(unpack(day.score) for _, day in chain)
+        header = self.journey.header
+        running = self.change.score
+        for _, _, score in chain:
+            running -= score
         disarmed = chain[0][1].before
-        for number, day in chain:
+        for number, day, score in chain:
             day.before = disarmed
-            total = running + unpack(day.score)
-            disarmed = day.after = self._run_day(number, day, running, total)
-            running = total
-            self._store(number, day)
-        newest = chain[-1][0]
-        if chain[-1][1].entries:
-            self.journey.header.newest_day = newest
-        elif newest >= self.journey.header.newest_day:
-            self.journey.header.newest_day = self._day_before(END)[0]
+            disarmed = day.after = self._run_day(number, day, running, running + score)
+            running += score
+            if day.entries:
+                self.state.put(day_key(self.journey.account, number), day)
+            else:
+                self.state.delete(day_key(self.journey.account, number))
+        number, day, _ = chain[-1]
+        if day.entries:
+            header.newest_day = number
+        elif number >= header.newest_day:
+            header.newest_day = self._day_before(END)[0]
 
-    def _chain(self) -> list[tuple[int, Day]]:
-        """All days from the first changed one on, with the record's changes in them."""
+    def _chain(self) -> list[tuple[int, Day, int]]:
+        """All days from the first changed one on with their sums, the record's changes in them."""
         changed = self.change.days
         first = min(changed)
+        found = self._stored_from(first)
+        if first not in found:
+            found[first] = Day(before=self._day_before(first)[1])
+        chain = []
+        for number in sorted(found.keys() | changed.keys()):
+            day = found.get(number) or Day()
+            score = unpack(day.score)
+            delta = changed.get(number)
+            if delta is not None:
+                score += delta.score
+                day.score = pack(score)
+                day.entries += delta.entries
+                day.negatives += delta.negatives
+            chain.append((number, day, score))
+        return chain
+
+    def _stored_from(self, first: int) -> dict[int, Day]:
         newest = self.journey.header.newest_day
         account = self.journey.account
-        found: dict[int, Day] = {}
         if first < newest:
-            prefix = key("g", account, "")
-            pairs = self.state.scan(prefix, Day, start=day_key(account, first))
-            found = {int(name.rsplit("\0", 1)[1]): day for name, day in pairs}
-        elif first == newest:
-            day = self.state.get(day_key(account, first), Day)
-            found = {} if day is None else {first: day}
-        if first not in found:
-            found[first] = Day(before=list(self._day_before(first)[1]))
-        for number, delta in changed.items():
-            day = found.setdefault(number, Day())
-            day.score = pack(unpack(day.score) + delta.score)
-            day.entries += delta.entries
-            day.negatives += delta.negatives
-        return sorted(found.items())
+            pairs = self.state.scan(key("g", account, ""), Day, start=day_key(account, first))
+            return {int(name.rsplit("\0", 1)[1]): day for name, day in pairs}
+        day = self.state.get(day_key(account, first), Day) if first == newest else None
+        return {} if day is None else {first: day}
 
     def _day_before(self, number: int) -> tuple[int, list[str]]:
         """The latest stored day before ``number`` (-1 if none) and the rules that are disarmed after it."""
@@ -185,8 +196,8 @@ class _Run:
     def _run_day(self, number: int, day: Day, before: int, total: int) -> list[str]:
         """All machines over one day. Returns the rules that are disarmed after it."""
         start = entry_unit(number * DAY_MS, self.half_life)
-        disarmed = []
-        standing = {}
+        disarmed: list[str] = []
+        standing: dict[str, Fired] = {}
         for rule in self.rules:
             armed = rule.name not in day.before or before <= _milli(rule.threshold * rule.rearm_share) * start
             fires = armed and self._reaches(number, day, (before, total), rule)
@@ -228,12 +239,6 @@ class _Run:
             if last_of_moment and running >= threshold * worth:
                 return True
         return False
-
-    def _store(self, number: int, day: Day) -> None:
-        if day.entries:
-            self.state.put(day_key(self.journey.account, number), day)
-        else:
-            self.state.delete(day_key(self.journey.account, number))
 
 
 def record_fired(journey: Journey, verdict: Verdict, fired: Fired) -> None:

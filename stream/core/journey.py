@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from schemas import ids
 from schemas.messages import (
     BEGINNING,
     Account,
@@ -108,6 +109,8 @@ class Journey:
 
     Attributes:
         account: node of the account (or domain, or person without an account).
+        tenant: its tenant.
+        id: what people call it.
         header: the live header; ``store_header`` puts it back.
         touches: what changed, by state key; entries that changed back are dropped by ``settle``.
         conversions: the same for conversions.
@@ -115,17 +118,32 @@ class Journey:
         unknown: withdrawals of what was not there.
     """
 
-    __slots__ = ("account", "conversions", "header", "prefix", "profiled", "state", "touches", "unknown")
+    __slots__ = (
+        "_again",
+        "account",
+        "conversions",
+        "header",
+        "id",
+        "prefix",
+        "profiled",
+        "state",
+        "tenant",
+        "touches",
+        "unknown",
+    )
 
     def __init__(self, state: State, account: str) -> None:
         self.state = state
         self.account = account
+        self.tenant = ids.tenant(account)
+        self.id = ids.value(account)
         self.header = state.get("h\0" + account, Header) or Header()
         self.prefix = "t\0" + account + "\0"
         self.touches: dict[str, TouchChange] = {}
         self.conversions: dict[str, ConversionChange] = {}
         self.profiled = False
         self.unknown = 0
+        self._again = False
 
     def take(self, message: Account) -> None:
         """Apply one message to what is stored. Equal content and unknown withdrawals change nothing."""
@@ -144,9 +162,9 @@ class Journey:
 
     def settle(self) -> bool:
         """Forget what changed back within the record and update the header's counts; whether anything is left."""
-        for changes in (self.touches, self.conversions):
-            for name in [n for n, c in changes.items() if c.before == c.after]:
-                del changes[name]
+        if self._again:
+            self.touches = {n: c for n, c in self.touches.items() if c.before != c.after}
+            self.conversions = {n: c for n, c in self.conversions.items() if c.before != c.after}
         if self.touches:
             self._count_touches()
         if self.conversions:
@@ -173,7 +191,9 @@ class Journey:
 
     def _put_touch(self, message: TouchPut, t: Touch) -> None:
         name = self.touch_key(t.at, t.id)
-        before = self.state.get(name, StoredTouch)
+        # One that is newer than all others cannot be there yet, unless this record brought it: no need to look.
+        new = t.at > self.header.last_touch_at and name not in self.touches
+        before = None if new else self.state.get(name, StoredTouch)
         after = StoredTouch(
             t.id, t.at, t.type, t.channel, t.person, t.points, t.last_at, t.utm_source, t.utm_medium, t.utm_campaign
         )
@@ -199,7 +219,10 @@ class Journey:
         message: TouchPut | TouchWithdrawn,
     ) -> None:
         earlier = self.touches.get(name)
-        self.touches[name] = TouchChange(at, before if earlier is None else earlier.before, after, message)
+        if earlier is not None:
+            before = earlier.before
+            self._again = True
+        self.touches[name] = TouchChange(at, before, after, message)
 
     def _put_conversion(self, message: ConversionPut, conversion: Conversion) -> None:
         name = key("c", self.account, time_part(conversion.at), conversion.id)
@@ -227,6 +250,7 @@ class Journey:
         message: ConversionPut | ConversionWithdrawn,
     ) -> None:
         earlier = self.conversions.get(name)
+        self._again = self._again or earlier is not None
         first = before if earlier is None else earlier.before
         if after is not None and first is not None and after.terms != first.terms:
             after = StoredConversion(after.content, first.terms)

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from schemas import ids
 from schemas.facts import LedgerRow
 from schemas.messages import BEGINNING, AccountMessage, Conversion
 from schemas.money import decimal_text
@@ -163,7 +162,7 @@ def _restate(step: Step, journey: Journey, restatement: Restatement, history: _H
         lookback = terms.lookback_ms(after.content.stage)
         new = allocation(after.content, history.eligible(after.content, lookback, before=False), terms)
     reason, message = reason_of(restatement)
-    desk = _Desk(step, journey.account, reason, message)
+    desk = _Desk(step, journey, reason, message)
     comparable = (
         before is not None
         and after is not None
@@ -236,10 +235,10 @@ def credit_text(credit: int) -> str:
 class _Desk:
     """Writes the rows of one restatement."""
 
-    def __init__(self, step: Step, account: str, reason: str, message: AccountMessage) -> None:
+    def __init__(self, step: Step, journey: Journey, reason: str, message: AccountMessage) -> None:
         self.step = step
-        self.tenant = ids.tenant(account)
-        self.account = ids.value(account)
+        self.tenant = journey.tenant
+        self.account = journey.id
         self.reason = reason
         self.message = message
 
