@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import segment, snowplow
+from stream.collect.adapters import cost, crm, pixel, segment, snowplow, tracker
 from stream.collect.request import Adapter
+from stream.collect.webhooks import sendgrid
 from stream.settings import Webhook
 
 Answer = Literal["json", "ok", "gif"]
@@ -55,5 +56,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         events_of=snowplow.events_of,
         answer="ok",
         network_cookie=True,
+    ),
+    Endpoint(path="/t", summary="t.js: a batch", events_of=tracker.events_of),
+    Endpoint(path="/px.gif", method="GET", summary="Pixel: one event", events_of=pixel.events_of, answer="gif"),
+    *(
+        Endpoint(path=f"/v1/crm/{objects}", summary=f"CRM: {objects}", events_of=crm.events_of, key_needed=True)
+        for objects in ("accounts", "contacts", "opportunities", "activities")
+    ),
+    Endpoint(path="/v1/costs", summary="Ad cost", events_of=cost.events_of, key_needed=True),
+    Endpoint(
+        path="/webhooks/sendgrid/{name}",
+        summary="SendGrid: email events",
+        events_of=sendgrid.events_of,
+        provider="sendgrid",
+        genuine=sendgrid.genuine,
     ),
 )

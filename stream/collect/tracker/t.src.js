@@ -22,12 +22,12 @@
 
   // Storage. Without consent nothing outlives the page; with GPC nothing outlives the tab.
   const memory = {}, held = [];
-  let box = memory, consent;
+  let box = memory, consent = option.consent == 'required' ? {analytics: false} : undefined;
   try {
     box = gpc ? sessionStorage : localStorage;
     consent = JSON.parse(box['tl.c']);
   } catch { /* storage is blocked, or no consent was stored */ }
-  const allowed = () => consent ? consent.analytics : option.consent != 'required';
+  const allowed = () => !consent || consent.analytics;
   const shelf = () => allowed() ? box : memory;
   const get = name => shelf()['tl.' + name] || '';
   const put = (name, text) => { try { shelf()['tl.' + name] = text; } catch { box = memory; put(name, text); } };

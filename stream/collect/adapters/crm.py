@@ -1,0 +1,199 @@
+"""CRM objects of any origin, pushed by the customer's own sync: first-class input, no vendor's format.
+
+POST /v1/crm/{accounts,contacts,opportunities,activities} (JSON array or NDJSON, Basic write key) -> Events
+
+Each row is a *version* of its object, dated ``updated_at``. What the stages read is in ``Event.properties`` under
+these names; a field that the row did not have is missing there ("says nothing of it"), one that it had as null or ""
+is "" or [] ("says there is none"). All other members of the row are kept in ``custom``.
+
+============== =============== ====================================================================================
+type           entry node      properties
+============== =============== ====================================================================================
+crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), parent_id, owner, stage
+crm.contact    ``e:EMAIL``     id, email, account_id, user_id, title
+crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
+                               amount (decimal text in whole units), currency, contact_emails (list),
+                               created_at, closed_at (ms)
+crm.activity   ``e:EMAIL``,    id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
+               else ``a:ID``   account_id, subject
+============== =============== ====================================================================================
+
+``Event.at`` is ``updated_at`` (activities: ``occurred_at``), else the time of receipt. ``Event.email`` and ``user``
+are set for contacts and activities, ``Event.group`` is the account everywhere. Ids: an object's version is one event
+however often it is sent; an activity is one event whatever is changed in it later.
+"""
+
+import re
+from typing import Final
+
+from schemas import event as kinds
+from schemas.codec import json_encoder
+from schemas.event import Event
+from schemas.ids import derived_id
+from schemas.rejections import Rejected, RejectReason
+from stream.collect import normal
+from stream.collect.adapters.rows import (
+    ReadRow,
+    Row,
+    amount_of,
+    as_properties,
+    currency_of,
+    custom_of,
+    parsed_rows,
+    put_version,
+    required_id,
+    text_of,
+    time_of,
+)
+from stream.collect.bodies import Unfit
+from stream.collect.request import Parsed, Request, faulty
+
+ACTIVITIES: Final = frozenset({"meeting", "call", "email_reply", "event", "task"})
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
+_OUTCOMES: Final = {"won": "won", "closedwon": "won", "lost": "lost", "closedlost": "lost"}
+_LIST_LIMIT: Final = 200
+"""Domains of an account, contacts of an opportunity: more than this is a broken join."""
+
+
+def events_of(body: bytes, request: Request) -> Parsed:
+    """The events of one request, in its order."""
+    found = _READERS.get(request.path.rstrip("/").rpartition("/")[2])
+    if found is None:
+        return faulty(Rejected(RejectReason.UNSUPPORTED, "path"))
+    kind, read = found
+    return parsed_rows(body, request, kind, "crm", read)
+
+
+def _account(row: Row, event: Event) -> None:
+    account = required_id(row, "id")
+    domains = _domains(row)
+    event.group = account
+    event.node = normal.entry_node(event.tenant, account=account)
+    fields: Row = {
+        "id": account,
+        "name": _said(row, "name"),
+        "domains": domains,
+        "parent_id": _said_id(row, "parent_id"),
+    }
+    fields |= {"owner": _said(row, "owner"), "stage": stage_of(row)}
+    _finish(row, event, fields, ("domain",))
+
+
+def _contact(row: Row, event: Event) -> None:
+    contact = required_id(row, "id")
+    event.email = _email(row)
+    if not event.email:
+        raise Unfit(RejectReason.MISSING_FIELD, "email")
+    event.user = normal.identifier(row.get("user_id"))
+    event.group = normal.identifier(row.get("account_id"))
+    event.node = normal.entry_node(event.tenant, email=event.email)
+    fields: Row = {"id": contact, "email": event.email, "account_id": _said_id(row, "account_id")}
+    fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title")}
+    _finish(row, event, fields)
+
+
+def _opportunity(row: Row, event: Event) -> None:
+    opportunity = required_id(row, "id")
+    currency = currency_of(row)
+    event.group = normal.identifier(row.get("account_id"))
+    event.node = normal.entry_node(event.tenant, opportunity=opportunity)
+    fields: Row = {"id": opportunity, "account_id": _said_id(row, "account_id"), "name": _said(row, "name")}
+    fields |= {
+        "stage": stage_of(row),
+        "amount": amount_of(row, currency) if "amount" in row else None,
+        "currency": currency if "currency" in row else None,
+        "contact_emails": _emails(row),
+        "created_at": time_of(row, "created_at"),
+        "closed_at": time_of(row, "closed_at"),
+    }
+    _finish(row, event, fields)
+
+
+def _activity(row: Row, event: Event) -> None:
+    activity = required_id(row, "id")
+    event.name = _SEPARATORS.sub("_", text_of(row, "type").lower())
+    if event.name not in ACTIVITIES:
+        raise Unfit(RejectReason.BAD_VALUE if event.name else RejectReason.MISSING_FIELD, "type")
+    event.email = _email(row)
+    event.group = normal.identifier(row.get("account_id"))
+    event.node = normal.entry_node(event.tenant, email=event.email, account=event.group)
+    if not event.node:
+        raise Unfit(RejectReason.MISSING_FIELD, "email or account_id")
+    put_version(event, row, time_name="occurred_at")
+    event.id = derived_id(event.type, activity)
+    fields: Row = {"id": activity, "type": event.name, "email": event.email or None, "account_id": event.group or None}
+    fields["subject"] = _said(row, "subject")
+    _put(row, event, fields, ("occurred_at",))
+
+
+def _finish(row: Row, event: Event, fields: Row, consumed: tuple[str, ...] = ()) -> None:
+    """Date the version and give it the id that all its repeats have."""
+    version = put_version(event, row, time_name="updated_at")
+    _put(row, event, fields, ("updated_at", *consumed))
+    event.id = derived_id(event.type, str(fields["id"]), version, bytes(json_encoder.encode(event.properties)).decode())
+
+
+def _put(row: Row, event: Event, fields: Row, consumed: tuple[str, ...]) -> None:
+    custom = custom_of(row, {*fields, *consumed})
+    event.properties = as_properties({**fields, "custom": dict(sorted(custom.items())) or None})
+
+
+def _said(row: Row, name: str) -> str | None:
+    """A text; None if the row says nothing of it."""
+    return text_of(row, name) if name in row else None
+
+
+def _said_id(row: Row, name: str) -> str | None:
+    return normal.identifier(row.get(name)) if name in row else None
+
+
+def stage_of(row: Row) -> str | None:
+    """Stage in lower case, ``won`` and ``lost`` in whichever spelling CRMs have them; None if the row has none.
+
+    >>> stage_of({"stage": "Closed Won"}), stage_of({"stage": "closedlost"}), stage_of({"stage": " Proposal  sent "})
+    ('won', 'lost', 'proposal sent')
+    """
+    if "stage" not in row:
+        return None
+    stage = text_of(row, "stage").lower()
+    return _OUTCOMES.get(_SEPARATORS.sub("", stage)) or " ".join(stage.split())
+
+
+def _domains(row: Row) -> list[str] | None:
+    """Hosts of ``domain`` and ``domains``, without repeats; None if the row has neither."""
+    if "domain" not in row and "domains" not in row:
+        return None
+    given = [row.get("domain"), *_listed(row.get("domains"), "domains")]
+    hosts = (normal.text(host, 253).strip().lower().strip(".") for host in given)
+    return list(dict.fromkeys(filter(None, hosts)))
+
+
+def _emails(row: Row) -> list[str] | None:
+    if "contact_emails" not in row:
+        return None
+    return list(dict.fromkeys(filter(None, map(normal.address, _listed(row["contact_emails"], "contact_emails")))))
+
+
+def _listed(given: object, name: str) -> list[object]:
+    """A list; one text may stand for a list of one."""
+    items = [] if given is None else given if isinstance(given, list) else [given]
+    if len(items) > _LIST_LIMIT:
+        raise Unfit(RejectReason.BAD_VALUE, name)
+    return items
+
+
+def _email(row: Row) -> str:
+    """The address, "" if there is none. Raises: Unfit if there is something that is none."""
+    given = row.get("email")
+    found = normal.address(given)
+    if given and not found:
+        raise Unfit(RejectReason.BAD_VALUE, "email")
+    return found
+
+
+_READERS: Final[dict[str, tuple[str, ReadRow]]] = {
+    "accounts": (kinds.CRM_ACCOUNT, _account),
+    "contacts": (kinds.CRM_CONTACT, _contact),
+    "opportunities": (kinds.CRM_OPPORTUNITY, _opportunity),
+    "activities": (kinds.CRM_ACTIVITY, _activity),
+}

@@ -1,0 +1,246 @@
+"""CRM objects and costs: from rows of any origin to canonical events."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.rejections import RejectReason
+from stream.collect.adapters import cost, crm
+from stream.collect.request import Parsed
+from tests.unit.collect_edge.requests import DEV, NOW, properties, request
+
+UPDATED = "2026-01-01T10:00:00Z"
+UPDATED_MS = 1_767_261_600_000
+OPPORTUNITY = {
+    "id": "o1", "account_id": "acme", "name": "Platform", "stage": "Closed Won", "amount": 1999.9, "currency": "eur",
+    "contact_emails": ["Ann@acme.com", "ann@acme.com"], "created_at": "2025-12-01", "closed_at": "2026-03-31T00:00:00Z",
+    "updated_at": UPDATED, "region": "DACH",
+}  # fmt: skip
+
+
+def parsed(objects: str, *rows: Any, received_at: int = NOW) -> Parsed:
+    return crm.events_of(json.dumps(rows).encode(), request(f"/v1/crm/{objects}", source=DEV, received_at=received_at))
+
+
+def test_an_opportunity_enters_by_itself_with_its_fields_in_normal_form() -> None:
+    (event,) = parsed("opportunities", OPPORTUNITY).events
+    assert (event.type, event.node, event.at, event.group) == ("crm.opportunity", "default/o:o1", UPDATED_MS, "acme")
+    assert (event.platform, event.protocol, event.source) == ("server", "crm", "website")
+    assert properties(event) == {
+        "id": "o1", "account_id": "acme", "name": "Platform", "stage": "won", "amount": "1999.9", "currency": "EUR",
+        "contact_emails": ["ann@acme.com"], "created_at": 1_764_547_200_000, "closed_at": 1_774_915_200_000,
+        "custom": {"region": "DACH"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spelling", "stage"),
+    [("Closed Won", "won"), ("closedwon", "won"), ("CLOSED_LOST", "lost"), ("Closed-Lost", "lost"), ("Won", "won"),
+     ("Proposal/Price  Quote", "proposal/price quote"), ("Wonder", "wonder"), ("", "")],
+)  # fmt: skip
+def test_every_spelling_of_won_and_lost_is_one_stage(spelling: str, stage: str) -> None:
+    (event,) = parsed("opportunities", {"id": "o1", "stage": spelling}).events
+    assert properties(event)["stage"] == stage
+
+
+def test_what_a_row_does_not_say_is_not_in_its_properties() -> None:
+    (event,) = parsed("opportunities", {"id": "o1", "updated_at": UPDATED}).events
+    assert properties(event) == {"id": "o1"}
+    (event,) = parsed("opportunities", {"id": "o1", "account_id": None, "contact_emails": None}).events
+    assert properties(event) == {"id": "o1", "account_id": "", "contact_emails": []}
+
+
+def test_an_account_has_all_its_domains_once() -> None:
+    row = {"id": 42, "name": " Acme ", "domain": "Acme.com", "domains": ["acme.com", "acme.io."], "parent_id": "p",
+           "owner": "kim", "stage": "Customer", "updated_at": UPDATED}  # fmt: skip
+    (event,) = parsed("accounts", row).events
+    assert (event.type, event.node, event.group, event.at) == ("crm.account", "default/a:42", "42", UPDATED_MS)
+    assert properties(event) == {
+        "id": "42", "name": "Acme", "domains": ["acme.com", "acme.io"], "parent_id": "p", "owner": "kim",
+        "stage": "customer",
+    }  # fmt: skip
+
+
+def test_a_contact_enters_by_its_address() -> None:
+    row = {"id": "c1", "email": "Ann@Acme.com", "account_id": "acme", "user_id": "u1", "title": "CTO"}
+    (event,) = parsed("contacts", row).events
+    assert (event.type, event.node) == ("crm.contact", "default/e:ann@acme.com")
+    assert (event.email, event.user, event.group) == ("ann@acme.com", "u1", "acme")
+    assert properties(event) == {
+        "id": "c1",
+        "email": "ann@acme.com",
+        "account_id": "acme",
+        "user_id": "u1",
+        "title": "CTO",
+    }
+
+
+@pytest.mark.parametrize(
+    ("who", "node"),
+    [
+        ({"email": "a@acme.com", "account_id": "acme"}, "default/e:a@acme.com"),
+        ({"account_id": "acme"}, "default/a:acme"),
+    ],
+)
+def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str], node: str) -> None:
+    row = {"id": "t1", "type": "Email-Reply", "occurred_at": UPDATED, "subject": "Re: offer", **who}
+    (event,) = parsed("activities", row).events
+    assert (event.type, event.name, event.node, event.at) == ("crm.activity", "email_reply", node, UPDATED_MS)
+    assert properties(event) == {"id": "t1", "type": "email_reply", **who, "subject": "Re: offer"}
+
+
+@pytest.mark.parametrize(
+    ("objects", "row", "reason", "detail"),
+    [
+        ("accounts", {"name": "Acme"}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": "null"}, RejectReason.MISSING_FIELD, "id"),
+        ("contacts", {"id": "c"}, RejectReason.MISSING_FIELD, "email"),
+        ("contacts", {"id": "c", "email": "nobody"}, RejectReason.BAD_VALUE, "email"),
+        ("opportunities", {"id": "o", "amount": "many"}, RejectReason.BAD_VALUE, "amount"),
+        ("opportunities", {"id": "o", "amount": 1e300}, RejectReason.BAD_VALUE, "amount"),
+        ("opportunities", {"id": "o", "amount": True}, RejectReason.BAD_VALUE, "amount"),
+        ("opportunities", {"id": "o", "currency": "Euro"}, RejectReason.BAD_VALUE, "currency"),
+        ("opportunities", {"id": "o", "updated_at": "0000-00-00"}, RejectReason.BAD_TIME, "updated_at"),
+        ("opportunities", {"id": "o", "closed_at": "soon"}, RejectReason.BAD_TIME, "closed_at"),
+        ("opportunities", {"id": "o", "contact_emails": ["a@b.co"] * 201}, RejectReason.BAD_VALUE, "contact_emails"),
+        ("activities", {"id": "t", "account_id": "a"}, RejectReason.MISSING_FIELD, "type"),
+        ("activities", {"id": "t", "type": "nap", "account_id": "a"}, RejectReason.BAD_VALUE, "type"),
+        ("activities", {"id": "t", "type": "call"}, RejectReason.MISSING_FIELD, "email or account_id"),
+        ("accounts", "acme", RejectReason.MALFORMED, "a row is a JSON object"),
+    ],
+)
+def test_a_bad_row_costs_its_neighbours_nothing(objects: str, row: object, reason: RejectReason, detail: str) -> None:
+    good = {"id": "g", "email": "g@acme.com", "type": "call"}
+    found = parsed(objects, good, row, good)
+    assert len(found.events) == 2
+    (refused,) = found.rejected
+    assert (refused.reason, refused.detail, json.loads(refused.body)) == (reason, detail, row)
+
+
+def test_a_version_is_one_event_however_often_and_whenever_it_comes() -> None:
+    (first,) = parsed("opportunities", OPPORTUNITY).events
+    (again,) = parsed("opportunities", dict(reversed(OPPORTUNITY.items())), received_at=NOW + 60_000).events
+    assert first.id == again.id
+    later = {**OPPORTUNITY, "updated_at": "2026-01-01T11:00:00Z"}
+    other = {**OPPORTUNITY, "amount": 2000}
+    assert (
+        len({first.id, parsed("opportunities", later).events[0].id, parsed("opportunities", other).events[0].id}) == 3
+    )
+
+
+def test_without_its_own_time_a_value_that_comes_back_is_news() -> None:
+    row = {"id": "o1", "stage": "open"}
+    ids = {parsed("opportunities", row, received_at=NOW + delay).events[0].id for delay in (0, 1_000)}
+    assert len(ids) == 2
+
+
+def test_an_activity_is_one_event_whatever_changes_in_it() -> None:
+    row = {"id": "t1", "type": "call", "account_id": "acme", "subject": "Intro"}
+    ids = {parsed("activities", {**row, "subject": text}).events[0].id for text in ("Intro", "Introduction")}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"id": "a"}, {"id": "b"}]',
+        b'{"id": "a"}\n{"id": "b"}\n',
+        b'\xef\xbb\xbf{"id": "a"}\r\n\r\n{"id": "b"}',
+    ],
+)
+def test_arrays_and_lines_say_the_same(body: bytes) -> None:
+    found = crm.events_of(body, request("/v1/crm/accounts", source=DEV))
+    assert [event.node for event in found.events] == ["default/a:a", "default/a:b"]
+
+
+def test_one_object_over_several_lines_is_one_row() -> None:
+    found = crm.events_of(b'{\n  "id": "a"\n}', request("/v1/crm/accounts", source=DEV))
+    assert [event.node for event in found.events] == ["default/a:a"]
+
+
+def test_a_broken_line_is_refused_alone() -> None:
+    found = crm.events_of(b'{"id": "a"}\n{"id": \n{"id": "\xff"}\n{"id": "b"}', request("/v1/crm/accounts", source=DEV))
+    assert [event.node for event in found.events] == ["default/a:a", "default/a:b"]
+    assert [(r.reason, r.body) for r in found.rejected] == [
+        (RejectReason.MALFORMED, b'{"id": '),
+        (RejectReason.NOT_UTF8, b'{"id": "\xff"}'),
+    ]
+
+
+@pytest.mark.parametrize("junk", [b"", b"  \n", b"[", b"hello", b"[{]", b"\x00"])
+def test_what_is_neither_is_a_fault(junk: bytes) -> None:
+    assert crm.events_of(junk, request("/v1/crm/accounts", source=DEV)).fault is not None
+
+
+COST = {"date": "2026-01-01", "channel": "Paid Search", "utm_source": "google", "utm_medium": "cpc",
+        "utm_campaign": "brand", "amount": "120.50", "currency": "EUR", "updated_at": UPDATED}  # fmt: skip
+
+
+def costs(*rows: Any, received_at: int = NOW) -> Parsed:
+    return cost.events_of(json.dumps(rows).encode(), request("/v1/costs", source=DEV, received_at=received_at))
+
+
+def test_a_cost_has_its_key_as_node_and_all_its_fields() -> None:
+    (event,) = costs(COST).events
+    said = properties(event)
+    assert event.node == f"default/o:cost/{said.pop('cost_id')}"
+    assert said == {"day": "2026-01-01", **{k: v for k, v in COST.items() if k not in ("date", "updated_at")}}
+    assert (event.type, event.at) == ("cost", UPDATED_MS)
+
+
+def test_a_corrected_amount_is_another_event_of_the_same_node() -> None:
+    (first, second) = costs(COST, {**COST, "amount": 121}).events
+    assert first.node == second.node
+    assert first.id != second.id
+
+
+def test_another_day_is_another_cost() -> None:
+    (first, second) = costs(COST, {**COST, "date": "2026-01-02"}).events
+    assert first.node != second.node
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "detail"),
+    [
+        ({"date": None}, RejectReason.MISSING_FIELD, "date"),
+        ({"date": "01/02/2026"}, RejectReason.BAD_TIME, "date"),
+        ({"date": "0001-01-01"}, RejectReason.BAD_TIME, "date"),
+        ({"amount": None}, RejectReason.MISSING_FIELD, "amount"),
+        ({"amount": "NaN"}, RejectReason.BAD_VALUE, "amount"),
+        ({"currency": ""}, RejectReason.MISSING_FIELD, "currency"),
+    ],
+)
+def test_a_cost_without_day_amount_or_currency_is_refused(
+    change: dict[str, object], reason: RejectReason, detail: str
+) -> None:
+    found = costs(COST, {**COST, **change})
+    assert [(r.reason, r.detail) for r in found.rejected] == [(reason, detail)]
+    assert len(found.events) == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = sorted({*OPPORTUNITY, *COST, "email", "user_id", "type", "domain", "domains", "occurred_at", "subject"})
+
+
+@given(
+    st.sampled_from(["accounts", "contacts", "opportunities", "activities"]),
+    st.dictionaries(st.sampled_from(FIELDS), JSON),
+)
+def test_every_row_is_taken_or_refused_whatever_it_holds(objects: str, row: dict[str, object]) -> None:
+    for found in (parsed(objects, {"id": "x", "email": "a@acme.com", **row}), costs({**COST, **row})):
+        assert len(found.events) + len(found.rejected) == 1
+        assert all(event.node and event.id and 0 < event.at <= NOW for event in found.events)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail(junk: bytes) -> None:
+    for wrapped in (junk, b"[" + junk + b"]", b'{"id": "a"}\n' + junk):
+        crm.events_of(wrapped, request("/v1/crm/accounts", source=DEV))
+        cost.events_of(wrapped, request("/v1/costs", source=DEV))
