@@ -283,6 +283,27 @@ def _change_leave_change_return(hub: Hub) -> None:
     hub.rest()
 
 
+def test_a_fan_out_tells_everybody_in_steps_of_a_chunk_with_one_token_between_them():
+    hub = Hub()
+    everybody = [n(f"e:{i}@acme.com") for i in range(40)]
+    elsewhere = [name for name in everybody if partition_of(name, hub.partitions) != hub.home]
+    for name in elsewhere:
+        hub.take(Subscribe(hub.name, "c", name))
+    hub.heard.clear()
+
+    hub.take(Claim(hub.name, "c", "k1", n("a:1"), 100, 1))
+    hub.take(Resolved(hub.name, "c", n("a:1"), resolution_of("a:1")))
+    steps = 1
+    while hub.tokens:
+        assert len(hub.heard) == steps
+        hub.take(hub.tokens.popleft())
+        steps += 1
+
+    assert steps == len(elsewhere)
+    assert set(hub.heard) == set(elsewhere)
+    assert set(hub.heard.values()) == {resolution_of("a:1")}
+
+
 def resolution_of(account: str):
     return ((BEGINNING, Owner(n(account), 100, "")),)
 

@@ -1,0 +1,84 @@
+"""Law: what events say of identity is a function of the set of events, whatever their order, framing and repetition."""
+
+import random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas import event as kinds
+from schemas.messages import BEGINNING
+from tests.unit.identity.forest import Forest, event
+
+TIMES = st.integers(1, 6)
+USERS = st.sampled_from(["", "7", "8", "null"])
+EMAILS = st.sampled_from(["", "ann@acme.com", "bob@beta.org", "ann@gmail.com"])
+ACCOUNTS = st.sampled_from(["", "1", "2"])
+HOSTS = st.sampled_from(["acme.com", "www.beta.org", "gmail.com", "co.uk"])
+LEAVES = ("v:1", "u:7", "u:8", "e:ann@acme.com", "e:bob@beta.org", "e:ann@gmail.com", "o:1", "d:beta.org")
+
+
+@st.composite
+def behaviours(draw):
+    visitor, user, email = draw(st.sampled_from(["", "1"])), draw(USERS), draw(EMAILS)
+    type_ = draw(st.sampled_from([kinds.IDENTIFY, kinds.TRACK, kinds.GROUP, kinds.ALIAS]))
+    entry = "v:1" if visitor else f"u:{user}" if user else f"e:{email}" if email else "v:1"
+    return event(type_, entry, draw(TIMES), visitor=visitor, user=user, email=email, group=draw(ACCOUNTS))
+
+
+@st.composite
+def crm_accounts(draw):
+    crm_id = draw(st.sampled_from("12"))
+    said = draw(st.one_of(st.just({}), st.fixed_dictionaries({"domains": st.lists(HOSTS, max_size=2)})))
+    return event(kinds.CRM_ACCOUNT, f"a:{crm_id}", draw(TIMES), group=crm_id, properties={"id": crm_id} | said)
+
+
+@st.composite
+def crm_contacts(draw):
+    email = draw(EMAILS.filter(bool))
+    said = draw(st.one_of(st.just({}), st.fixed_dictionaries({"account_id": ACCOUNTS})))
+    return event(
+        kinds.CRM_CONTACT, f"e:{email}", draw(TIMES), email=email, user=draw(USERS), properties={"id": "c"} | said
+    )
+
+
+@st.composite
+def crm_opportunities(draw):
+    said = draw(
+        st.fixed_dictionaries({}, optional={"account_id": ACCOUNTS, "contact_emails": st.lists(EMAILS, max_size=2)})
+    )
+    return event(kinds.CRM_OPPORTUNITY, "o:1", draw(TIMES), properties={"id": "1"} | said)
+
+
+event_sets = st.lists(st.one_of(behaviours(), crm_accounts(), crm_contacts(), crm_opportunities()), max_size=12)
+
+
+def owners(events) -> list:
+    forest = Forest()
+    forest.observe(*events)
+    return [
+        (leaf, at, forest.account(leaf, at), forest.person(leaf, at))
+        for leaf in LEAVES
+        for at in (BEGINNING, *range(8))
+    ]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(events=event_sets, seed=st.integers(0, 2**32))
+def test_the_order_and_the_repetition_of_events_do_not_count(events, seed):
+    rng = random.Random(seed)
+    other = events + rng.choices(events, k=3) if events else []
+    rng.shuffle(other)
+
+    assert owners(other) == owners(events)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(events=event_sets)
+def test_what_was_said_before_changes_no_state(events):
+    forest = Forest()
+    forest.observe(*events)
+    before = dict(forest.state.encoded)
+
+    forest.observe(*events)
+
+    assert forest.state.encoded == before
