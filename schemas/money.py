@@ -9,6 +9,7 @@
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
+from math import lcm
 from typing import Final
 
 # ISO 4217 currencies whose minor unit is not 1/100 (list of the ISO maintenance agency).
@@ -75,15 +76,28 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     Returns: as many integers as weights.
     Source: Hamilton's method; DOMAIN 5.6 for the ties.
     """
-    exact = [Fraction(w) for w in weights]
-    whole = sum(exact)
+    whole_numbers = _in_proportion(weights)
+    whole = sum(whole_numbers)
     if whole <= 0:
         raise ValueError("split needs a positive weight")
-    sign = -1 if total < 0 else 1
-    shares = [abs(total) * w / whole for w in exact]
-    floors = [int(s) for s in shares]
-    left = abs(total) - sum(floors)
-    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i], i))
-    for i in order[:left]:
-        floors[i] += 1
-    return tuple(sign * f for f in floors)
+    size = abs(total)
+    parts = []
+    rests = []
+    for weight in whole_numbers:
+        part, rest = divmod(size * weight, whole)
+        parts.append(part)
+        rests.append(rest)
+    left = size - sum(parts)
+    if left:
+        for i in sorted(range(len(parts)), key=rests.__getitem__, reverse=True)[:left]:
+            parts[i] += 1
+    return tuple(parts) if total >= 0 else tuple(-part for part in parts)
+
+
+def _in_proportion(weights: Sequence[float]) -> Sequence[int]:
+    """Whole numbers in exactly the proportions of ``weights``."""
+    if all(type(w) is int for w in weights):
+        return weights  # type: ignore[return-value]
+    exact = [Fraction(w) for w in weights]
+    common = lcm(*(w.denominator for w in exact))
+    return [int(w * common) for w in exact]
