@@ -32,7 +32,10 @@ def call(number: int) -> dict[str, object]:
     """A track call as a server's SDK sends it, with the visitor's page and browser in every third one."""
     context: dict[str, object] = {"library": {"name": "@segment/analytics-node", "version": "3.1.0"}}
     if number % 3 == 0:
-        context |= {"page": {"url": f"https://www.example.com/pricing?utm_source=google&n={number}"}, "userAgent": _AGENT}
+        context |= {
+            "page": {"url": f"https://www.example.com/pricing?utm_source=google&n={number}"},
+            "userAgent": _AGENT,
+        }
     return {
         "type": "track",
         "event": "Report Exported",

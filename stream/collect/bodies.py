@@ -5,7 +5,8 @@ overflows a double. That is checked once, here, so that nobody after the log nee
 """
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -24,7 +25,10 @@ _ESCAPE: Final = re.compile(
 """One escape of a JSON text; a surrogate pair is one. Escapes never overlap, so that ``\\\\u`` is not taken for one."""
 _BOM: Final = b"\xef\xbb\xbf"
 _object: Final = msgspec.json.Decoder(dict[str, object]).decode
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding hostile JSON raises."""
 Properties = Raw | UnsetType
+T = TypeVar("T")
 
 
 def rejected(reason: RejectReason, detail: str, body: bytes | Raw = b"") -> Rejected:
@@ -92,6 +96,22 @@ def members(raw: Properties) -> tuple[Properties, dict[str, object]]:
 _NOTHING: Final[dict[str, object]] = {}
 
 
+def read_whole(read: Callable[[bytes], T], body: bytes) -> T:
+    """``read(body)``; if that fails, again without the NaN and Infinity that Python's and Java's encoders write.
+
+    Raises: one of UNREADABLE.
+    """
+    try:
+        return read(body)
+    except UNREADABLE:
+        if b"NaN" not in body and b"Infinity" not in body:
+            raise
+        return read(_NO_NUMBER.sub(lambda found: b"null" if found[1] else found[0], body))
+
+
+_NO_NUMBER: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
+
+
 def undecodable(error: Exception) -> RejectReason:
     """Why decoding failed, by its exception."""
     if isinstance(error, UnicodeDecodeError):
@@ -108,10 +128,6 @@ class Unfit(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
-
-
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding hostile JSON raises."""
 
 
 def checked(raw: bytes | Raw, max_bytes: int) -> bytes:

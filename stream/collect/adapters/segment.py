@@ -3,7 +3,7 @@
 POST /v1/{track,page,screen,identify,group,alias,batch}, /v1/{t,p,s,i,g,a,b} -> Events
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Final
 
@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 
 from schemas import event as kinds
 from schemas.event import Event
-from schemas.rejections import RejectReason
+from schemas.rejections import Rejected, RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
 from stream.collect.adapters.segment_wire import (
@@ -22,9 +22,8 @@ from stream.collect.adapters.segment_wire import (
     read_batch,
     read_context,
     read_item,
-    read_sender,
 )
-from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, members, refusal, rejected, undecodable
+from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, members, read_whole, refusal, rejected, undecodable
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request, faulty
 from stream.settings import Source
@@ -44,7 +43,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
     try:
         if last in _PATHS:
             return _single(body, _PATHS[last], browser, request)
-        return _batch(read_batch(body), browser, request)
+        return _batch(read_whole(read_batch, body), browser, request)
     except UNREADABLE as error:
         return faulty(rejected(undecodable(error), "the body is not the JSON of a call or a batch"))
 
@@ -72,12 +71,16 @@ def _context(batch: Batch) -> Context | None:
 
 
 def _single(body: bytes, kind: str, browser: bool, request: Request) -> Parsed:
-    source = request.source or request.sources.get(read_sender(body))
+    try:
+        item = read_whole(read_item, checked(body, request.max_event_bytes))
+    except Unfit as unfit:
+        return faulty(Rejected(unfit.reason, unfit.detail))
+    source = request.source or request.sources.get(item.write_key or "")
     if source is None:
         return Parsed([], [rejected(RejectReason.UNKNOWN_KEY, "writeKey", body)])
     calls = _Calls(request, source, browser=browser)
     calls.kind = kind
-    return calls.read([body])
+    return calls.read([body], lambda _: item)
 
 
 class _Calls:
@@ -100,14 +103,14 @@ class _Calls:
         self.context: Context | None = None
         self.blank = Event("", "", "", 0, request.received_at, source.tenant, source.name)
 
-    def read(self, raws: Sequence[bytes | Raw]) -> Parsed:
+    def read(self, raws: Sequence[bytes | Raw], item_of: Callable[[bytes], Item] = read_item) -> Parsed:
         """Every call as an event or as a refusal."""
         events: list[Event] = []
         parsed = Parsed(events, [], source=self.source)
         largest = self.request.max_event_bytes
         for raw in raws:
             try:
-                events.append(self._event(read_item(checked(raw, largest))))
+                events.append(self._event(item_of(checked(raw, largest))))
             except (Unfit, *UNREADABLE) as error:
                 parsed.rejected.append(refusal(error, raw))
         return parsed

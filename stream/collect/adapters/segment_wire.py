@@ -86,6 +86,8 @@ class Item(msgspec.Struct, gc=False, rename="camel"):
     timestamp: Id = None
     original_timestamp: Id = None
     sent_at: Id = None
+    write_key: Text = None
+    """Single calls only; a batch says it once."""
     channel: Text = None
     """RudderStack: web, mobile, server."""
     context: Context | None = None
@@ -102,16 +104,9 @@ class Batch(msgspec.Struct, gc=False, rename="camel"):
     context: Raw | UnsetType = UNSET
 
 
-class Sender(msgspec.Struct, gc=False, rename="camel"):
-    """Of a single call: who sends it."""
-
-    write_key: Text = None
-
-
 _batch = msgspec.json.Decoder(Batch).decode
 _item = msgspec.json.Decoder(Item).decode
 _context = msgspec.json.Decoder(Context).decode
-_sender = msgspec.json.Decoder(Sender).decode
 
 
 def read_batch(body: bytes) -> Batch:
@@ -123,14 +118,6 @@ def read_batch(body: bytes) -> Batch:
         if envelope.batch is UNSET:
             raise
         return envelope
-
-
-def read_sender(body: bytes) -> str:
-    """The write key in the body of a single call, "" if there is none. Raises: one of ``bodies.UNREADABLE``."""
-    try:
-        return _sender(body).write_key or ""
-    except msgspec.ValidationError:
-        return fitted(Sender, body).write_key or ""
 
 
 def read_item(raw: bytes | Raw) -> Item:

@@ -28,6 +28,7 @@ from stream.collect.bodies import (
     checked,
     clean,
     members,
+    read_whole,
     refusal,
     rejected,
     undecodable,
@@ -69,7 +70,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
         return _of_query(request)
     body = clean(body)
     try:
-        items = decode_posted(body).data
+        items = read_whole(decode_posted, body).data
     except UNREADABLE as error:
         return faulty(rejected(undecodable(error), "the body is not the JSON of payload_data"))
     rest = items[request.max_batch_events :]
