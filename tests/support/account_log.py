@@ -101,7 +101,7 @@ class AccountLog:
             if name[1] == conversion and name[3] == model:
                 found[name[9]][0] += credit
                 found[name[9]][1] += amount
-        return {channel: (f"{c.normalize():f}", f"{a:f}") for channel, (c, a) in found.items()}
+        return {channel: (f"{c.normalize():f}", f"{a.normalize():f}") for channel, (c, a) in found.items()}
 
     def _step(self, at: int) -> Step:
         step = Step(self.state, rules_of(self.state), partition=0, partitions=1, offset=self.offset, at=at)
