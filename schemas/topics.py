@@ -12,6 +12,8 @@ ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
 STITCH_STATE: Final = "state.stitch"
 ACCOUNT_STATE: Final = "state.account"
+PUBLISHED_RULES: Final = "state.rules"
+"""The rules that were last put on the log (partition 0 only), so that setup publishes changes and nothing else."""
 
 SOURCE_HEADER: Final = "src"
 """Header of a derived record: ``topic/partition/offset`` of the input frame that it was computed from."""
@@ -53,4 +55,5 @@ TOPICS: Final = (
     Topic(DEAD_LETTERS, "none", _LOG, "collect, stitch, account", "sink"),
     Topic(STITCH_STATE, "state key", _STATE, "stitch", "stitch (recovery)"),
     Topic(ACCOUNT_STATE, "state key", _STATE, "account", "account (recovery)"),
+    Topic(PUBLISHED_RULES, "rules", _STATE, "setup", "setup"),
 )

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS events
     utm_term String,
     utm_content String,
     click_id String,
-    engaged_ms UInt32,
+    engaged_ms Int64,
     is_bot Bool,
     bot LowCardinality(String),
     bot_reason LowCardinality(String),

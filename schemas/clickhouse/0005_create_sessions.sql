@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS sessions
     ended_at Int64 CODEC(Delta, ZSTD(1)),
     page_views UInt32,
     events UInt32,
-    engaged_ms UInt32,
+    engaged_ms Int64,
     engaged Bool,
     channel LowCardinality(String),
     utm_source LowCardinality(String),

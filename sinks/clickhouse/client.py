@@ -31,8 +31,6 @@ INSERT_SETTINGS: Final[dict[str, int | str]] = {
     "input_format_json_read_objects_as_strings": 1,
     # A newer worker may already write a column that this server's migration has not added yet.
     "input_format_skip_unknown_fields": 1,
-    # On a replicated server the sink's claims and intents must be read by whoever comes next.
-    "insert_quorum_parallel": 0,
 }
 
 

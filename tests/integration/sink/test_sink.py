@@ -1,0 +1,119 @@
+"""The sink as a process between a broker and a SQL server: each fact once, whoever dies."""
+
+import asyncio
+import base64
+import contextlib
+import random
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas import topics
+from schemas.rejections import DeadLetter
+from tests.support.sink_flow import (
+    SinkProcess,
+    counted,
+    produce_facts,
+    produce_letters,
+    set_up,
+    settings_of,
+    wait_for,
+)
+
+
+@contextlib.contextmanager
+def running(settings):
+    sink = SinkProcess(settings)
+    try:
+        yield sink
+    finally:
+        sink.kill()
+
+
+async def test_facts_arrive_once_and_repeated_outputs_are_dropped(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql)
+    await set_up(settings)
+    await produce_facts(settings, [0, 1, 2, 3, 2, 3, 4, 5])
+    with running(settings) as sink:
+        await wait_for(embedded_sql, settings, 6 * 5 * 3)
+        await produce_facts(settings, [4, 5, 6])
+        await wait_for(embedded_sql, settings, 7 * 5 * 3)
+        assert sink.stop() == 0
+    assert counted(embedded_sql, settings) == (105, 105)
+    assert counted(embedded_sql, settings, "sessions") == (21, 21)
+
+
+async def test_stopped_sink_has_written_and_committed_what_it_read(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql, partitions=1)
+    await set_up(settings)
+    with running(settings) as sink:
+        await produce_facts(settings, range(20))
+        await wait_for(embedded_sql, settings, 100)
+        assert sink.stop() == 0
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=settings.topic("sink"))
+    await consumer.start()
+    assert await consumer.committed(TopicPartition(settings.topic(topics.STITCH_FACTS), 0)) == 20
+    await consumer.stop()
+    with running(settings) as sink:
+        await produce_facts(settings, range(18, 22))
+        await wait_for(embedded_sql, settings, 110)
+        sink.stop()
+    assert counted(embedded_sql, settings) == (110, 110)
+
+
+async def test_dead_letters_and_garbage_are_kept_with_their_bytes(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql)
+    await set_up(settings)
+    body = b'{"type": \xff\x00'
+    letter = DeadLetter("l1", 1_790_000_000_000, "not_utf8", "body", base64.b64encode(body).decode(), source="website")
+    await produce_letters(settings, [letter, b"what is this"])
+    with running(settings) as sink:
+        await wait_for(embedded_sql, settings, 2, table="dead_letters")
+        sink.stop()
+    rows = embedded_sql.rows(
+        f"SELECT reason, hex(bytes) FROM {settings.database}.v_dead_letters ORDER BY received_at DESC"
+    )
+    assert rows == [["not_utf8", body.hex().upper()], ["malformed", b"what is this".hex().upper()]]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_killed_again_and_again_under_load_each_row_arrives_once(bootstrap, embedded_sql, seed) -> None:
+    settings = settings_of(bootstrap, embedded_sql)
+    await set_up(settings)
+    chance = random.Random(seed)
+    sink = SinkProcess(settings)
+    sent = 0
+    try:
+        for _ in range(5):
+            frames = range(max(0, sent - chance.randrange(5)), sent + 40)
+            producing = asyncio.create_task(produce_facts(settings, frames))
+            await asyncio.sleep(chance.uniform(0.8, 2.5))
+            sink.kill()
+            sink = SinkProcess(settings)
+            await producing
+            sent += 40
+        await wait_for(embedded_sql, settings, sent * 5 * 3, limit_s=90)
+        sink.stop()
+    finally:
+        sink.kill()
+    assert counted(embedded_sql, settings) == (sent * 15, sent * 15)
+
+
+async def test_two_sinks_share_the_work_and_take_over_from_each_other(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql)
+    await set_up(settings)
+    first, second = SinkProcess(settings), SinkProcess(settings)
+    try:
+        await produce_facts(settings, range(50))
+        await asyncio.sleep(1)
+        first.kill()
+        await produce_facts(settings, range(45, 100))
+        first = SinkProcess(settings)
+        await produce_facts(settings, range(100, 150))
+        await wait_for(embedded_sql, settings, 150 * 15, limit_s=90)
+        second.stop()
+        first.stop()
+    finally:
+        first.kill()
+        second.kill()
+    assert counted(embedded_sql, settings) == (2250, 2250)
