@@ -170,6 +170,15 @@ async def test_a_batch_sent_twice_is_stored_once(bootstrap: str, topic: TopicMak
     assert [r.value for r in (await read_all(bootstrap, name))[0]] == [b"0", b"1", b"2"]
 
 
+async def test_a_produce_answer_lists_no_bad_records_when_all_are_good(bootstrap: str, topic: TopicMaker) -> None:
+    """Java's client cannot read an answer in which this list is null."""
+    name = await topic()
+    with RawClient(bootstrap) as client:
+        answer = client.ask(0, 8, (None, -1, 5000, [(name, [(0, batch([(None, b"v")]))])]))
+    row = answer.topics[0].partitions[0]
+    assert (row.error, row.base, row.errors, row.text) == (0, 0, [], None)
+
+
 async def test_a_damaged_batch_is_refused(bootstrap: str, topic: TopicMaker) -> None:
     name = await topic()
     damaged = bytearray(batch([(b"k", b"value")]))

@@ -20,6 +20,7 @@ _HEADER: Final = struct.Struct(">hhi")
 _LEAST: Final = _HEADER.size + 2
 _READ_AHEAD_BYTES: Final = 4 << 20
 _WRITE_BUFFER_BYTES: Final = 1 << 20
+_JOIN_BYTES: Final = 32 << 10
 
 Handler = Callable[["Connection", Any], Answer]
 
@@ -166,9 +167,13 @@ class Connection(asyncio.Protocol):
     def _send(self, head: bytes, encode: wire.Encode, response: Response) -> None:
         parts = [b"", head]
         encode(parts, response)
-        parts[0] = wire.INT32.pack(sum(map(len, parts)))
+        size = sum(map(len, parts))
+        parts[0] = wire.INT32.pack(size)
         if self._transport is not None:
-            self._transport.write(b"".join(parts))
+            if size > _JOIN_BYTES:
+                self._transport.writelines(parts)  # records go out without a copy
+            else:
+                self._transport.write(b"".join(parts))
 
     def _throttle(self) -> None:
         """Stop reading while a request waits and enough of the next ones is here."""

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from stream.embedded.broker import codes, records
 from stream.embedded.broker.producers import Producers
 from stream.embedded.broker.records import HEADER_BYTES, Header
-from stream.embedded.broker.segment import Segment
+from stream.embedded.broker.segment import NOTHING, Segment
 
 log = logging.getLogger(__name__)
 _SWAP: Final = re.compile(r"(\d{20})-(\d{20})\.swap")
@@ -250,19 +250,19 @@ class Partition:
 
     # -- read ---------------------------------------------------------------------------------------------------------
 
-    def read(self, offset: int, max_bytes: int) -> tuple[int, bytes]:
+    def read(self, offset: int, max_bytes: int) -> tuple[int, memoryview]:
         """Error code and whole batches from the one that holds ``offset`` on; one at least if there is any."""
         if not self.start <= offset <= self.next:
-            return codes.OFFSET_OUT_OF_RANGE, b""
+            return codes.OFFSET_OUT_OF_RANGE, NOTHING
         limit = self.visible
         if offset >= limit:
-            return codes.NONE, b""
+            return codes.NONE, NOTHING
         place = max(bisect_right(self.segments, offset, key=lambda segment: segment.base) - 1, 0)
         for segment in self.segments[place:]:  # the next one, if compaction has taken the rest of this one
             found = segment.read(offset, max_bytes, limit)
             if found:
                 return codes.NONE, found
-        return codes.NONE, b""
+        return codes.NONE, NOTHING
 
     def first_at(self, at_ms: int) -> tuple[int, int] | None:
         """(time, offset) of the first visible record at or after ``at_ms``; None if all are older."""

@@ -115,10 +115,10 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
-def open_batch(batch: bytes) -> list[Record] | None:
+def open_batch(batch: bytes | memoryview) -> list[Record] | None:
     """The records of one batch; None if nobody can read them (unknown codec, or rubbish under a right checksum)."""
     try:
-        opened: Any = cast("Any", MemoryRecords(batch)).next_batch()
+        opened: Any = cast("Any", MemoryRecords(bytes(batch))).next_batch()
         return [Record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in opened]
     except Exception:  # noqa: BLE001 - the parser meets bytes of strangers; a batch that cannot be read is a value here
         return None

@@ -15,11 +15,17 @@ from stream.embedded.broker.durability import Durability
 from stream.embedded.broker.groups import Groups
 from stream.embedded.broker.members import Joined, Joining, Synced
 from stream.embedded.broker.partition import Appended, Partition
+from stream.embedded.broker.segment import NOTHING
 from stream.embedded.broker.topics import Topics
 
 NODE: Final = 0
 _LATEST: Final = -1
 _EARLIEST: Final = -2
+_READ_BYTES: Final = 1 << 20
+"""Of one partition in one answer, if its next batch is no larger: beyond a megabyte each byte costs more than twice as
+much (measured 863 MB/s at 1 MB, 296 MB/s at 4 MB), and memory stays small."""
+_ANSWER_BYTES: Final = 8 << 20
+"""Of all partitions in one answer."""
 _NO_OPERATIONS: Final = -(1 << 31)
 """What Kafka sends when nobody asked which operations are allowed."""
 
@@ -112,7 +118,7 @@ class Requests:
             )
             touched.append(partition)
         start = -1 if partition is None else partition.start
-        return index, appended.error, appended.base, appended.at_ms, start, None, None
+        return index, appended.error, appended.base, appended.at_ms, start, [], None
 
     async def _produced_durably(self, results: list[Response], touched: list[Partition]) -> Response:
         synced = await asyncio.gather(*(self._durability.sync(partition) for partition in touched))
@@ -142,7 +148,7 @@ class Requests:
         return self._read_later(asked, asked.min_bytes - found)
 
     def _read(self, asked: Any) -> tuple[Response, int, bool]:
-        left, found, failed = asked.max_bytes, 0, False
+        left, found, failed = min(asked.max_bytes, _ANSWER_BYTES), 0, False
         topics = []
         for name, partitions in asked.topics or ():
             rows = []
@@ -155,13 +161,13 @@ class Requests:
             topics.append((name, rows))
         return (0, codes.NONE, 0, topics), found, failed
 
-    def _read_partition(self, name: str, wanted: Any, left: int) -> tuple[Response, bytes]:
+    def _read_partition(self, name: str, wanted: Any, left: int) -> tuple[Response, memoryview]:
         partition = self._topics.partition(name, wanted.index)
         if partition is None:
-            return (wanted.index, codes.UNKNOWN_TOPIC_OR_PARTITION, -1, -1, -1, None, -1, b""), b""
-        error, chunk = codes.NONE, b""
+            return (wanted.index, codes.UNKNOWN_TOPIC_OR_PARTITION, -1, -1, -1, None, -1, NOTHING), NOTHING
+        error, chunk = codes.NONE, NOTHING
         if left > 0:
-            error, chunk = partition.read(wanted.offset, min(wanted.max_bytes, left))
+            error, chunk = partition.read(wanted.offset, min(wanted.max_bytes, left, _READ_BYTES))
         high = partition.visible
         return (wanted.index, error, high, high, partition.start, None, -1, chunk), chunk
 

@@ -22,7 +22,8 @@ _HINTS: Final = 64
 _SAVED: Final = struct.Struct("=4sqqq")
 _SAVED_MAGIC: Final = b"TIX1"
 _WINDOW: Final = 64 << 10
-_PAIR: Final = struct.Struct(">i")
+_LAST_DELTA: Final = struct.Struct(">i")
+NOTHING: Final = memoryview(b"")
 
 
 class Segment:
@@ -133,26 +134,26 @@ class Segment:
         place = bisect_right(self._offsets, offset) - 1
         return self._positions[place] if place >= 0 else 0
 
-    def read(self, offset: int, max_bytes: int, limit: int) -> bytes:
+    def read(self, offset: int, max_bytes: int, limit: int) -> memoryview:
         """Whole batches from the one that holds ``offset``, those below offset ``limit``.
 
         One batch at least, however small ``max_bytes`` is; empty if nothing is left in this segment.
         """
         pos = self._find(offset, self.position(offset))
         if pos is None:
-            return b""
+            return NOTHING
         chunk = os.pread(self.fd, min(max(max_bytes, _WINDOW), self.size - pos), pos)
         end, following = _cut(chunk, max_bytes, limit)
         if end == 0:
             base, length = PREFIX.unpack_from(chunk)
             if base >= limit:
-                return b""
+                return NOTHING
             chunk = os.pread(self.fd, PREFIX.size + length, pos)
             end, following = len(chunk), records.header_at(chunk).end
         if len(self.hints) >= _HINTS:
             del self.hints[next(iter(self.hints))]
         self.hints[following] = pos + end
-        return chunk if end == len(chunk) else chunk[:end]
+        return memoryview(chunk)[:end]
 
     def _find(self, offset: int, pos: int) -> int | None:
         while pos < self.size:
@@ -160,7 +161,7 @@ class Segment:
             at = 0
             while at + HEADER_BYTES <= len(window):
                 base, length = PREFIX.unpack_from(window, at)
-                if base + _PAIR.unpack_from(window, at + 23)[0] >= offset:
+                if base + _LAST_DELTA.unpack_from(window, at + 23)[0] >= offset:
                     return pos + at
                 at += PREFIX.size + length
             pos += at
@@ -207,6 +208,6 @@ def _cut(chunk: bytes, max_bytes: int, limit: int) -> tuple[int, int]:
         after = end + PREFIX.size + length
         if after > len(chunk) or base >= limit or (after > max_bytes and end):
             break
-        following = base + int(_PAIR.unpack_from(chunk, end + 23)[0]) + 1
+        following = base + int(_LAST_DELTA.unpack_from(chunk, end + 23)[0]) + 1
         end = after
     return end, following
