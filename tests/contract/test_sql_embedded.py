@@ -1,7 +1,9 @@
 """What the embedded SQL server adds to ClickHouse's interface: durability on one machine, confinement, two users."""
 
+import contextlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -311,6 +313,30 @@ def test_malformed_requests_never_hurt_the_next_one(db: SqlServer) -> None:
             assert "Internal error" not in answered.text, (query, parameters)
 
     assert db.rows("SELECT 1") == [["1"]]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"garbage\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nINSERT INTO t FORMAT TSV\n1\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nSELEC\r\nzz\r\n",
+        b"POST /?query=%ff%fe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        b"GET /?query=" + b"9" * 2_000_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_broken_http_stores_nothing_and_hurts_nobody(db: SqlServer, sent: bytes) -> None:
+    db.rows("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    with socket.create_connection((db.host, db.port)) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+
+    assert db.rows("SELECT count() FROM t") == [["0"]]
 
 
 def test_the_engine_does_not_take_our_signals(private_sql: EmbeddedSql) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from stream.embedded.sql.bodies import Body
 from stream.embedded.sql.engine import Engine
@@ -97,7 +98,10 @@ class Server:
 
 async def _receive(request: web.Request, body: Body) -> None:
     coding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
-    await body.receive(request.content.iter_any(), coding)
+    try:
+        await body.receive(request.content.iter_any(), coding)
+    except (ConnectionError, BadHttpMessage, web.RequestPayloadError) as error:
+        raise QueryError(BAD_REQUEST, f"The body ended early: {error}") from None
 
 
 async def _form(request: web.Request) -> dict[str, str]:
