@@ -188,6 +188,7 @@ def _lengths(step: Step) -> tuple[dict[str, int], dict[tuple[str, int], int]]:
 
 def _truncate(step: Step, before: tuple[dict[str, int], dict[tuple[str, int], int]]) -> None:
     step.local.clear()
+    step.changed.clear()
     for table, rows in step.rows.items():
         del rows[before[0].get(table, 0) :]
     for place, lines in step.sends.items():

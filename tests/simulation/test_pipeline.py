@@ -1,0 +1,155 @@
+"""The whole pipeline on a deterministic log: whatever crashes, repeats, comes late or overtakes, the numbers are the batch's.
+
+Each stage partition computes, has outputs in flight, commits when they are delivered; at any effect it may crash, losing
+or delivering part of what was in flight, and start again from what it committed. Readers drop by address. At the end the
+folded facts must equal those of a run that sorts the events and computes them in one thread.
+"""
+
+import random
+import tempfile
+from collections import deque
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas import topics
+from schemas.codec import lines
+from schemas.event import Event
+from schemas.ids import partition_of
+from stream.stages.compute import Batch, Output, Record, compute
+from stream.stages.definitions import STAGES
+from stream.stages.recompute import Recompute
+from stream.stages.store import PartitionStore
+from tests.support.rows import FactReader
+from tests.support.world import START, histories
+
+
+class Runner:
+    """One partition of one stage: a process that can die."""
+
+    def __init__(self, stage, number, partitions, path):
+        self.stage, self.number, self.partitions, self.path = stage, number, partitions, path
+        self.flying: deque[tuple[Batch, deque[Output]]] = deque()
+        self.store = PartitionStore(path)
+
+    def can_step(self, log):
+        return self.store.next_offset < len(log) and len(self.flying) < 3
+
+    def step(self, log):
+        offset = self.store.next_offset
+        at, value, headers = log[offset]
+        record = Record(offset, at, value, headers)
+        batch, outputs = compute(self.stage, self.store, record, partition=self.number, partitions=self.partitions)
+        self.flying.append((batch, deque(outputs)))
+
+    def undelivered(self):
+        return [outputs for _, outputs in self.flying if outputs]
+
+    def can_commit(self):
+        return bool(self.flying) and not self.flying[0][1]
+
+    def commit(self):
+        self.store.commit(self.flying.popleft()[0])
+
+    def crash(self):
+        self.store.close()
+        self.flying.clear()
+        self.store = PartitionStore(self.path)
+
+
+class World:
+    """Logs and runners, and a schedule drawn from ``chance``."""
+
+    def __init__(self, partitions, chance, path):
+        self.partitions, self.chance = partitions, chance
+        self.logs = {(stage.input, n): [] for stage in STAGES.values() for n in range(partitions)}
+        self.runners = {
+            (stage.input, n): Runner(stage, n, partitions, path / f"{stage.name}-{n}")
+            for stage in STAGES.values()
+            for n in range(partitions)
+        }
+        self.facts = FactReader()
+        self.dead_letters = []
+        self.seen: dict[tuple[str, int, bytes], bytes] = {}
+        self.clock = START + 10**9
+
+    def feed(self, events: list[Event]):
+        for event in events:
+            self.append(topics.EVENTS, partition_of(event.node, self.partitions), lines([event]), {})
+
+    def append(self, topic, partition, value, headers):
+        self.clock += 1
+        self.logs[topic, partition].append((self.clock, value, headers))
+
+    def deliver(self, output: Output):
+        headers = dict(output.headers)
+        address = headers[topics.SOURCE_HEADER]
+        known = self.seen.setdefault((output.topic, output.partition, address), output.value)
+        assert known == output.value, "a replay gives the same bytes"
+        if (output.topic, output.partition) in self.logs:
+            self.append(output.topic, output.partition, output.value, headers)
+        elif output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
+            self.facts.read(output.value, address)
+        else:
+            self.dead_letters.append(output)
+
+    def run(self, crashes: int):
+        while True:
+            choices = []
+            for place, runner in self.runners.items():
+                if runner.can_step(self.logs[place]):
+                    choices.append((runner.step, (self.logs[place],)))
+                # Order per target partition is kept by the producer: only the oldest frame's outputs, in order.
+                pending = runner.undelivered()
+                if pending:
+                    choices.append((self.deliver_next, (pending[0],)))
+                if runner.can_commit():
+                    choices.append((runner.commit, ()))
+            if not choices:
+                return
+            if crashes and self.chance.random() < 0.1:
+                crashes -= 1
+                self.chance.choice(list(self.runners.values())).crash()
+                continue
+            action, arguments = self.chance.choice(choices)
+            action(*arguments)
+
+    def deliver_next(self, outputs):
+        self.deliver(outputs.popleft())
+
+    def close(self):
+        for runner in self.runners.values():
+            runner.store.close()
+
+
+def batch_tables(events: list[Event], path: Path) -> dict:
+    """Sorted, once, in one thread."""
+    reader = FactReader()
+
+    def take(output: Output) -> None:
+        if output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
+            reader.read(output.value)
+
+    again = Recompute(path, STAGES, partitions=1, on_output=take)
+    for event in sorted(events, key=lambda e: (e.at, e.id, lines([e]))):
+        again.feed(topics.EVENTS, 0, lines([event]), at=START + 10**9, headers={})
+    again.settle()
+    again.close()
+    return reader.tables()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories(), st.integers(1, 3), st.integers(0, 5), st.integers(0, 2**32))
+def test_any_schedule_with_crashes_gives_the_batch_result(events, partitions, crashes, seed):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        world = World(partitions, random.Random(seed), path / "world")
+        try:
+            world.feed(events)
+            world.run(crashes)
+        finally:
+            world.close()
+
+        assert world.facts.tables() == batch_tables(events, path / "batch")
+        assert [letter for letter in world.dead_letters if b'"bug"' in letter.value] == []

@@ -1,0 +1,140 @@
+"""A small B2B world for Hypothesis: few visitors, users, addresses and accounts, so that everything meets everything."""
+
+import msgspec
+from hypothesis import strategies as st
+
+from schemas.event import (
+    CRM_ACCOUNT,
+    CRM_CONTACT,
+    CRM_OPPORTUNITY,
+    EMAIL_EVENT,
+    GROUP,
+    IDENTIFY,
+    PAGE,
+    PING,
+    SERVER,
+    TRACK,
+    WEB,
+    Event,
+)
+from schemas.ids import ACCOUNT, EMAIL, OPPORTUNITY, USER, VISITOR, node
+
+START = 1_760_000_000_000
+MINUTE = 60_000
+TENANT = "default"
+VISITORS = ("v1", "v2", "v3")
+USERS = ("u1", "u2")
+ADDRESSES = ("ann@acme.com", "bob@acme.com", "eve@globex.com", "joe@gmail.com")
+ACCOUNTS = ("A1", "A2")
+URLS = (
+    "https://shop.example/",
+    "https://shop.example/pricing",
+    "https://shop.example/?utm_source=google&utm_medium=cpc&utm_campaign=brand",
+    "https://shop.example/docs?gclid=Tx1",
+)
+REFERRERS = ("", "https://www.google.com/", "https://www.linkedin.com/feed", "https://shop.example/")
+# On and round the boundaries of a session, and days apart.
+TIMES = st.one_of(
+    st.integers(0, 8).map(lambda n: START + n * 15 * MINUTE),
+    st.integers(0, 6).map(lambda n: START + n * 30 * MINUTE + 1),
+    st.integers(0, 40).map(lambda n: START + n * 24 * 60 * MINUTE),
+)
+
+
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+@st.composite
+def web(draw):
+    visitor = draw(st.sampled_from(VISITORS))
+    kind = draw(st.sampled_from([PAGE, PAGE, PAGE, TRACK, IDENTIFY, PING, GROUP]))
+    user = draw(st.sampled_from(("", "", *USERS)))
+    event = Event(
+        id="",
+        node=node(TENANT, VISITOR, visitor),
+        type=kind,
+        at=draw(TIMES),
+        received_at=START,
+        platform=WEB,
+        visitor=visitor,
+        user=user,
+        url=draw(st.sampled_from(URLS)),
+        referrer=draw(st.sampled_from(REFERRERS)),
+        bot=draw(st.sampled_from(["", "", "", "", "crawler"])),
+    )
+    if kind == TRACK:
+        event.name = draw(st.sampled_from(["Signed Up", "Form Submitted", "Clicked", "Demo Requested"]))
+    if kind == PING:
+        event.engaged_ms = 5000
+    if kind == IDENTIFY:
+        event.user = draw(st.sampled_from(USERS))
+        event.email = draw(st.sampled_from(("", *ADDRESSES)))
+    if kind == GROUP:
+        event.group = draw(st.sampled_from(ACCOUNTS))
+    return event
+
+
+@st.composite
+def server(draw):
+    user = draw(st.sampled_from(USERS))
+    return Event(
+        id="",
+        node=node(TENANT, USER, user),
+        type=TRACK,
+        name=draw(st.sampled_from(["Trial Started", "Exported"])),
+        at=draw(TIMES),
+        received_at=START,
+        platform=SERVER,
+        user=user,
+        email=draw(st.sampled_from(("", *ADDRESSES))),
+    )
+
+
+@st.composite
+def email(draw):
+    address = draw(st.sampled_from(ADDRESSES))
+    return Event(
+        id="",
+        node=node(TENANT, EMAIL, address),
+        type=EMAIL_EVENT,
+        name=draw(st.sampled_from(["delivered", "opened", "clicked", "unsubscribed"])),
+        at=draw(TIMES),
+        received_at=START,
+        platform="email",
+        protocol="sendgrid",
+        email=address,
+        properties=raw({"message_id": draw(st.sampled_from(["m1", "m2"])), "campaign": "news"}),
+    )
+
+
+@st.composite
+def crm(draw):
+    kind = draw(st.sampled_from([CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_OPPORTUNITY]))
+    account = draw(st.sampled_from(ACCOUNTS))
+    event = Event(id="", node="", type=kind, at=draw(TIMES), received_at=START, platform="crm", protocol="crm")
+    if kind == CRM_ACCOUNT:
+        event.node = node(TENANT, ACCOUNT, account)
+        domains = draw(st.sampled_from([["acme.com"], ["globex.com"], [], ["acme.com", "globex.com"]]))
+        event.properties = raw({"id": account, "name": f"Account {account}", "domains": domains})
+    elif kind == CRM_CONTACT:
+        event.email = draw(st.sampled_from(ADDRESSES))
+        event.node = node(TENANT, EMAIL, event.email)
+        event.properties = raw({"id": f"c-{event.email}", "email": event.email, "account_id": account})
+    else:
+        name = draw(st.sampled_from(["O1", "O2"]))
+        event.node = node(TENANT, OPPORTUNITY, name)
+        stage = draw(st.sampled_from(["open", "proposal", "won", "lost"]))
+        amount = draw(st.sampled_from(["100.00", "99.99", "0"]))
+        event.properties = raw({"id": name, "account_id": account, "stage": stage, "amount": amount, "currency": "EUR"})
+    return event
+
+
+@st.composite
+def histories(draw, *, most: int = 14):
+    """Some events in any order, some of them twice, some ids with two contents."""
+    events = draw(st.lists(st.one_of(web(), web(), web(), server(), email(), crm()), min_size=1, max_size=most))
+    for number, event in enumerate(events):
+        event.id = f"id{number}" if draw(st.integers(0, 9)) else "same"
+    again = draw(st.lists(st.sampled_from(events), max_size=4))
+    return draw(st.permutations(events + again))
