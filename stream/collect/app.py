@@ -108,7 +108,7 @@ class Collector:
         return app
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        ready = self._log.ready
+        ready = await self._log.reachable()
         return web.json_response({"ready": ready, "broker": ready}, status=200 if ready else 503)
 
     async def _openapi(self, _request: web.Request) -> web.Response:

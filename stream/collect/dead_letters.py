@@ -8,6 +8,7 @@ from schemas import topics
 from schemas.codec import json_encoder
 from schemas.errors import Retryable
 from schemas.rejections import Rejected, dead_letter
+from stream.collect.frames import WAIT_S
 from stream.collect.request import new_id
 from stream.settings import Settings, Source
 
@@ -19,7 +20,7 @@ _AT_ONCE: Final = 100
 class DeadLetters:
     """Writes refusals to the log."""
 
-    def __init__(self, append: Append, settings: Settings, *, wait_s: float = 10.0) -> None:
+    def __init__(self, append: Append, settings: Settings, *, wait_s: float = WAIT_S) -> None:
         self._append = append
         self._topic = settings.topic(topics.DEAD_LETTERS)
         self._wait_s = wait_s

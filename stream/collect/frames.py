@@ -18,6 +18,8 @@ from schemas.ids import partition_of
 from stream.settings import Settings
 
 FRAME_BYTES: Final = 1 << 20
+WAIT_S: Final = 5.0
+"""SDKs give up on a request after 10 s at the earliest: they must see our 503 before that."""
 Append = Callable[[str, bytes, int], Awaitable[None]]
 """(topic, value, partition): returns when the record is safe; raises Retryable."""
 
@@ -54,7 +56,7 @@ class _Frame:
 class Frames:
     """Packs events. Belongs to one event loop."""
 
-    def __init__(self, append: Append, settings: Settings, *, wait_s: float = 10.0) -> None:
+    def __init__(self, append: Append, settings: Settings, *, wait_s: float = WAIT_S) -> None:
         """``wait_s``: how long a request waits for the broker before it is told to come again."""
         self._append = append
         self._topic = settings.topic(topics.EVENTS)

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from schemas.errors import Retryable
 from stream.settings import Settings
@@ -23,6 +23,9 @@ _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 2.0
 _LARGEST_REQUEST: Final = 4 << 20
 """Half of the topics' ``max.message.bytes``: a frame is about 1 MB at most."""
+_ANSWER_S: Final = 1.0
+_HARMLESS: Final = (KafkaTimeoutError, MessageSizeTooLargeError)
+"""Not retriable in aiokafka's words, yet the producer is none the worse for them."""
 _CLOSE_S: Final = 1.0
 
 
@@ -65,18 +68,21 @@ class Log:
         try:
             acked = await producer.send(topic, value, partition=partition, headers=list(headers) or None)
             await acked
-        except (KafkaError, AssertionError) as error:
-            self._renew(producer)
+        except KafkaError as error:
+            if not error.retriable and not isinstance(error, _HARMLESS):
+                self._renew(producer)
             raise Retryable(f"the broker did not take a record for {topic}: {type(error).__name__}") from error
 
-    async def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises: Retryable."""
+    async def reachable(self) -> bool:
+        """Whether a broker answers right now."""
         if self._producer is None:
-            raise Retryable("the broker cannot be reached")
+            return False
         try:
-            return len(await self._producer.partitions_for(topic))
-        except KafkaError as error:
-            raise Retryable(f"no metadata of {topic}: {type(error).__name__}") from error
+            async with asyncio.timeout(_ANSWER_S):
+                await self._producer.client.fetch_all_metadata()
+        except (TimeoutError, KafkaError, OSError):
+            return False
+        return True
 
     def _renew(self, broken: AIOKafkaProducer) -> None:
         """After an error that aiokafka does not repair (a lost producer id, a fatal sender): a new producer."""

@@ -1,0 +1,189 @@
+"""The collector over HTTP with a real broker: what is answered, and what is on the log then."""
+
+import asyncio
+import base64
+import gzip
+import io
+import json
+
+import pytest
+
+from schemas import topics
+from stream.collect.log import Log
+from stream.collect.ticks import send_tick
+from stream.settings import Config, Source
+from tests.support.collecting import collecting, collector_settings
+
+DEV = {"Authorization": "Basic " + base64.b64encode(b"dev:").decode()}
+ORIGIN = "https://www.example.com"
+
+
+def batch(*ids, **members):
+    items = [{"type": "track", "event": "E", "userId": "u", "messageId": i, **members} for i in ids]
+    return json.dumps({"batch": items}).encode()
+
+
+@pytest.fixture
+async def collector(bootstrap):
+    async with collecting(collector_settings(bootstrap)) as running:
+        yield running
+
+
+async def test_an_acknowledged_batch_is_on_the_log(collector):
+    async with collector.client.post("/v1/batch", data=batch("1", "2", "3"), headers=DEV) as answer:
+        assert (answer.status, await answer.json()) == (200, {"success": True})
+    assert sorted(event["id"] for event in await collector.events()) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json; charset=utf-16", "Content-Encoding": "gzip"},
+        {},
+    ],
+)
+async def test_the_content_type_does_not_count(collector, headers):
+    body = batch("1")
+    packed = gzip.compress(body) if "Content-Encoding" in headers else body
+    async with collector.client.post("/v1/batch", data=packed, headers=DEV | headers) as answer:
+        assert answer.status == 200
+    assert len(await collector.events()) == 1
+
+
+@pytest.mark.parametrize("authorization", ["Basic ZGV2Og==", "Basic ZGV2", "Bearer dev"])
+async def test_write_keys_come_in_any_authorization(collector, authorization):
+    async with collector.client.post("/v1/batch", data=batch("1"), headers={"Authorization": authorization}):
+        pass
+    assert [event["source"] for event in await collector.events()] == ["website"]
+
+
+async def test_bad_events_are_dead_letters_with_their_bytes_and_the_answer_stays_200(collector):
+    body = json.dumps({"batch": [{"type": "nope", "userId": "u"}, {"type": "track", "event": "E", "userId": "u"}]})
+    async with collector.client.post("/v1/batch", data=body, headers=DEV) as answer:
+        assert answer.status == 200
+    (letter,) = await collector.dead_letters()
+    assert (letter["reason"], letter["source"]) == ("unsupported", "website")
+    assert json.loads(base64.b64decode(letter["body"])) == {"type": "nope", "userId": "u"}
+    assert len(await collector.events()) == 1
+
+
+async def test_an_unknown_write_key_is_answered_200_and_dead_lettered(collector):
+    async with collector.client.post("/v1/batch", data=batch("1"), headers={"Authorization": "Bearer nope"}) as answer:
+        assert answer.status == 200
+    assert [letter["reason"] for letter in await collector.dead_letters()] == ["unknown_key"]
+    assert await collector.events() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "reason"),
+    [
+        ("/v1/batch", b"{nonsense", {}, "malformed"),
+        ("/v1/track", b"", {}, "malformed"),
+        ("/v1/t", b"[1]", DEV, "malformed"),
+        ("/v1/batch", b"x" * 5_000_000, {}, "too_large"),
+        ("/v1/batch", gzip.compress(bytes(50_000_000)), {"Content-Encoding": "gzip"}, "too_large"),
+        ("/v1/batch", gzip.compress(b'{"batch":[]}')[:-4], {"Content-Encoding": "gzip"}, "malformed"),
+        ("/v1/batch", b"no gzip", {"Content-Encoding": "gzip"}, "malformed"),
+        ("/v1/batch", b"x", {"Content-Encoding": "snappy"}, "unsupported"),
+        ("/com.snowplowanalytics.snowplow/tp2", b"{", {}, "malformed"),
+        ("/v1/batch", b'{"batch":[' + b"[" * 100_000, {}, "too_deep"),
+    ],
+)
+async def test_useless_bodies_are_answered_400_with_the_reason(collector, path, body, headers, reason):
+    async with collector.client.post(path, data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["reason"] == reason
+    async with collector.client.post("/v1/batch", data=batch("after"), headers=DEV) as answer:
+        assert answer.status == 200
+
+
+async def test_many_clients_at_once_each_get_their_events_through(collector):
+    async def send(number):
+        async with collector.client.post("/v1/batch", data=batch(f"{number}-a", f"{number}-b"), headers=DEV) as answer:
+            return answer.status
+
+    statuses = await asyncio.gather(*(send(n) for n in range(100)))
+    assert set(statuses) == {200}
+    expected = sorted(f"{n}-{x}" for n in range(100) for x in "ab")
+    assert sorted(event["id"] for event in await collector.events()) == expected
+
+
+async def test_snowplow_get_answers_a_pixel_and_a_cookie(collector):
+    url = "/i?e=pv&p=web&aid=dev&tv=js&url=https%3A%2F%2Fexample.com%2F"
+    async with collector.client.get(url, headers={"Origin": ORIGIN}) as answer:
+        assert (answer.status, answer.content_type) == (200, "image/gif")
+        assert (await answer.read())[:6] == b"GIF89a"
+        cookie = answer.headers["Set-Cookie"]
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert all(part in cookie for part in ("sp=", "Secure", "HttpOnly", "SameSite=None", "Max-Age=31536000"))
+    (event,) = await collector.events()
+    assert event["visitor"] == cookie.partition("=")[2].partition(";")[0]
+
+
+async def test_snowplow_anonymous_tracking_gets_no_cookie(collector):
+    async with collector.client.get("/i?e=pv&p=web&aid=dev&duid=d", headers={"SP-Anonymous": "*"}) as answer:
+        assert (answer.status, answer.headers.get("Set-Cookie")) == (200, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/t", "/v1/batch", "/i", "/com.snowplowanalytics.snowplow/tp2"])
+async def test_preflights_allow_what_the_browser_sdks_send(collector, path):
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    async with collector.client.options(path, headers=headers) as answer:
+        assert answer.status in {200, 204}
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+        assert all(h in allowed for h in ("authorization", "content-type", "x-retry-count", "sp-anonymous"))
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+
+
+async def test_pages_of_other_origins_cannot_use_a_key(bootstrap):
+    config = Config(sources=(Source("website", "dev", origins=(ORIGIN,)),))
+    async with collecting(collector_settings(bootstrap), config) as collector:
+        for origin in (ORIGIN, "https://evil.example"):
+            async with collector.client.post(
+                "/v1/batch", data=batch(origin), headers=DEV | {"Origin": origin}
+            ) as answer:
+                assert answer.status == 200
+        assert [event["id"] for event in await collector.events()] == [ORIGIN]
+        assert [letter["detail"] for letter in await collector.dead_letters()] == ["Origin"]
+
+
+async def test_operations_are_told_how_it_stands(collector):
+    async with collector.client.post("/v1/batch", data=batch("1", "2"), headers=DEV):
+        pass
+    async with collector.client.get("/healthz") as answer:
+        assert answer.status == 200
+    async with collector.client.get("/metrics") as answer:
+        figures = await answer.text()
+    assert 'touchline_collect_events_total{path="/v1/batch"} 2.0' in figures
+    assert "touchline_collect_buffered_bytes 0.0" in figures
+    async with collector.client.get("/v1/projects/dev/settings") as answer:
+        assert "Segment.io" in (await answer.json())["integrations"]
+
+
+async def test_the_tracker_is_small_and_cached(collector):
+    async with collector.client.get("/t.js", headers={"Accept-Encoding": "gzip"}) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/javascript")
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert int(answer.headers["Content-Length"]) <= 2048
+        etag = answer.headers["ETag"]
+    async with collector.client.get("/t.js", headers={"If-None-Match": etag}) as answer:
+        assert answer.status == 304
+
+
+async def test_ticks_reach_every_partition_of_both_stages(collector):
+    log = Log(collector.settings)
+    log.start()
+    while not log.ready:  # noqa: ASYNC110 - nothing to wait on but the state
+        await asyncio.sleep(0.01)
+    await send_tick(log, collector.settings, 1767323045678)
+    await log.stop()
+    for topic in (topics.EVENTS, topics.ACCOUNTS):
+        ticks = await collector.records(topic)
+        assert sorted(record.partition for record in ticks) == [0, 1]
+        assert all(record.value == b'{"m":"tick","at":1767323045678}' for record in ticks)
+        assert all(record.headers == ((topics.KIND_HEADER, b"control"),) for record in ticks)

@@ -1,0 +1,158 @@
+"""Frames over an in-memory log: what is packed together, when it is sent, and whom the acks reach."""
+
+import asyncio
+
+import pytest
+
+from schemas.errors import Retryable
+from schemas.event import Event
+from schemas.ids import partition_of
+from stream.collect.frames import FRAME_BYTES, Frames
+from stream.settings import Settings
+
+PARTITIONS = 4
+
+
+class MemoryLog:
+    """Takes records; acknowledges while ``open`` is set, refuses while ``refusing``."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[int, bytes]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.refusing = False
+
+    async def append(self, topic: str, value: bytes, partition: int) -> None:
+        await self.open.wait()
+        if self.refusing:
+            raise Retryable("refused")
+        assert topic == "events"
+        self.records.append((partition, value))
+
+    def ids(self) -> list[str]:
+        return [line.split(b'"')[3].decode() for _, value in self.records for line in value.split(b"\n")]
+
+
+def events(count: int, node: str = "default/v:{}", size: int = 0) -> list[Event]:
+    return [Event(str(n), node.format(n), "track", 1, 1, name="x" * size) for n in range(count)]
+
+
+def frames(log: MemoryLog, *, wait_s: float = 5.0, **changes: object) -> Frames:
+    return Frames(log.append, Settings(partitions=PARTITIONS, **changes), wait_s=wait_s)  # type: ignore[arg-type]
+
+
+async def test_events_of_many_requests_share_one_frame_per_partition():
+    log = MemoryLog()
+    packed = frames(log)
+    await asyncio.gather(*(packed.submit([event]) for event in events(100)))
+    assert len(log.records) == PARTITIONS
+    assert sorted(log.ids(), key=int) == [str(n) for n in range(100)]
+
+
+async def test_every_event_lies_in_the_partition_of_its_node():
+    log = MemoryLog()
+    sent = events(200)
+    await frames(log).submit(sent)
+    node = {event.id: event.node for event in sent}
+    for partition, value in log.records:
+        for line in value.split(b"\n"):
+            assert partition_of(node[line.split(b'"')[3].decode()], PARTITIONS) == partition
+
+
+async def test_events_of_one_node_keep_their_order():
+    log = MemoryLog()
+    await frames(log, frame_events=7).submit(events(100, node="default/v:same"))
+    assert log.ids() == [str(n) for n in range(100)]
+
+
+async def test_a_frame_holds_at_most_its_number_of_events():
+    log = MemoryLog()
+    await frames(log, frame_events=10).submit(events(95, node="default/v:same"))
+    assert [value.count(b"\n") + 1 for _, value in log.records] == [10] * 9 + [5]
+
+
+async def test_a_frame_stays_below_its_size():
+    log = MemoryLog()
+    await frames(log).submit(events(100, node="default/v:same", size=30_000))
+    assert len(log.ids()) == 100
+    assert all(len(value) <= FRAME_BYTES for _, value in log.records)
+
+
+async def test_submit_returns_only_when_all_its_frames_are_safe():
+    log = MemoryLog()
+    log.open.clear()
+    packed = frames(log)
+    waiting = asyncio.create_task(packed.submit(events(50)))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    assert packed.buffered_bytes > 0
+    log.open.set()
+    await waiting
+    assert packed.buffered_bytes == 0
+
+
+async def test_a_refused_frame_fails_every_request_in_it_and_frees_its_buffer():
+    log = MemoryLog()
+    log.refusing = True
+    packed = frames(log)
+    outcomes = await asyncio.gather(*(packed.submit([e]) for e in events(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Retryable] * 5
+    assert packed.buffered_bytes == 0
+
+
+async def test_a_full_buffer_refuses_at_once_and_takes_again_when_it_is_empty():
+    log = MemoryLog()
+    log.open.clear()
+    packed = frames(log, buffer_bytes=3000)
+    first = asyncio.create_task(packed.submit(events(2, size=1000)))
+    await asyncio.sleep(0)
+    with pytest.raises(Retryable):
+        await packed.submit(events(2, size=1000))
+    log.open.set()
+    await first
+    await packed.submit(events(2, size=1000))
+
+
+async def test_a_silent_broker_is_given_up_on_and_then_refused_at_once():
+    log = MemoryLog()
+    log.open.clear()
+    packed = frames(log, wait_s=0.1)
+    with pytest.raises(Retryable):
+        await packed.submit(events(1))
+    await asyncio.sleep(0.05)
+    with pytest.raises(Retryable, match="does not answer"):
+        await packed.submit(events(1))
+    log.open.set()
+    await asyncio.sleep(0.05)
+    await packed.submit(events(1))
+
+
+async def test_a_client_that_goes_away_takes_nothing_from_the_others():
+    log = MemoryLog()
+    packed = frames(log)
+    gone, stays = (asyncio.create_task(packed.submit([event])) for event in events(2, node="default/v:same"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await stays
+    assert log.ids() == ["0", "1"]
+
+
+async def test_drain_sends_what_is_open():
+    log = MemoryLog()
+    packed = frames(log, frame_ms=60_000)
+    waiting = asyncio.create_task(packed.submit(events(10)))
+    await asyncio.sleep(0)
+    await packed.drain(1.0)
+    await waiting
+    assert len(log.ids()) == 10
+
+
+async def test_drain_gives_up_on_a_silent_broker_and_says_so():
+    log = MemoryLog()
+    log.open.clear()
+    packed = frames(log, frame_ms=60_000)
+    waiting = asyncio.create_task(packed.submit(events(1)))
+    await asyncio.sleep(0)
+    await packed.drain(0.05)
+    with pytest.raises(Retryable):
+        await waiting
