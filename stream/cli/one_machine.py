@@ -1,5 +1,6 @@
 """What runs on one machine and in which order: the services of ``touchline up``, and the lock on their folder."""
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Mapping
@@ -44,9 +45,7 @@ class OneMachine:
         if not self.settings.clickhouse:
             sql = (*place, "--port", str(self.settings.sql_port))
             await self.supervisor.start(msgspec.structs.replace(SQL, arguments=_below(sql, "sql")))
-        result = prepare(self.settings)
-        if hasattr(result, "__await__"):
-            await result
+        await asyncio.to_thread(prepare, self.settings)
         for service in (SINK, WORKER, COLLECT):
             await self.supervisor.start(service)
 
