@@ -39,6 +39,8 @@ IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
 """How long a rebalance or a stop waits for the block in hand before it is left to the next recovery."""
+SURE: Final = 3
+"""Fetches after which a hole in the log is believed."""
 
 _log = structlog.get_logger()
 
@@ -58,7 +60,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._owners = 0
         self._owner = self._fresh_owner()
         self._parts: dict[Place, Part] = {}
-        self._holes: dict[Place, tuple[int, int]] = {}
+        self._holes: dict[Place, tuple[tuple[int, int], int]] = {}
         self._writing: asyncio.Task[None] | None = None
         self._unrecovered: set[Place] = set()
         self._due_at = 0.0
@@ -129,11 +131,13 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             part.add(record_of(message))
 
     def _is_hole(self, place: Place, expected: int, found: int) -> bool:
-        """Whether the log really has nothing between: we asked for it, and got the same again."""
-        if self._holes.get(place) == (expected, found):
+        """Whether the log really has nothing between: we asked for it ``SURE`` times, and got the same each time."""
+        hole = (expected, found)
+        known, times = self._holes.get(place, (hole, 0))
+        if known == hole and times == SURE:
             _log.error("sink: facts are gone from the log", place=place, first=expected, next=found)
             return True
-        self._holes[place] = (expected, found)
+        self._holes[place] = (hole, times + 1 if known == hole else 1)
         return False
 
     def _begin_work(self) -> None:

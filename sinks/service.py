@@ -1,12 +1,10 @@
-"""The sink's process: event loop, signals, exit code."""
+"""The sink's process: event loop and signals."""
 
 import asyncio
 import signal
 
-import structlog
 import uvloop
 
-from schemas.errors import TouchlineError
 from sinks.runner import Sink
 from stream.settings import Settings
 
@@ -14,14 +12,10 @@ from stream.settings import Settings
 def main(settings: Settings) -> None:
     """Run a sink until SIGTERM or SIGINT; it finishes the block in hand first.
 
-    Raises: SystemExit with 1 if it cannot go on.
+    Raises: TouchlineError if it cannot start, or the log and ClickHouse contradict each other.
     """
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings))
-    except TouchlineError as error:
-        structlog.get_logger().error("sink: stopped", error=str(error))
-        raise SystemExit(1) from None
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -93,7 +93,10 @@ async def publish_rules(settings: Settings, rules: Rules) -> bool:
 
 async def _last_published(settings: Settings) -> bytes | None:
     place = TopicPartition(settings.topic(topics.PUBLISHED_RULES), 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False)
+    # SURPRISE: with the default reset, "latest", its answer may arrive after our seek and win.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         consumer.assign([place])
