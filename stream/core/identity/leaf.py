@@ -31,7 +31,7 @@ def owner_of(step: Step, name: str, at: int, via: str = "") -> Owner | None:
     resolution = state.resolution
     if state.waiting or resolution is None:
         return None
-    if via and via != state.only:
+    if via and via != state.only and not state.crowd:
         return _by_session(step, name, state, at, via)
     if len(resolution) == 1:
         return resolution[0][1]
@@ -62,6 +62,8 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     state = step.state.get(node_key(visitor), NodeState)
     if state is None:
         state = opened(step, visitor, cause)
+    if state.crowd:
+        return
     before = state.links.get(user, 0)
     after = before + delta
     if after > 0:
@@ -69,6 +71,7 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     else:
         state.links.pop(user, None)
     if (before > 0) != (after > 0):
+        state.check_size()
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     step.state.put(node_key(visitor), state)

@@ -4,11 +4,19 @@ A hub (an account, a big domain) may have 100,000 subscribers, so they are keys 
 small and is never encoded as one blob with them.
 """
 
+from typing import Final
+
 import msgspec
 
 from schemas.ids import LEVEL
 from schemas.messages import Claim, Resolution
+from stream.core.identity.precedence import OPERATOR
 from stream.core.state import key
+
+MOST_USERS: Final = 500
+"""Users of one visitor. More share a program's constant, not a device."""
+MOST_CLAIMS: Final = 1000
+"""Claims that were ever made at one node. Beyond it somebody sends noise, and every further one would cost more."""
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -61,6 +69,20 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     """Where ``settle`` goes on with the node's own records ("" = the first); None when all are settled."""
     token: bool = False
     """A token is on the log: it will continue both cursors."""
+    crowd: bool = False
+    """Too many users or claims: for good, nobody but an operator can say whose it is."""
+
+    def check_size(self) -> None:
+        """Make it a crowd if it has too much. Ids ever seen only grow in number, so the order does not count."""
+        seen = (
+            len(self.claims.keys() | self.retracted.keys())
+            if len(self.claims) + len(self.retracted) > MOST_CLAIMS
+            else 0
+        )
+        if len(self.links) > MOST_USERS or seen > MOST_CLAIMS:
+            self.crowd = True
+            self.links = {}
+            self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
 
 
 class Subscriber(msgspec.Struct, array_like=True, gc=False):

@@ -21,6 +21,7 @@ from schemas.messages import (
 )
 from stream.core.identity import registry
 from stream.core.identity.node import Held, NodeState, Subscriber, acceptable, level, node_key, subscriber_key
+from stream.core.identity.precedence import OPERATOR
 from stream.core.identity.resolution import Decider, linked
 from stream.core.step import Step
 
@@ -102,7 +103,8 @@ def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
         if parent not in state.parents:
             state.parents[parent] = None
             step.tell(Subscribe(parent, cause, name))
-    for parent in [p for p in state.parents if p not in wanted]:
+    kept = set(wanted)
+    for parent in [p for p in state.parents if p not in kept]:
         del state.parents[parent]
         step.tell(Unsubscribe(parent, cause, name))
     refresh(step, decider, cause, gated=gated)
@@ -185,9 +187,12 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
     present = state.claims.get(message.id)
+    if state.crowd and held.precedence < OPERATOR:
+        return
     if message.id in state.retracted or (present is not None and present.content() <= held.content()):
         return
     state.claims[message.id] = held
+    state.check_size()
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
 
@@ -198,8 +203,11 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     if message.id in state.retracted:
         return
+    held = state.claims.pop(message.id, None)
     state.retracted[message.id] = True
-    if state.claims.pop(message.id, None) is not None:
+    was_crowd = state.crowd
+    state.check_size()
+    if held is not None or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
 

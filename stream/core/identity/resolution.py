@@ -70,7 +70,7 @@ class Decider:
             return ((BEGINNING, self.at(BEGINNING).owner),)
         cuts = {start for steps in (self.links, self.owns) for start, _ in steps}
         for answer in self.state.parents.values():
-            if answer is not None:
+            if answer is not None and len(answer) > 1:
                 cuts.update(start for start, _ in answer)
         return canonical((cut, self.at(cut).owner) for cut in sorted(cuts))
 

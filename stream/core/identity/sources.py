@@ -17,7 +17,7 @@ from schemas.rules import Rules
 from stream.core.identity import crm, precedence
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.domains import work_domain
-from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
 from stream.core.identity.protocol import opened
 from stream.core.step import Step
 
@@ -78,6 +78,8 @@ def _is_news(step: Step, event: Event, said: Said) -> bool:
     told = state.said.get(said.name)
     if told is not None and told <= event.at:
         return False
+    if len(state.said) >= MOST_CLAIMS:
+        state.said.clear()  # what is forgotten is only told again
     state.said[said.name] = event.at
     step.state.put(node_key(event.node), state)
     return True

@@ -1,8 +1,11 @@
 """Who owns what: precedence, defaults, people, history. Each test is a rule of docs/identity.md."""
 
+import itertools
+
 from schemas.messages import BEGINNING, Claim, Merge, Owner, Retract
 from schemas.rules import Rules
 from stream.core import identity
+from stream.core.identity import node as node_module
 from stream.core.identity import precedence
 from tests.unit.identity.forest import Forest, name, registry
 
@@ -226,3 +229,43 @@ def test_a_retraction_that_comes_first_is_remembered():
     forest.tell(Retract(name("u:7"), "c", taken.id), taken)
 
     assert forest.account("u:7") == ""
+
+
+def test_a_visitor_id_that_hundreds_of_users_share_is_nobodys_for_good(monkeypatch):
+    monkeypatch.setattr(node_module, "MOST_USERS", 3)
+    forest = Forest()
+    forest.tell(claim("u:1", "a:one", precedence.GROUP))
+    for user in "123":
+        forest.link("v:1", f"u:{user}")
+    assert forest.account("v:1", 0, "u:1") == "a:one"
+
+    forest.settled.clear()
+    forest.link("v:1", "u:4")
+    assert forest.settled == [name("v:1")]
+    before = dict(forest.state.encoded)
+    forest.link("v:1", "u:5")
+    forest.link("v:1", "u:1", -1)
+
+    assert forest.state.encoded == before
+    assert forest.owner("v:1", 0, "u:1") == Owner("", 0, name("v:1"))
+    forest.tell(claim("v:1", "a:hand", precedence.OPERATOR))
+    assert forest.account("v:1", 0, "u:1") == "a:hand"
+
+
+def test_a_user_with_a_thousand_addresses_is_nobody_in_particular_whatever_the_order(monkeypatch):
+    monkeypatch.setattr(node_module, "MOST_CLAIMS", 3)
+    messages = [claim("u:1", f"e:{i}@acme.com", precedence.LINK, at=i) for i in range(3)]
+    messages += [Retract(name("u:1"), "c", messages[0].id), claim("u:1", "a:hand", precedence.OPERATOR)]
+    for order in itertools.permutations(messages):
+        forest = Forest()
+        forest.tell(*order)
+
+        assert forest.owner("u:1") == Owner(name("a:hand"), 100, name("u:1"))
+
+
+def test_a_node_at_its_limit_of_claims_still_counts_them_all(monkeypatch):
+    monkeypatch.setattr(node_module, "MOST_CLAIMS", 2)
+    forest = Forest()
+    forest.tell(*(claim("u:1", f"e:{i}@acme.com", precedence.LINK, at=i) for i in range(2)))
+
+    assert forest.person("u:1") == "e:1@acme.com"
