@@ -45,12 +45,18 @@ class _Waiter:
 
 
 class _Frame:
-    __slots__ = ("lines", "opened_at", "size", "waiters")
+    __slots__ = ("lines", "size", "waiters")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.size = 0
         self.waiters: list[_Waiter] = []
+
+    def settle(self, error: Retryable | None) -> None:
+        """Tell the requests, once: that all is safe, or that they should come again."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter.settle(error)
 
 
 class Frames:
@@ -94,14 +100,7 @@ class Frames:
             self._add(partition_of(event.node, self._partitions), line, waiter)
         if self._timer is None and self._open:
             self._timer = loop.call_later(self._frame_s, self._flush)
-        await self._settled(waiter)
-
-    async def _settled(self, waiter: _Waiter) -> None:
-        try:
-            async with asyncio.timeout(self._wait_s):
-                await waiter.done
-        except TimeoutError:
-            raise Retryable(f"the broker did not answer within {self._wait_s:g} s") from None
+        await waiter.done
 
     def _refuse_if_stalled(self, now: float) -> None:
         """With a broker that has been silent for so long, waiting costs the client its patience and us our memory."""
@@ -141,6 +140,8 @@ class Frames:
         self._oldest.pop(task, None)
 
     async def _deliver(self, partition: int, frame: _Frame) -> None:
+        # One timer a frame: a timeout a request would cost a tenth of the whole request.
+        timer = asyncio.get_running_loop().call_later(self._wait_s, frame.settle, self._late())
         error: Retryable | None = None
         try:
             await self._append(self._topic, b"\n".join(frame.lines), partition)
@@ -149,9 +150,12 @@ class Frames:
             error = refused
         except asyncio.CancelledError:
             error = Retryable("the collector is stopping")
+        timer.cancel()
         self.buffered_bytes -= frame.size
-        for waiter in frame.waiters:
-            waiter.settle(error)
+        frame.settle(error)
+
+    def _late(self) -> Retryable:
+        return Retryable(f"the broker did not answer within {self._wait_s:g} s")
 
     async def drain(self, timeout_s: float) -> None:
         """Send what is open and wait for all acks, ``timeout_s`` at most: the last thing before the producer stops."""

@@ -108,7 +108,7 @@ class Ingest:
             source=source,
             sources=self._sources,
             webhook=self._webhook(endpoint, http, body, received_at) if endpoint.provider else None,
-            path=http.path,
+            path=endpoint.path,
             query=http.rel_url.raw_query_string if endpoint.method == "GET" else "",
             headers=headers,
             address=access.address_of(http, trust_forwarded=self._settings.trust_forwarded),
@@ -154,7 +154,7 @@ class Ingest:
 async def read_body(http: web.Request, limit: int) -> bytes:
     """The decompressed body. Raises: Unanswerable with 400 if it is too large, broken, or does not come."""
     try:
-        body = await _received(http)
+        body = await _received(http, limit)
         encoding = http.headers.get("Content-Encoding")
         return body if encoding is None else decompressed(body, encoding, limit)
     except Unfit as unfit:
@@ -162,10 +162,14 @@ async def read_body(http: web.Request, limit: int) -> bytes:
     raise Unanswerable(answers.bad_request(fault, http.headers.get("Origin")))
 
 
-async def _received(http: web.Request) -> bytes:
+async def _received(http: web.Request, limit: int) -> bytes:
     try:
         if http.content.is_eof():
-            return await http.read()
+            # It is all here already, which is the rule: no need to wait, nor to copy it together.
+            body = http.content.read_nowait()
+            if len(body) <= limit:
+                return body
+            raise Unfit(RejectReason.TOO_LARGE, "the body is larger than the limit")
         async with asyncio.timeout(BODY_S):
             return await http.read()
     except web.HTTPRequestEntityTooLarge:

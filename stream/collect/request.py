@@ -59,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     webhook: Webhook | None = None
     """The configured webhook of /webhooks/{provider}/{name}; its signature has been checked."""
     path: str = "/"
-    """As sent, without the query, e.g. /v1/t."""
+    """The endpoint's, e.g. /v1/t."""
     query: str = ""
     """As sent: percent-encoded, without the question mark."""
     headers: Mapping[str, str] = MappingProxyType({})
