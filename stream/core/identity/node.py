@@ -74,12 +74,7 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
 
     def check_size(self) -> None:
         """Make it a crowd if it has too much. Ids ever seen only grow in number, so the order does not count."""
-        seen = (
-            len(self.claims.keys() | self.retracted.keys())
-            if len(self.claims) + len(self.retracted) > MOST_CLAIMS
-            else 0
-        )
-        if len(self.links) > MOST_USERS or seen > MOST_CLAIMS:
+        if len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS:
             self.crowd = True
             self.links = {}
             self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
