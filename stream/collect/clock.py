@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.event import Event
 
+_parse: Final = datetime.fromisoformat
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 DAY_MS: Final = 86_400_000
@@ -26,7 +27,8 @@ def moment(value: object) -> int | None:
     """Milliseconds since 1970 UTC of an ISO-8601 text (no zone: UTC) or of an epoch number in s or ms; None: neither."""
     if isinstance(value, str):
         try:
-            return _iso_ms(value)
+            parsed = _parse(value)
+            return ((parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
         except (ValueError, OverflowError):
             return _unusual(value.strip())
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -34,21 +36,12 @@ def moment(value: object) -> int | None:
     return None
 
 
-def _iso_ms(text: str) -> int:
-    parsed = datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=UTC)
-    return (parsed - _EPOCH) // _MILLISECOND
-
-
 def _unusual(text: str) -> int | None:
     """Epoch numbers as text, lower-case zones, leap seconds."""
     if text.isascii() and text.isdigit() and len(text) in (10, 13):
         return _epoch_ms(int(text))
-    try:
-        return _iso_ms(text.upper().replace(":60", ":59", 1) if len(text) <= _LONGEST else "")
-    except (ValueError, OverflowError):
-        return None
+    common = text.upper().replace(":60", ":59", 1)
+    return moment(common) if common != text and len(text) <= _LONGEST else None
 
 
 def _epoch_ms(number: float) -> int | None:

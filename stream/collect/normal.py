@@ -53,6 +53,8 @@ def _identifier(text: str) -> str:
 
 def message_id(value: object, fresh: str = "") -> str:
     """The client's event id; ``fresh`` if it sent none. One that is too long is hashed, so that its retries stay one."""
+    if isinstance(value, str) and 0 < len(value) <= MESSAGE_ID_LIMIT and value.isprintable():
+        return value.strip() or fresh
     text = printable(value).strip() if isinstance(value, str) else identifier(value)
     if len(text) > MESSAGE_ID_LIMIT:
         return ids.derived_id(text)

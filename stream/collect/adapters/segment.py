@@ -4,10 +4,10 @@ POST /v1/{track,page,screen,identify,group,alias,batch}, /v1/{t,p,s,i,g,a,b} -> 
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import Final
 
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from schemas import event as kinds
 from schemas.event import Event
@@ -22,6 +22,7 @@ from stream.collect.adapters.segment_wire import (
     read_batch,
     read_context,
     read_item,
+    traits_in_context,
 )
 from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, members, read_whole, refusal, rejected, undecodable
 from stream.collect.edges import put_edge
@@ -110,7 +111,11 @@ class _Calls:
         largest = self.request.max_event_bytes
         for raw in raws:
             try:
-                events.append(self._event(item_of(checked(raw, largest))))
+                json = checked(raw, largest)
+                event = self._event(item_of(json))
+                if event.type == kinds.IDENTIFY and event.traits is UNSET:
+                    event.traits = members(traits_in_context(json))[0]
+                events.append(event)
             except (Unfit, *UNREADABLE) as error:
                 parsed.rejected.append(refusal(error, raw))
         return parsed
@@ -122,12 +127,10 @@ class _Calls:
         context = item.context
         if self.context is not None:
             context = merged(context, self.context)
-        event = copy(self.blank)
-        event.type = kind
-        event.id = normal.message_id(item.message_id) or self.request.new_id()
+        event = replace(self.blank, id=normal.message_id(item.message_id) or self.request.new_id(), type=kind)
         self._date(event, item)
         event.properties, property_of = members(item.properties)
-        event.traits, trait_of = members(item.traits)
+        event.traits, trait_of = members(item.traits) if item.traits is not UNSET else (UNSET, {})
         _name(event, item)
         _identify(event, item, context, trait_of)
         origin = origin_of(context.library.name) if context is not None and context.library is not None else NO_ORIGIN

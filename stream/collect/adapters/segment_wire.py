@@ -146,3 +146,23 @@ def merged(inner: Context | None, outer: Context | None) -> Context | None:
         f: v for f in Context.__struct_fields__ if getattr(inner, f) is None and (v := getattr(outer, f)) is not None
     }
     return msgspec.structs.replace(inner, **changes) if changes else inner
+
+
+class _ContextOfIdentify(msgspec.Struct, gc=False):
+    traits: Raw | UnsetType = UNSET
+
+
+class _Identify(msgspec.Struct, gc=False):
+    context: _ContextOfIdentify | None = None
+
+
+_read_identify = msgspec.json.Decoder(_Identify).decode
+
+
+def traits_in_context(item: bytes) -> Raw | UnsetType:
+    """``context.traits`` as JSON: where RudderStack's server SDKs put the traits of an ``identify`` call."""
+    try:
+        found = _read_identify(item).context
+    except msgspec.ValidationError:
+        return UNSET
+    return UNSET if found is None else found.traits
