@@ -9,6 +9,7 @@ from itertools import count
 import clickhouse_connect
 import pytest
 
+from schemas.facts import DEAD_LETTERS_TABLE, TABLES
 from sinks.clickhouse.client import ClickHouse
 from sinks.clickhouse.migrations import apply_migrations, apply_views, read_migrations
 
@@ -37,9 +38,21 @@ def bare_database(chdb_folder: str) -> Iterator[ClickHouse]:
     with_default.close()
 
 
+@pytest.fixture(scope="session")
+def _set_up_database(chdb_folder: str) -> Iterator[ClickHouse]:
+    with_default = connect(chdb_folder, "default")
+    with_default.command("CREATE DATABASE set_up")
+    database = connect(chdb_folder, "set_up")
+    apply_migrations(database, read_migrations())
+    apply_views(database)
+    yield database
+    database.close()
+    with_default.close()
+
+
 @pytest.fixture
-def database(bare_database: ClickHouse) -> ClickHouse:
-    """A database with all tables and views."""
-    apply_migrations(bare_database, read_migrations())
-    apply_views(bare_database)
-    return bare_database
+def database(_set_up_database: ClickHouse) -> Iterator[ClickHouse]:
+    """A database with all tables, empty, and views. Setting one up takes a second, emptying it does not."""
+    yield _set_up_database
+    for table in [*TABLES, DEAD_LETTERS_TABLE, "sink_ledger"]:
+        _set_up_database.command(f"TRUNCATE TABLE {table}")

@@ -10,6 +10,7 @@ from schemas.facts import TABLES
 from sinks.clickhouse.client import ClickHouse
 
 _offsets = count()
+_tokens = count()
 _EMPTY: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: False, msgspec.Raw: msgspec.Raw(b"{}")}
 _AMOUNTS = {"amount": "0", "credit": "0", "day": "2026-01-01"}
 
@@ -25,6 +26,5 @@ def row(table: str, **given: Any) -> msgspec.Struct:
 
 
 def put(database: ClickHouse, table: str, *rows: dict[str, Any]) -> None:
-    """Insert rows of ``table``, each given as for ``row``, as the sink would: one block, one token."""
-    block = [row(table, **given) for given in rows]
-    database.insert(table, lines(block), token=f"{table}/{block[0]._o}")  # type: ignore[attr-defined]
+    """Insert rows of ``table``, each given as for ``row``, as the sink would: one block under a token of its own."""
+    database.insert(table, lines(row(table, **given) for given in rows), token=f"put/{next(_tokens)}")
