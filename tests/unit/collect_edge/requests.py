@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from itertools import count
 
 import msgspec
+from hypothesis import HealthCheck, settings
 
 from schemas.event import Event
 from stream.collect.enrich import Enricher
 from stream.collect.request import Enrich, Request, no_enrichment
 from stream.settings import Settings, Source, Webhook
 
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Hypothesis on a busy machine."""
 NOW = 1_767_323_045_678  # 2026-01-02T03:04:05.678Z
 DEV = Source("website", "dev")
 ENRICHER = Enricher(Settings())

@@ -13,7 +13,7 @@ from stream.collect.bots import bot_of
 from stream.collect.enrich import Enricher
 from stream.collect.networks import Networks, network_of
 from stream.settings import Settings
-from tests.unit.collect_edge.requests import ENRICHER
+from tests.unit.collect_edge.requests import ENRICHER, relaxed
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
@@ -152,6 +152,7 @@ def test_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path, content: byt
         Enricher(Settings(company_file=str(path)))
 
 
+@relaxed
 @given(st.ip_addresses())
 def test_an_address_is_cut_to_its_network(address: object) -> None:
     cut = network_of(str(address))
@@ -159,6 +160,7 @@ def test_an_address_is_cut_to_its_network(address: object) -> None:
     assert len(cut.split("." if "." in cut else ":")) == 3
 
 
+@relaxed
 @given(st.text(max_size=60), st.text(max_size=600))
 def test_no_header_makes_it_fail(address: str, agent: str) -> None:
     ENRICHER.edge(address, agent)

@@ -22,7 +22,7 @@ from schemas.rejections import RejectReason
 from stream.collect.request import Parsed
 from stream.collect.webhooks.sendgrid import SIGNATURE_HEADER, TIMESTAMP_HEADER, events_of, genuine
 from stream.settings import Webhook
-from tests.unit.collect_edge.requests import ENRICHER, NOW, properties, request
+from tests.unit.collect_edge.requests import ENRICHER, NOW, properties, relaxed, request
 
 KEY = generate_private_key(SECP256R1())
 SENT_S = NOW // 1000
@@ -178,12 +178,14 @@ JSON = st.recursive(
 )
 
 
+@relaxed
 @given(st.dictionaries(st.sampled_from([*sorted(CLICK), "sg_machine_open", "reason", "response"]), JSON))
 def test_every_event_is_taken_or_refused_whatever_it_holds(change: dict[str, object]) -> None:
     found = parsed({**CLICK, **change})
     assert len(found.events) + len(found.rejected) == 1
 
 
+@relaxed
 @given(st.binary(max_size=200), st.text(max_size=20), st.text(max_size=20))
 def test_no_bytes_make_it_fail(junk: bytes, timestamp: str, signature: str) -> None:
     events_of(junk, request(webhook=hook()))

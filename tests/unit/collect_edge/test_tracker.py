@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.rejections import RejectReason
 from stream.collect.adapters.tracker import events_of
 from stream.collect.request import Edge
-from tests.unit.collect_edge.requests import ENRICHER, NOW, properties, request
+from tests.unit.collect_edge.requests import ENRICHER, NOW, properties, relaxed, request
 
 PAGE = {
     "id": "e1", "type": "page", "at": NOW - 5_000, "visitor": "k9x.123", "session": "s1", "user": "", "group": "",
@@ -153,6 +153,7 @@ JSON = st.recursive(
 )
 
 
+@relaxed
 @given(
     st.dictionaries(st.sampled_from(sorted([*PAGE, "properties", "traits", "consent", "engaged", "name"])), JSON), JSON
 )
@@ -162,6 +163,7 @@ def test_every_item_is_taken_or_refused_whatever_it_holds(change: dict[str, obje
     assert all(event.node and event.id and 0 < event.at <= NOW for event in parsed.events)
 
 
+@relaxed
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_fail(junk: bytes) -> None:
     events_of(junk, request("/t"))
