@@ -24,6 +24,7 @@ SURPRISE: not in the profile itself: in chDB ``SET profile`` takes a profile's c
 # Inserts are synced before they are acknowledged (3 ms), since the sink then commits its offsets. Merged parts need no
 # sync: what they replace is kept for 8 minutes, longer than the kernel holds back writes.
 _ENGINE: Final = """<clickhouse>
+    <display_name>touchline</display_name>
     <users_config>{users}</users_config>
     <custom_local_disks_base_directory></custom_local_disks_base_directory>
     <mark_cache_size>16777216</mark_cache_size>

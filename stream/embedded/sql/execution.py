@@ -16,6 +16,7 @@ from stream.embedded.sql.bodies import Body
 from stream.embedded.sql.engine import READ, WRITE, Answer, Connection, Engine
 from stream.embedded.sql.errors import ACCESS_DENIED, READONLY, SYNTAX_ERROR, TOO_MANY_QUERIES, QueryError
 from stream.embedded.sql.guard import refuse_reach
+from stream.embedded.sql.native import FIRST_REVISION, reframed
 from stream.embedded.sql.requests import Query
 from stream.embedded.sql.statements import Insert, output_format, split_insert
 from stream.embedded.sql.users import CONSOLE
@@ -86,7 +87,10 @@ class Executor:
 
         def execute() -> Outcome:
             with self._connection(query, user, kind) as connection:
-                return Outcome(connection.query(sql, output), "" if kind == WRITE else output)
+                answer = connection.query(sql, output)
+            if output == "Native" and query.revision >= FIRST_REVISION:
+                answer = msgspec.structs.replace(answer, body=reframed(answer.body))
+            return Outcome(answer, "" if kind == WRITE else output)
 
         return await self._in(self._writer if kind == WRITE else self._readers, execute)
 

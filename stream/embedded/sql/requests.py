@@ -30,6 +30,8 @@ class Query(msgspec.Struct, frozen=True):
     settings: dict[str, str] = {}
     """Settings of the engine and ``param_*``, as given."""
     query_id: str = ""
+    revision: int = 0
+    """``client_protocol_version``: which Native format the client reads."""
     readonly: str = ""
     """"1", "2" or "" (may write). GET and HEAD never write, as in ClickHouse."""
 
@@ -57,6 +59,7 @@ def query_of(method: str, parameters: Mapping[str, str], headers: Mapping[str, s
         parameters.get("default_format") or headers.get("X-ClickHouse-Format", "") or DEFAULT_FORMAT,
         settings,
         parameters.get("query_id", ""),
+        _revision(parameters.get("client_protocol_version", "")),
         _readonly(method, settings.pop("readonly", "0")),
     )
 
@@ -67,6 +70,12 @@ def _readonly(method: str, asked: str) -> str:
     if asked not in ("0", ""):
         raise QueryError(BAD_REQUEST, "readonly is 0, 1 or 2")
     return "" if method == "POST" else "2"
+
+
+def _revision(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004
+        raise QueryError(BAD_REQUEST, "client_protocol_version is a number")
+    return int(text or 0)
 
 
 def _check(name: str) -> None:
