@@ -162,9 +162,14 @@ class Engine:
 
 
 def _replace_default_database(connection: Connection, *, known: bool) -> None:
-    """Make ``default`` a database like any other: chDB's own also shows the file system as tables."""
+    """Make ``default`` a database like any other: chDB's own also shows the file system as tables.
+
+    SURPRISE: Ordinary, not Atomic: the engine starts with its own ``default`` and so never learns the UUID of ours, and
+    an Atomic one cannot be attached again without it ("Cannot find UUID mapping").
+    """
     connection.query("DETACH DATABASE default", "Null")
-    connection.query("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Atomic", "Null")
+    connection.set({"allow_deprecated_database_ordinary": "1"})
+    connection.query("ATTACH DATABASE default" if known else "CREATE DATABASE default ENGINE = Ordinary", "Null")
 
 
 def _quoted(text: str) -> str:
