@@ -7,6 +7,7 @@ pass begins with it.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,21 +56,27 @@ class Cleaned(NamedTuple):
     cleaned_to: int
 
 
-class _Pace:
-    """Shares the interpreter with the loop."""
+class Stopped(Exception):
+    """The broker stops; the pass is given up. What it wrote is thrown away at the next start."""
 
-    def __init__(self) -> None:
+
+class _Pace:
+    """Shares the interpreter with the loop, and ends the work when the broker stops."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
         self.until = time.monotonic() + _WORK_S
 
     def yield_if_due(self) -> None:
         if time.monotonic() > self.until:
-            time.sleep(_WORK_S)
+            if self.stop.wait(_WORK_S):
+                raise Stopped
             self.until = time.monotonic() + _WORK_S
 
 
-def clean(task: Task) -> Cleaned:
-    """Do one pass. Raises: OSError, for instance if the topic was deleted meanwhile."""
-    pace = _Pace()
+def clean(task: Task, stop: threading.Event) -> Cleaned:
+    """Do one pass. Raises: Stopped when ``stop`` is set; OSError, for instance if the topic was deleted meanwhile."""
+    pace = _Pace(stop)
     latest, upto = _latest_offsets(task, pace)
     files: list[tuple[Segment, int]] = []
     for group in _groups(task.sources, task.group_bytes, upto):

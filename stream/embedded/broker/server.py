@@ -100,6 +100,7 @@ class Broker:
     async def stop(self) -> None:
         """Close connections, sync and close the data."""
         self._server.close()
+        self._upkeep.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

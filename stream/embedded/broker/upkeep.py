@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -24,6 +25,11 @@ class Upkeep:
     def __init__(self, topics: Topics, pool: ThreadPoolExecutor) -> None:
         self._topics = topics
         self._pool = pool
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Give up a compaction that runs."""
+        self._stop.set()
 
     async def run_every(self, interval_s: float) -> None:
         """Do a round every ``interval_s`` seconds, for ever."""
@@ -58,8 +64,10 @@ class Upkeep:
         if task is None:
             return
         try:
-            cleaned: Cleaned = await asyncio.get_running_loop().run_in_executor(self._pool, compaction.clean, task)
-        except FileNotFoundError:  # the topic was deleted meanwhile
+            cleaned: Cleaned = await asyncio.get_running_loop().run_in_executor(
+                self._pool, compaction.clean, task, self._stop
+            )
+        except (FileNotFoundError, compaction.Stopped):  # the topic was deleted meanwhile, or the broker stops
             return
         for fresh, end in cleaned.files:
             if partition.failed:

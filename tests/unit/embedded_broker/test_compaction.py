@@ -1,4 +1,5 @@
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def one_pass(partition: Partition, settings: TopicConfig, at_ms: int | None = No
     task = upkeep.compaction_task(partition, settings, at_ms or now_ms())
     if task is None:
         return False
-    cleaned = compaction.clean(task._replace(**limits))
+    cleaned = compaction.clean(task._replace(**limits), threading.Event())
     for fresh, end in cleaned.files:
         partition.replace(fresh, end)
     partition.remember_cleaned(cleaned.cleaned_to, task.sources[-1].end)
@@ -139,7 +140,7 @@ def test_a_crash_in_the_middle_of_a_replacement_loses_nothing(tmp_path: Path) ->
     want = latest(everything(partition))
     task = upkeep.compaction_task(partition, config(), now_ms())
     assert task is not None
-    ((fresh, end),) = compaction.clean(task).files
+    ((fresh, end),) = compaction.clean(task, threading.Event()).files
     partition.close()
     swap = tmp_path / f"{fresh.base:020d}-{end:020d}.swap"
     steps = [lambda: None, lambda: fresh.path.rename(swap)]
