@@ -71,12 +71,12 @@ def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life:
             change.scores[person] = unpack(tally.score)
     verdicts = run_alerts(step, journey, change, rules_name)
     journey.store_header()
-    write_conversions(step, journey)
+    if journey.conversions:
+        write_conversions(step, journey)
     write_engagement(step, journey, change)
     write_account(step, journey, change)
-    at = max(message.at for message in messages)
     for verdict in verdicts:
-        write_alert(step, journey, verdict, at)
+        write_alert(step, journey, verdict, max(message.at for message in messages))
 
 
 def _rescale(journey: Journey, half_life: int) -> dict[str, PersonTally] | None:

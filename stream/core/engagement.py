@@ -90,12 +90,12 @@ def score_at(total: int, time_ms: int, half_life_ms: int) -> float:
 
 def entry_unit(at_ms: int, half_life_ms: int) -> int:
     """What a thousandth of a point at ``at_ms`` adds to a sum."""
-    return unit(min(max(at_ms, 0), _LATEST), half_life_ms)
+    return unit(at_ms if 0 <= at_ms <= _LATEST else min(max(at_ms, 0), _LATEST), half_life_ms)
 
 
 def day_of(at_ms: int) -> int:
     """Number of the UTC day since 1970-01-01, cut to [1970, 2100)."""
-    return min(max(at_ms, 0), _LATEST - 1) // DAY_MS
+    return (at_ms if 0 <= at_ms < _LATEST else min(max(at_ms, 0), _LATEST - 1)) // DAY_MS
 
 
 def half_life_ms(days: float) -> int:

@@ -138,13 +138,16 @@ class _Run:
             running -= score
         disarmed = chain[0][1].before
         for number, day, score in chain:
-            day.before = disarmed
-            disarmed = day.after = self._run_day(number, day, running, running + score)
+            seen = len(self.verdicts)
+            before, day.before = day.before, disarmed
+            after, day.after = day.after, self._run_day(number, day, running, running + score)
+            disarmed = day.after
             running += score
-            if day.entries:
-                self.state.put(day_key(self.journey.account, number), day)
-            else:
+            if not day.entries:
                 self.state.delete(day_key(self.journey.account, number))
+            # Most days after a late touch stay as they are: not storing them again is most of its cost.
+            elif number in self.change.days or len(self.verdicts) > seen or (before, after) != (day.before, day.after):
+                self.state.put(day_key(self.journey.account, number), day)
         number, day, _ = chain[-1]
         if day.entries:
             header.newest_day = number
@@ -159,7 +162,8 @@ class _Run:
         if first not in found:
             found[first] = Day(before=self._day_before(first)[1])
         chain = []
-        for number in sorted(found.keys() | changed.keys()):
+        numbers = [first] if len(found) == len(changed) == 1 else sorted(found.keys() | changed.keys())
+        for number in numbers:
             day = found.get(number) or Day()
             score = unpack(day.score)
             delta = changed.get(number)
@@ -209,10 +213,11 @@ class _Run:
                     standing[rule.name] = fired
             if fires or not armed:
                 disarmed.append(rule.name)
-        for name, fired in day.fired.items():
-            if name not in standing:
-                self.verdicts.append(Verdict(name, number, withdrawn=fired))
-        day.fired = standing
+        if day.fired:
+            for name, fired in day.fired.items():
+                if name not in standing:
+                    self.verdicts.append(Verdict(name, number, withdrawn=fired))
+            day.fired = standing
         return disarmed
 
     def _reaches(self, number: int, day: Day, sums: tuple[int, int], rule: AlertRule) -> bool:

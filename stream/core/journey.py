@@ -275,8 +275,10 @@ class Journey:
         for change in self.touches.values():
             at = change.at
             if change.before is None:
-                h.first_touch_at = min(at, h.first_touch_at) if h.touches else at
-                h.last_touch_at = max(at, h.last_touch_at) if h.touches else at
+                if at > h.last_touch_at or not h.touches:
+                    h.last_touch_at = at
+                if at < h.first_touch_at or not h.touches:
+                    h.first_touch_at = at
                 h.touches += 1
             elif change.after is None:
                 h.touches -= 1

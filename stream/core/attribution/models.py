@@ -37,7 +37,7 @@ def time_decay(ages_ms: Sequence[int], half_life_ms: int) -> list[int]:
     Args:
         ages_ms: from each touch to the conversion, in any order, n >= 1.
         half_life_ms: > 0.
-    Source: DOMAIN 5.2; shift-invariant, so only differences of age count.
+    Shift-invariant, so only differences of age count.
     """
     powers = [growth(-age, half_life_ms) for age in ages_ms]
     lowest = max(whole for _, whole in powers) - _FORGOTTEN
