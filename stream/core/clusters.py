@@ -6,7 +6,7 @@ appended to the newest cluster and folded alone.
 """
 
 from bisect import bisect_left
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from stream.core.hits import Hit, Item
 from stream.core.rulebook import Rulebook
 from stream.core.sessions import Session, advance, fold, same_content
 from stream.core.state import State, key, time_part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NONE: Final = -(2**62)
 """Start of the newest cluster of a visitor that has none."""
@@ -56,24 +59,34 @@ class Changes:
 
     def __init__(self) -> None:
         self.changed: dict[str, tuple[Session, str, bool]] = {}
-        self.dissolved: list[Session] = []
-        self.withdrawn: list[Item] = []
+        self.dissolved: Sequence[Session] = ()
+        self.withdrawn: Sequence[Item] = ()
         self.users: dict[str, int] = {}
 
 
 class Clusters:
     """A visitor's clusters during one frame: ``add`` and ``remove``, then ``finish``, then ``write``."""
 
-    __slots__ = ("_book", "_changes", "_node", "_old", "_stale", "_state", "_touched", "newest", "newest_start")
+    __slots__ = (
+        "_book",
+        "_changes",
+        "_node",
+        "_old",
+        "_prefix",
+        "_stale",
+        "_state",
+        "_touched",
+        "newest",
+        "newest_start",
+    )
 
     def __init__(self, state: State, node: str, book: Rulebook, newest_start: int) -> None:
         self._state = state
         self._node = node
         self._book = book
+        self._prefix = f"i\x00{node}\x00s\x00"
         self.newest_start = newest_start
-        self.newest: Cluster | None = None
-        if newest_start != NONE:
-            self.newest = state.get(self._name(newest_start), Cluster)
+        self.newest = None if newest_start == NONE else state.get(self._prefix + time_part(newest_start), Cluster)
         self._touched: dict[int, Cluster] = {}
         self._stale: dict[int, tuple[str, bool]] = {}
         self._old: dict[str, Session] = {}
@@ -113,15 +126,15 @@ class Clusters:
             return
         sessions = cluster.sessions
         before = sessions[-1] if sessions else None
-        users = len(before.users) if before is not None else 0
+        known = len(before.users) if hit.user and before is not None else 0
         after = advance(before, hit, self._node, self._book)
         if after is None:
             return
         if after is not before:
             sessions.append(after)
-            users = 0
-        if len(after.users) != users and after.users[-1][1] not in {name for _, name in after.users[:-1]}:
-            self._count(after.users[-1][1], 1)
+            known = 0
+        if hit.user and len(after.users) > known and hit.user not in [name for _, name in after.users[:-1]]:
+            self._count(hit.user, 1)
         self._changes.changed[after.id] = (after, cause, False)
 
     def _insert(self, hit: Hit, cause: str, *, late: bool) -> None:
@@ -158,7 +171,7 @@ class Clusters:
     def _around(self, at: int) -> list[Cluster]:
         """The last cluster that begins at or before ``at`` and the first one after it, in this order."""
         self.write()
-        prefix = cluster_prefix(self._node)
+        prefix = self._prefix
         found = self._state.scan(prefix, Cluster, start=self._name(at), reverse=True, limit=1)
         found += self._state.scan(prefix, Cluster, start=self._name(at + 1), limit=1)
         return [self._touched.get(cluster.start, cluster) for _, cluster in found]
@@ -188,7 +201,7 @@ class Clusters:
 
     def _find_newest(self) -> None:
         """The newest cluster was taken away."""
-        found = self._state.scan(cluster_prefix(self._node), Cluster, reverse=True, limit=1)
+        found = self._state.scan(self._prefix, Cluster, reverse=True, limit=1)
         for _, cluster in found:
             self.newest_start = cluster.start
             self.newest = self._touched.get(cluster.start, cluster)
@@ -200,7 +213,8 @@ class Clusters:
             self._find_newest()
         if self._stale or self._old:
             self._refold()
-        self._changes.users = {user: count for user, count in self._changes.users.items() if count}
+        if self._changes.users:
+            self._changes.users = {user: count for user, count in self._changes.users.items() if count}
         return self._changes
 
     def _refold(self) -> None:
@@ -221,8 +235,8 @@ class Clusters:
                     changed[session.id] = (session, cause, late)
         for session in self._old.values():
             changed.pop(session.id, None)
-            self._changes.dissolved.append(session)
-        self._changes.withdrawn.extend(items.values())
+        self._changes.dissolved = list(self._old.values())
+        self._changes.withdrawn = list(items.values())
 
     @staticmethod
     def _carry(session: Session, items: dict[str, Item]) -> bool:
@@ -245,7 +259,7 @@ class Clusters:
         self._changes.users[user] = self._changes.users.get(user, 0) + delta
 
     def _name(self, start: int) -> str:
-        return cluster_prefix(self._node) + time_part(start)
+        return self._prefix + time_part(start)
 
 
 def _users(session: Session) -> dict[str, None]:

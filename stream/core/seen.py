@@ -6,7 +6,6 @@ of them keeps the older ones under keys of their own, which a tick sweeps away i
 """
 
 from _blake2 import blake2b  # hashlib's wrapper costs another 0.3 µs a call
-from enum import Enum
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -63,23 +62,17 @@ class Due(msgspec.Struct, array_like=True, gc=False):
     """Names a spilled id by the time of its removal; all there is to know is in the key."""
 
 
-class Verdict(Enum):
-    """What to do with an event."""
-
-    NEW = 1
-    DROP = 2
-    REPLACE = 3
-
-
 def id_hash(event_id: str) -> bytes:
     """8 bytes that stand for an id within its node."""
-    return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=_HASH).digest()
+    return blake2b(event_id.encode(), digest_size=_HASH).digest()
 
 
 def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
     """The entry of an id, None if it is new."""
     hashes = seen.hashes
     place = hashes.find(hashed)
+    if place == -1 and not seen.spilled:
+        return None
     while place != -1:
         if place % _HASH == 0:
             return Entry(*_ENTRY.unpack_from(seen.entries, place // _HASH * _ENTRY.size))
@@ -91,15 +84,8 @@ def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
     return None
 
 
-def judge(old: Entry | None, new: Entry) -> Verdict:
-    """Whether ``new`` counts beside what is known of its id."""
-    if old is None:
-        return Verdict.NEW
-    return Verdict.REPLACE if new.content() < old.content() else Verdict.DROP
-
-
-def remember(state: State, node: str, seen: Seen, hashed: bytes, entry: Entry) -> None:
-    """Add an id that is new to the node."""
+def remember(state: State, node: str, seen: Seen, hashed: bytes, *entry: int) -> None:
+    """Add an id that is new to the node; ``entry`` are the fields of its ``Entry``."""
     seen.hashes += hashed
     seen.entries += _ENTRY.pack(*entry)
     if len(seen.hashes) > _PACKED * _HASH:
@@ -125,6 +111,8 @@ def expire(seen: Seen, now: int) -> None:
     """Forget ids whose time is over. They lie in the order of log time, so mostly this looks at one."""
     entries = seen.entries
     count = 0
+    if not entries or int.from_bytes(entries[:8], "big", signed=True) >= now - KEEP_MS:
+        return
     while count * _ENTRY.size < len(entries) and _log_at(entries, count) < now - KEEP_MS:
         count += 1
     if count:

@@ -22,13 +22,15 @@ from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
 from stream.core.rows import cost_row, email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
-from stream.core.seen import Entry, Seen, Verdict, expire, find, id_hash, judge, remember, replace, sweep
-from stream.core.state import State, key
+from stream.core.seen import Entry, Seen, expire, find, id_hash, remember, replace, sweep
+from stream.core.state import State
 from stream.core.step import Step
 
 RULES_KEY: Final = "rules"
 _SITES: Final = (kinds.WEB, kinds.APP)
 """Platforms whose events make sessions."""
+_CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
+"""Types that may say something of identity without naming a user, an address or a group."""
 _HIT_KINDS: Final = {
     kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
     kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION, kinds.GROUP: ACTION, kinds.ALIAS: ACTION,
@@ -50,6 +52,7 @@ def events_step(step: Step, events: Sequence[Event]) -> None:
         else:
             group.append(event)
     book = rulebook_of(step.rules)
+    step.rows.setdefault("events", [])
     leaves = [_Leaf(step, book, node) for node in by_node]
     for leaf, group in zip(leaves, by_node.values(), strict=True):
         leaf.let_in(group)
@@ -99,67 +102,77 @@ class _Leaf:
         self._step = step
         self._book = book
         self._node = node
-        slash = node.index("/")
-        self._visitor = node[slash + 1] == VISITOR
-        self._seen = step.state.get(key("x", node), Seen) or Seen()
-        self._rows = step.rows.setdefault("events", [])
+        self._visitor = node[node.index("/") + 1] == VISITOR
+        self._seen = step.state.get("x\x00" + node, Seen) or Seen()
+        self._rows = step.rows["events"]
         self._clusters: Clusters | None = None
-        self._kept: list[tuple[Event, Page, Entry | None]] = []
-        """What counts: event, page, and what it replaces."""
+        self._kept: list[tuple[Event, Page, bool, Entry | None]] = []
+        """What counts: event, page, whether it is a hit, and what it replaces."""
 
     def let_in(self, events: Sequence[Event]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
-        expire(self._seen, self._step.at)
+        step, seen, node, rows = self._step, self._seen, self._node, self._rows
+        expire(seen, step.at)
         for event in events:
-            self._let_in(event)
+            page = self._book.page(event)
+            number = len(rows)
+            row = event_row(event, page, step.partition, step.offset, number)
+            hashed = id_hash(event.id)
+            check, size = digest(row)
+            old = find(step.state, node, seen, hashed)
+            if old is None:
+                remember(
+                    step.state, node, seen, hashed,
+                    step.at, check, size, event.received_at, event.at, step.offset, number,
+                )  # fmt: skip
+            elif not self._replaces(event, old, check, size):
+                continue
+            rows.append(row)
+            is_hit = self._visitor and event.type in _HIT_KINDS and event.platform in _SITES and not event.bot
+            self._kept.append((event, page, is_hit, old))
+            if event.user or event.email or event.group or event.type in _CLAIMING:
+                self._identify(event, is_hit=is_hit)
 
-    def apply(self) -> None:
-        """Let the events that were let in count."""
-        for event, page, old in self._kept:
-            if old is not None:
-                self._supersede(event, old)
-            self._apply(event, page, old)
-        if self._clusters is not None:
-            show_changes(self._step, self._node, self._clusters.finish())
-            self._clusters.write()
-            self._seen.newest = self._clusters.newest_start
-        self._step.state.put(key("x", self._node), self._seen)
-
-    def _let_in(self, event: Event) -> None:
+    def _replaces(self, event: Event, old: Entry, check: int, size: int) -> bool:
+        """Whether an event whose id is known counts instead of what is known; then that is noted."""
         step = self._step
-        page = self._book.page(event)
-        number = len(self._rows)
-        row = event_row(event, page, step.partition, step.offset, number)
-        hashed = id_hash(event.id)
-        old = find(step.state, self._node, self._seen, hashed)
-        check, size = digest(row)
-        entry = Entry(step.at, check, size, event.received_at, event.at, step.offset, number)
-        verdict = judge(old, entry)
-        if verdict is Verdict.NEW:
-            remember(step.state, self._node, self._seen, hashed, entry)
-            self._rows.append(row)
-            self._kept.append((event, page, None))
-            self._identify(event)
-        elif old is not None and (verdict is Verdict.REPLACE or old.digest != check or old.size != size):
+        entry = Entry(step.at, check, size, event.received_at, event.at, step.offset, len(self._rows))
+        if entry.content() < old.content():
+            replace(step.state, self._node, self._seen, id_hash(event.id), entry)
+            return True
+        if old.digest != check or old.size != size:
             # The claims of both contents count, whichever is kept: so their order does not matter.
-            self._identify(event)
-            if verdict is Verdict.REPLACE:
-                replace(step.state, self._node, self._seen, hashed, entry)
-                self._rows.append(row)
-                self._kept.append((event, page, old))
+            self._identify(event, is_hit=self._visitor and event.type in _HIT_KINDS and event.platform in _SITES)
+        return False
 
-    def _identify(self, event: Event) -> None:
+    def _identify(self, event: Event, *, is_hit: bool) -> None:
         """The claims that the event makes. A session's user is its own matter (IDENTITY 8)."""
         if event.bot:
             return
         observe(self._step, event)
-        if self._visitor and not self._is_hit(event) and (event.user or event.email):
+        if self._visitor and not is_hit:
             user = session_link(event, self._step.rules)
             if user:
                 link(self._step, self._node, user, 1, event.id)
 
-    def _is_hit(self, event: Event) -> bool:
-        return self._visitor and event.type in _HIT_KINDS and event.platform in _SITES and not event.bot
+    def apply(self) -> None:
+        """Let the events that were let in count."""
+        clusters: Clusters | None = None
+        for event, page, is_hit, old in self._kept:
+            if old is not None:
+                self._supersede(event, old)
+            if is_hit:
+                if clusters is None:
+                    clusters = self._opened()
+                clusters.add(self._hit(event, page), event.id)
+            else:
+                self._apply(event, old)
+        clusters = self._clusters
+        if clusters is not None:
+            show_changes(self._step, self._node, clusters.finish())
+            clusters.write()
+            self._seen.newest = clusters.newest_start
+        self._step.state.put("x\x00" + self._node, self._seen)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""
@@ -181,11 +194,8 @@ class _Leaf:
             self._clusters = Clusters(self._step.state, self._node, self._book, self._seen.newest)
         return self._clusters
 
-    def _apply(self, event: Event, page: Page, old: Entry | None) -> None:
-        """Let the event count: as a hit, or as whatever else it is."""
-        if self._is_hit(event):
-            self._opened().add(self._hit(event, page), event.id)
-            return
+    def _apply(self, event: Event, old: Entry | None) -> None:
+        """Let an event count that is no hit."""
         step = self._step
         if event.type == kinds.EMAIL_EVENT:
             step.fact("email", email_row(step, event))
@@ -208,17 +218,20 @@ class _Leaf:
             put_item(self._step, self._node, item, "new", event.id)
 
     def _hit(self, event: Event, page: Page) -> Hit:
-        step, book = self._step, self._book
+        book, name = self._book, event.name
         kind = _HIT_KINDS[event.type]
         if kind == PING:
             return Hit(event.at, event.id, PING, engaged_ms=event.engaged_ms)
-        user = session_link(event, step.rules) if event.user or event.email else ""
+        user = session_link(event, self._step.rules) if event.user or event.email else ""
+        if kind == VIEW:
+            points = book.points(event.type, name, page.path)
+            return Hit(event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens)
         items: list[Item] | None = None
-        points = 0
-        key_event = False
-        if event.type == kinds.TRACK:
-            items = items_of(step, book, event)
-            key_event = event.name in book.key_events
-        if event.name not in book.form_events or event.type != kinds.TRACK:
-            points = book.points(event.type, event.name, page.path)
-        return Hit(event.at, event.id, kind, event.url, user, event.engaged_ms, points, key_event, page.opens, items)
+        is_track = event.type == kinds.TRACK
+        if is_track:
+            items = items_of(self._step, book, event)
+        # A form is a touch of its own and brings its own points.
+        is_form = is_track and name in book.form_events
+        points = 0 if is_form else book.points(event.type, name, page.path)
+        key_event = is_track and name in book.key_events
+        return Hit(event.at, event.id, ACTION, event.url, user, event.engaged_ms, points, key_event, page.opens, items)

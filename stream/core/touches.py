@@ -4,6 +4,9 @@ What a session or item was last shown as is kept on it, so that the old account 
 While its owner is not known it is ``held`` and nothing is said; ``settle`` says it then.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import msgspec
 
 from schemas.facts import SessionRow, TouchRow
@@ -36,8 +39,7 @@ def show_session(step: Step, node: str, session: Session, owner: Owner | None, *
     if account:
         step.tell_account(TouchPut(account, step.at, cause, reason, _touch(session, node, person)))
     session.account, session.person, session.held = account, person, False
-    _session_row(step, node, session, deleted=False)
-    _session_touch_row(step, node, session, deleted=False)
+    _session_rows(step, node, session, deleted=False)
     return True
 
 
@@ -45,8 +47,7 @@ def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
     """A late event dissolved the session."""
     if session.account:
         step.tell_account(TouchWithdrawn(session.account, step.at, cause, "changed", session.touch, session.start))
-    _session_row(step, node, session, deleted=True)
-    _session_touch_row(step, node, session, deleted=True)
+    _session_rows(step, node, session, deleted=True)
 
 
 def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str) -> bool:
@@ -101,47 +102,56 @@ def _touch(session: Session, node: str, person: str) -> Touch:
     )  # fmt: skip
 
 
-def _bare(node: str) -> str:
-    return node[node.index("/") + 1 :]
+class _Names(NamedTuple):
+    """A node's name as rows write it."""
+
+    tenant: str
+    bare: str
+    visitor: str
 
 
+@lru_cache(maxsize=1 << 16)
+def _names(node: str) -> _Names:
+    slash = node.index("/")
+    return _Names(node[:slash], node[slash + 1 :], value(node) if kind(node) == VISITOR else "")
+
+
+@lru_cache(maxsize=1 << 16)
 def _value(node: str) -> str:
     return value(node) if node else ""
 
 
-def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
+def _session_rows(step: Step, node: str, session: Session, *, deleted: bool) -> None:
+    """The session's own row and its touch's."""
     source = session.source
-    slash = node.index("/")
+    names = _names(node)
+    person, account = _value(session.person), _value(session.account)
+    partition, offset = step.partition, step.offset
     step.fact(
         "sessions",
         SessionRow(
-            node[:slash], session.id, node[slash + 1 :], value(node) if kind(node) == VISITOR else "",
-            _value(session.person), _value(session.account), session.start, session.end,
+            names.tenant, session.id, names.bare, names.visitor, person, account, session.start, session.end,
             session.page_views, session.events, session.engaged_ms, session.engaged,
             source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
-            deleted, step.offset, step.partition, step.offset, step.next_row("sessions"),
+            deleted, offset, partition, offset, step.next_row("sessions"),
         ),
     )  # fmt: skip
-
-
-def _session_touch_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
-    source = session.source
-    slash = node.index("/")
     step.fact(
         "touches",
         TouchRow(
-            node[:slash], session.touch, node[slash + 1 :], _value(session.account), _value(session.person),
+            names.tenant, session.touch, names.bare, account, person,
             session.start, "session", source.channel, source.source, source.medium, source.campaign, session.id, "",
-            session.points / _MILLI, deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
+            session.points / _MILLI, deleted, offset, partition, offset, step.next_row("touches"),
         ),
     )  # fmt: skip
 
 
 def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool) -> None:
+    names = _names(node)
     step.fact(
         "touches",
         TouchRow(
-            node[: node.index("/")], item.id, _bare(node), _value(item.account), _value(item.person),
+            names.tenant, item.id, names.bare, _value(item.account), _value(item.person),
             item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
             touch.session_id, touch.event_id, touch.points / _MILLI,
             deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
