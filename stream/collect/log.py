@@ -36,6 +36,7 @@ class Log:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._unacked: dict[asyncio.Future[object], AIOKafkaProducer] = {}
 
     @property
     def ready(self) -> bool:
@@ -67,7 +68,13 @@ class Log:
             raise Retryable("the broker cannot be reached; is it running, and is its address right?")
         try:
             acked = await producer.send(topic, value, partition=partition, headers=list(headers) or None)
+            self._unacked[acked] = producer
+            acked.add_done_callback(self._unacked.pop)
             await acked
+        except asyncio.CancelledError:
+            if producer is self._producer:
+                raise
+            raise Retryable("the connection to the broker was made anew") from None
         except KafkaError as error:
             if not error.retriable and not isinstance(error, _HARMLESS):
                 self._renew(producer)
@@ -93,6 +100,9 @@ class Log:
 
     async def _replace(self, broken: AIOKafkaProducer) -> None:
         await _closed(broken)
+        # SURPRISE: a producer that is closed while its broker is away leaves its futures undone for ever.
+        for acked in [future for future, producer in self._unacked.items() if producer is broken]:
+            acked.cancel()
         await self._connect()
 
     async def _connect(self) -> None:

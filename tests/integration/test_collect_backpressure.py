@@ -58,6 +58,20 @@ async def test_no_broker_is_503_and_what_was_acknowledged_survives_its_return(br
         assert on_log >= {*acknowledged, "after"}
 
 
+async def test_a_broker_that_lost_its_disk_is_used_again_once_it_has_its_topics(broker, tmp_path_factory):
+    settings = collector_settings(broker.address)
+    async with collecting(settings) as running:
+        for number in range(5):
+            assert await send(running.client, f"before-{number}") == 200
+        broker.kill()
+        broker.start(tmp_path_factory.mktemp("new-disk"))
+        await create_topics(settings)
+        async with asyncio.timeout(60):
+            await send_until_taken(running.client, "after")
+            assert await send(running.client, "later") == 200
+        assert {event["id"] for event in await running.events()} >= {"after", "later"}
+
+
 async def test_a_full_buffer_is_503_at_once(broker):
     settings = collector_settings(broker.address, buffer_bytes=1000)
     async with collecting(settings) as running:

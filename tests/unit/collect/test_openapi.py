@@ -1,0 +1,34 @@
+"""The OpenAPI document against what is served."""
+
+import schemathesis
+from schemathesis.core.result import Ok
+
+from stream.collect.app import Collector
+from stream.collect.endpoints import ENDPOINTS
+from stream.collect.openapi import document
+from stream.settings import Config, Settings
+
+
+async def test_every_documented_operation_is_served_and_every_served_one_documented():
+    described = document(ENDPOINTS, "1.0.0")
+    documented = {(path, method) for path, methods in described["paths"].items() for method in methods}
+    collector = Collector(Settings(), Config())
+    served = {
+        (route.resource.canonical, route.method.lower())
+        for route in collector.application().router.routes()
+        if route.resource is not None and route.method not in {"OPTIONS", "HEAD"}
+    }
+    assert documented == served
+
+
+def test_the_document_is_openapi_that_tools_read():
+    schema = schemathesis.openapi.from_dict(document(ENDPOINTS, "1.0.0"))
+    results = list(schema.get_all_operations())
+    assert all(isinstance(result, Ok) for result in results)
+    assert len(results) > 20
+
+
+def test_operation_ids_are_unique():
+    described = document(ENDPOINTS, "1.0.0")
+    ids = [operation["operationId"] for methods in described["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids))
