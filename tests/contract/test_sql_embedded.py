@@ -110,6 +110,21 @@ def test_tables_of_the_default_database_survive_a_restart(private_sql: EmbeddedS
     assert server.rows("SELECT a FROM default.t") == [["1"]]
 
 
+def test_it_starts_again_and_again_whatever_the_default_database_holds(private_sql: EmbeddedSql) -> None:
+    for i in range(3):
+        assert private_sql.start().rows(f"SELECT {i}") == [[str(i)]]
+        assert private_sql.stop() == 0
+    server = private_sql.start()
+    server.rows("CREATE DATABASE d")
+    server.rows("CREATE TABLE d.t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    server.rows("CREATE VIEW default.v AS SELECT a FROM d.t")
+    for _ in range(2):
+        private_sql.kill()
+        server = private_sql.start()
+
+    assert server.rows("SELECT count() FROM default.v") == [["0"]]
+
+
 def test_a_body_larger_than_memory_allows_goes_through_the_disk(db: SqlServer) -> None:
     db.rows(f"CREATE TABLE t (a UInt64, s String) {WINDOWED}")
     rows = "".join(f"{i}\t{'x' * 100}\n" for i in range(100_000))
