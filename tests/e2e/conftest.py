@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.landing import Landing
+from tests.e2e.pages import Site
 
 NODE = Path(__file__).parent / "node"
 CHROMIUM = "/usr/bin/chromium"
@@ -76,3 +77,11 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """An empty website on loopback."""
+    site = Site()
+    yield site
+    site.stop()

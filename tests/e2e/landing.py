@@ -10,7 +10,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,6 +23,7 @@ from schemas.event import Event
 from schemas.topics import EVENTS, KIND_HEADER, TOPICS
 from tests.support.brokers import EmbeddedBroker
 
+T = TypeVar("T")
 PARTITIONS = 4
 DELIVERY_S = 20.0
 SETTLE_S = 0.7
@@ -32,7 +36,7 @@ class Landing:
     def __init__(self, folder: Path) -> None:
         self._broker = EmbeddedBroker()
         self._bootstrap = self._broker.start(folder / "broker")
-        asyncio.run(_create_topics(self._bootstrap))
+        _run(_create_topics(self._bootstrap))
         self._offsets = dict.fromkeys(range(PARTITIONS), 0)
         self._collector = subprocess.Popen(
             [sys.executable, "-m", "stream.collect"],
@@ -63,7 +67,7 @@ class Landing:
 
     def delivered(self, expected: int) -> list[Event]:
         """The events since the last call, in the order of receipt; waits until there are as many as expected."""
-        events = asyncio.run(self._read(expected))
+        events = _run(self._read(expected))
         return sorted(events, key=lambda event: (event.received_at, event.at))
 
     async def _read(self, expected: int) -> list[Event]:
@@ -87,6 +91,12 @@ class Landing:
             return events
         finally:
             await consumer.stop()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: Playwright has a loop running in the test's."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def _events(frame: bytes) -> list[Event]:

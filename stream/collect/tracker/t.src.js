@@ -104,7 +104,8 @@
   let referrer = doc.referrer, here, last;
   const place = () => 'hash' in option ? location.href : location.href.split('#')[0];
   const page = (name, properties) => {
-    if (here) { ping(1e3); referrer = here; }
+    ping(1e3);  // also starts the stopwatch, for the first page
+    if (here) referrer = here;
     here = location.href;
     last = place();
     emit('page', {name, properties});
@@ -134,7 +135,7 @@
     consent(categories) {
       if (!categories.analytics) {
         forget();
-        for (const name of stored(box)) delete box[name];
+        for (const shelf of [box, memory]) for (const name of stored(shelf)) delete shelf[name];
       }
       consent = categories;
       box['tl.c'] = JSON.stringify(categories);

@@ -1,0 +1,323 @@
+"""Our t.js and Segment's analytics-next in a real browser deliver every event once with all fields."""
+
+import gzip
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from schemas.event import Event
+from tests.e2e.checks import once, properties
+from tests.e2e.landing import Landing
+from tests.e2e.pages import Site
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = Path(__file__).parents[2] / "stream" / "collect" / "t.js"
+STUB = """<script>
+window.touchline = window.touchline || [];
+for (const name of ['page', 'identify', 'track', 'group', 'reset', 'consent'])
+  touchline[name] = (...args) => touchline.push([name, ...args]);
+</script>"""
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own: no cookies, nothing stored."""
+    context = browser.new_context(locale="de-AT", viewport={"width": 1280, "height": 720})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+def tag(landing: Landing, options: str = "") -> str:
+    return f'<script src="{landing.url}/t.js" data-key="dev" {options}></script>'
+
+
+def html(landing: Landing, options: str = "", body: str = "", title: str = "Start") -> str:
+    return f"<!doctype html><title>{title}</title>{tag(landing, options)}<body>{body}"
+
+
+def visible(events: list[Event]) -> list[Event]:
+    """Without pings, which come when they come."""
+    return [event for event in events if event.type != "ping"]
+
+
+def test_the_tracker_is_at_most_two_kilobytes() -> None:
+    assert len(gzip.compress(SCRIPT.read_bytes(), 9, mtime=0)) <= 2048
+
+
+@pytest.mark.node
+def test_the_tracker_is_what_its_source_says(node_modules: Path, tmp_path: Path) -> None:
+    command = json.loads((Path(__file__).parent / "node" / "package.json").read_text())["scripts"]["tracker"]
+    built = tmp_path / "t.js"
+    words = [str(SCRIPT.parent / "tracker" / "t.src.js") if w.endswith("t.src.js") else w for w in command.split()]
+    words = [str(built) if word.endswith("/t.js") else word for word in words]
+    subprocess.run([node_modules / "node_modules" / ".bin" / words[0], *words[1:]], check=True)
+    assert built.read_text() == SCRIPT.read_text(), "run: npm --prefix tests/e2e/node run tracker"
+
+
+def test_every_call_is_delivered_once_with_all_fields(landing: Landing, site: Site, page: Page) -> None:
+    site.pages["/pricing"] = html(landing, title="Pricing")
+    page.goto(f"{site.url}/pricing?utm_source=news", referer="https://www.example.org/")
+    page.evaluate("""() => {
+        touchline.identify('u1', {email: 'Ann@Acme.com', plan: 'pro'});
+        touchline.track('Demo Requested', {seats: 7, text: 'Größe ✓'});
+        touchline.group('acme', {name: 'Acme'});
+    }""")
+    found = once(visible(landing.delivered(4)), 4)
+    view, identify, track, group = found["page"], found["identify"], found["trackDemo Requested"], found["group"]
+    assert (view.url, view.referrer, view.title) == (
+        f"{site.url}/pricing?utm_source=news",
+        "https://www.example.org/",
+        "Pricing",
+    )
+    assert properties(view) == {"screen": "1280x720"}
+    everyone = {
+        (e.visitor, e.node, e.client_session, e.protocol, e.platform, e.source, e.locale) for e in found.values()
+    }
+    assert everyone == {
+        (view.visitor, f"default/v:{view.visitor}", view.client_session, "tracker", "web", "website", "de-AT")
+    }
+    assert view.client_session
+    assert (view.user, identify.user, identify.email, track.user, group.group) == (
+        "",
+        "u1",
+        "ann@acme.com",
+        "u1",
+        "acme",
+    )
+    assert msgspec.json.decode(identify.traits) == {"email": "Ann@Acme.com", "plan": "pro"}
+    assert properties(track) == {"seats": 7, "text": "Größe ✓"}
+    assert msgspec.json.decode(group.traits) == {"name": "Acme"}
+    assert {(e.bot, e.browser, e.os, e.gpc) for e in found.values()} == {("headless", view.browser, "Linux", False)}
+    assert all(0 <= e.received_at - e.at < 10_000 for e in found.values())
+
+
+def test_the_visitor_is_the_same_on_the_next_page_and_after_one_store_is_lost(
+    landing: Landing, site: Site, page: Page
+) -> None:
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/a")
+    page.evaluate("() => localStorage.clear()")
+    page.goto(f"{site.url}/b")
+    page.context.clear_cookies()
+    page.goto(f"{site.url}/c")
+    views = once_each(visible(landing.delivered(3)))
+    assert len(views) == 3
+    assert len({event.visitor for event in views}) == 1
+    (cookie,) = page.context.cookies()
+    assert cookie["name"] == "tl_v"
+    assert cookie["value"] == views[0].visitor
+
+
+def once_each(events: list[Event]) -> list[Event]:
+    """By id. A beacon has no answer, so the next page sends again what it carried: same id, counted once by the stages."""
+    return list({event.id: event for event in sorted(events, key=lambda e: -e.at)}.values())[::-1]
+
+
+def test_calls_before_the_script_loads_are_not_lost(landing: Landing, site: Site, page: Page) -> None:
+    early = "<script>touchline.identify('u1'); touchline.track('Signed Up', {plan: 'pro'})</script>"
+    site.pages["/"] = f"<!doctype html><title>Start</title>{STUB}{early}{tag(landing, 'async')}"
+    page.goto(site.url)
+    found = once(visible(landing.delivered(3)), 3)
+    assert properties(found["trackSigned Up"]) == {"plan": "pro"}
+    assert found["page"].user == "u1"
+
+
+def test_single_page_apps_have_a_view_for_every_address(landing: Landing, site: Site, page: Page) -> None:
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/one")
+    go = "path => { history.pushState({}, '', path); document.title = path }"
+    page.evaluate(go, "/two")
+    page.wait_for_timeout(150)
+    page.evaluate(go, "/two#part")  # not another page
+    page.wait_for_timeout(150)
+    page.evaluate("() => history.replaceState({}, '', '/three')")
+    page.wait_for_timeout(150)
+    page.go_back()
+    page.wait_for_timeout(150)
+    views = [e for e in landing.delivered(4) if e.type == "page"]
+    views.sort(key=lambda e: e.at)
+    assert [e.url.removeprefix(site.url) for e in views] == ["/one", "/two", "/three", "/two"]
+    assert [e.referrer.removeprefix(site.url) for e in views] == ["", "/one", "/two", "/three"]
+    assert views[1].title == "/two"
+    assert len({e.visitor for e in views}) == 1
+
+
+def test_with_the_hash_option_every_fragment_is_a_view(landing: Landing, site: Site, page: Page) -> None:
+    site.fallback = html(landing, "data-hash")
+    page.goto(f"{site.url}/#/one")
+    page.evaluate("() => { location.hash = '/two' }")
+    views = [e for e in landing.delivered(2) if e.type == "page"]
+    assert [e.url.removeprefix(site.url) for e in sorted(views, key=lambda e: e.at)] == ["/#/one", "/#/two"]
+
+
+FORM = (
+    '<form id="demo" method="post" action="/thanks"><input type="email" name="e"><input name="secret"><button></form>'
+)
+
+
+@pytest.mark.parametrize(("option", "email"), [("data-forms", ""), ("data-forms=email", "ann@acme.com")])
+def test_a_form_is_captured_and_its_address_only_if_wanted(
+    landing: Landing, site: Site, page: Page, option: str, email: str
+) -> None:
+    site.pages["/"] = html(landing, option, FORM)
+    site.pages["/thanks"] = html(landing)
+    page.goto(site.url)
+    page.fill("[name=e]", "ann@acme.com")
+    page.fill("[name=secret]", "hush")
+    page.click("button")
+    page.wait_for_url("**/thanks")
+    events = once_each(visible(landing.delivered(4 if email else 3)))
+    submitted = next(e for e in events if e.name == "Form Submitted")
+    assert properties(submitted) == {"form": "demo"}
+    assert {e.email for e in events} == {"", email}
+    assert sum(e.type == "page" for e in events) == 2
+    assert not any("hush" in repr(msgspec.json.encode(e)) for e in events)
+
+
+def test_outbound_links_and_downloads_are_captured_if_wanted(landing: Landing, site: Site, page: Page) -> None:
+    links = '<a id="out" href="http://127.0.0.2:9/x">x</a><a id="file" href="/a.pdf">f</a><a id="in" href="#here">h</a>'
+    hold = "<script>addEventListener('click', event => event.preventDefault())</script>"
+    site.pages["/"] = html(landing, "data-links", links + hold)
+    page.goto(site.url)
+    for link in ("#out", "#file", "#in"):
+        page.click(link)
+    found = once(visible(landing.delivered(3)), 3)
+    assert properties(found["trackOutbound Link Clicked"]) == {"url": "http://127.0.0.2:9/x"}
+    assert properties(found["trackFile Downloaded"]) == {"url": f"{site.url}/a.pdf"}
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_page(landing: Landing, site: Site, page: Page) -> None:
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/one")
+    assert len(visible(landing.delivered(1))) == 1
+    page.route("**/t", lambda route: route.abort())
+    page.evaluate("() => touchline.track('Signed Up')")
+    page.wait_for_timeout(1_000)
+    assert visible(landing.delivered(0)) == []
+    page.unroute("**/t")
+    page.goto(f"{site.url}/two")
+    events = once_each(visible(landing.delivered(2)))
+    assert sorted(e.type + e.name for e in events) == ["page", "trackSigned Up"]
+    assert len({e.visitor for e in events}) == 1
+
+
+def test_without_consent_nothing_is_stored_and_nobody_is_named(landing: Landing, site: Site, page: Page) -> None:
+    site.fallback = html(landing, "data-consent=required")
+    page.goto(f"{site.url}/one")
+    page.evaluate("() => touchline.identify('u1', {email: 'ann@acme.com'})")
+    (view,) = landing.delivered(1)
+    assert (view.type, view.consent, view.user, view.email) == ("page", {"analytics": False}, "", "")
+    assert page.context.cookies() == []
+    assert page.evaluate("() => [localStorage.length, sessionStorage.length]") == [0, 0]
+    page.evaluate("() => touchline.consent({analytics: true})")
+    found = once(visible(landing.delivered(2)), 2)
+    assert (found["identify"].email, found["identify"].visitor) == ("ann@acme.com", view.visitor)
+    assert found["trackConsent Updated"].consent == {"analytics": True}
+    assert [cookie["value"] for cookie in page.context.cookies()] == [view.visitor]
+    page.evaluate("() => touchline.consent({analytics: false})")
+    (refusal,) = visible(landing.delivered(1))
+    assert (refusal.consent, refusal.user) == ({"analytics": False}, "")
+    assert refusal.visitor != view.visitor
+    assert page.context.cookies() == []
+    assert page.evaluate("() => Object.keys(localStorage)") == ["tl.c"]
+
+
+def test_with_gpc_nothing_outlives_the_tab(landing: Landing, site: Site, page: Page) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/one")
+    page.goto(f"{site.url}/two")
+    events = once_each(visible(landing.delivered(2)))
+    assert {e.gpc for e in events} == {True}
+    assert len({e.visitor for e in events}) == 1
+    assert page.context.cookies() == []
+    assert page.evaluate("() => localStorage.length") == 0
+
+
+def test_do_not_track_silences_the_tracker_by_option_only(landing: Landing, site: Site, page: Page) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'doNotTrack', {value: '1'})")
+    site.pages["/"] = html(landing)
+    site.pages["/dnt"] = html(landing, "data-dnt")
+    page.goto(f"{site.url}/dnt")
+    page.wait_for_timeout(700)
+    page.goto(site.url)
+    (event,) = visible(landing.delivered(1))
+    assert event.url == f"{site.url}/"
+
+
+def test_reset_begins_a_new_visitor_without_user(landing: Landing, site: Site, page: Page) -> None:
+    site.pages["/"] = html(landing)
+    page.goto(site.url)
+    page.evaluate("() => { touchline.identify('u1'); touchline.reset(); touchline.track('After') }")
+    found = once(visible(landing.delivered(3)), 3)
+    assert found["trackAfter"].user == ""
+    assert found["trackAfter"].visitor != found["page"].visitor
+
+
+def test_another_user_on_the_same_device_is_another_visitor(landing: Landing, site: Site, page: Page) -> None:
+    site.pages["/"] = html(landing)
+    page.goto(site.url)
+    page.evaluate("() => { touchline.identify('u1'); touchline.identify('u1'); touchline.identify('u2') }")
+    events = [e for e in landing.delivered(4) if e.type == "identify"]
+    visitors = [e.visitor for e in sorted(events, key=lambda e: e.user)]
+    assert visitors[0] == visitors[1] != visitors[2]
+
+
+def test_engaged_time_is_what_was_visible_before_leaving(landing: Landing, site: Site, page: Page) -> None:
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/one")
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(2_000)
+    page.goto("about:blank")
+    (ping,) = (e for e in landing.delivered(2) if e.type == "ping")
+    assert 1_500 <= ping.engaged_ms <= 10_000
+    assert ping.url == f"{site.url}/one"
+
+
+@pytest.mark.node
+def test_segments_browser_sdk_delivers_once(
+    landing: Landing, site: Site, page: Page, node_modules: Path, tmp_path: Path
+) -> None:
+    entry = node_modules / "next.mjs"
+    entry.write_text(
+        "import { AnalyticsBrowser } from '@segment/analytics-next'; window.AnalyticsBrowser = AnalyticsBrowser;"
+    )
+    bundle = tmp_path / "next.js"
+    esbuild = node_modules / "node_modules" / ".bin" / "esbuild"
+    subprocess.run([esbuild, entry, "--bundle", "--minify", f"--outfile={bundle}", "--log-level=error"], check=True)
+    site.pages["/next.js"] = bundle.read_text()
+    site.pages["/"] = "<!doctype html><title>Start</title><script src=/next.js></script>"
+    page.goto(f"{site.url}/?utm_source=news")
+    page.evaluate(
+        """async ([url, host]) => {
+            const client = AnalyticsBrowser.load(
+                {writeKey: 'dev', cdnURL: url},
+                {integrations: {'Segment.io': {apiHost: host + '/v1', protocol: 'http'}}},
+            );
+            await client.page('docs', 'Install');
+            await client.identify('u1', {email: 'ann@acme.com'});
+            await client.track('Demo Requested', {seats: 7});
+            await client.group('acme', {name: 'Acme'});
+        }""",
+        [landing.url, landing.url.removeprefix("http://")],
+    )
+    found = once(landing.delivered(4), 4)
+    assert {e.protocol + e.platform for e in found.values()} == {"segmentweb"}
+    assert len({e.visitor for e in found.values()}) == 1
+    assert properties(found["trackDemo Requested"]) == {"seats": 7}
+    assert (found["identify"].user, found["identify"].email) == ("u1", "ann@acme.com")
+    assert found["group"].group == "acme"
+    assert found["pageInstall"].url == f"{site.url}/?utm_source=news"
+    assert found["pageInstall"].utm_source == "news"
