@@ -22,6 +22,7 @@ from stream.embedded.broker.admin import Admin
 from stream.embedded.broker.apis import APIS
 from stream.embedded.broker.catalog import Catalog
 from stream.embedded.broker.connection import Connection, Handler
+from stream.embedded.broker.coordination import Coordination
 from stream.embedded.broker.durability import Durability, sync_interval_s, sync_now
 from stream.embedded.broker.groups import Groups
 from stream.embedded.broker.requests import Requests
@@ -78,8 +79,11 @@ class Broker:
         self._pool = ThreadPoolExecutor(_THREADS, "broker-disk")
         self._durability = Durability(self._pool)
         self._upkeep = Upkeep(self._topics, self._pool)
-        requests = Requests(self._topics, self._catalog, self._groups, self._durability, strict=strict)
-        handlers = _handlers(requests, Admin(self._topics, self._catalog, self._groups))
+        handlers = _handlers(
+            Requests(self._topics, self._catalog, self._durability, strict=strict),
+            Coordination(self._topics, self._catalog, self._groups),
+            Admin(self._topics, self._catalog, self._groups),
+        )
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
@@ -127,8 +131,9 @@ class Broker:
         await self.stop()
 
 
-def _handlers(requests: Requests, admin: Admin) -> dict[int, Handler]:
-    return {key: getattr(requests if hasattr(requests, api.name) else admin, api.name) for key, api in APIS.items()}
+def _handlers(*parts: object) -> dict[int, Handler]:
+    """The handler of every request is the method of the same name."""
+    return {key: next(getattr(p, api.name) for p in parts if hasattr(p, api.name)) for key, api in APIS.items()}
 
 
 def _locked(data: Path) -> int:
