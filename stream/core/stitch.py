@@ -7,16 +7,21 @@ pure function of the set of events; only row versions and addresses depend on ho
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from schemas import event as kinds
 from schemas import messages as wire
+from schemas.codec import properties_of
 from schemas.event import Event
 from schemas.facts import SupersededRow
-from schemas.ids import VISITOR
+from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
+from schemas.rejections import RejectReason
 from schemas.rules import Rules
 from stream.core.clusters import Clusters
 from stream.core.digest import digest
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import flush, handle, link, observe, rules_changed, session_link
+from stream.core.identity.node import level
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
@@ -29,6 +34,9 @@ from stream.core.step import Step
 RULES_KEY: Final = "rules"
 _SITES: Final = (kinds.WEB, kinds.APP)
 """Platforms whose events make sessions."""
+_FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
+_LATEST: Final = 2**61
+"""ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
 """Types that may say something of identity without naming a user, an address or a group."""
 _HIT_KINDS: Final = {
@@ -46,6 +54,12 @@ def events_step(step: Step, events: Sequence[Event]) -> None:
     """Apply one frame of canonical events."""
     by_node: dict[str, list[Event]] = {}
     for event in events:
+        if not (-_LATEST < event.at < _LATEST and 0 <= event.received_at < _LATEST):
+            step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
+            continue
+        if event.type in _CLAIMING and not _has_object(event):
+            step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
+            continue
         group = by_node.get(event.node)
         if group is None:
             by_node[event.node] = [event]
@@ -53,14 +67,28 @@ def events_step(step: Step, events: Sequence[Event]) -> None:
             group.append(event)
     book = rulebook_of(step.rules)
     step.rows.setdefault("events", [])
-    leaves = [_Leaf(step, book, node) for node in by_node]
-    for leaf, group in zip(leaves, by_node.values(), strict=True):
+    leaves: list[_Leaf] = []
+    for node, group in by_node.items():
+        if level(node) < 0:
+            for event in group:
+                step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
+            continue
+        leaf = _Leaf(step, book, node)
         leaf.let_in(group)
+        leaves.append(leaf)
     # What the events say of identity comes first: then most of what they do has an owner at once.
     _drain(step)
     for leaf in leaves:
         leaf.apply()
     _work_off(step)
+
+
+def _has_object(event: Event) -> bool:
+    try:
+        properties_of(event.properties)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def messages_step(step: Step, messages: Sequence[wire.Identity]) -> None:
@@ -201,10 +229,12 @@ class _Leaf:
             step.fact("email", email_row(step, event))
         elif event.type == kinds.COST:
             step.fact("costs", cost_row(step, event))
-        elif event.type == kinds.CRM_OPPORTUNITY:
-            take_opportunity(step, event, replaces=old is not None)
-        elif event.type == kinds.CRM_ACCOUNT:
-            take_account(step, event, replaces=old is not None)
+        elif event.type in _FOLDS:
+            wanted, fold = _FOLDS[event.type]
+            if kind(event.node) == wanted:
+                fold(step, event, replaces=old is not None)
+            else:
+                step.reject(event, RejectReason.BAD_VALUE, f"{event.type} did not come by its own node")
         if not event.bot:
             self._put_items(event)
 
@@ -219,11 +249,11 @@ class _Leaf:
 
     def _hit(self, event: Event, page: Page) -> Hit:
         book, name = self._book, event.name
-        kind = _HIT_KINDS[event.type]
-        if kind == PING:
+        hit_kind = _HIT_KINDS[event.type]
+        if hit_kind == PING:
             return Hit(event.at, event.id, PING, engaged_ms=event.engaged_ms)
         user = session_link(event, self._step.rules) if event.user or event.email else ""
-        if kind == VIEW:
+        if hit_kind == VIEW:
             points = book.points(event.type, name, page.path)
             return Hit(event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens)
         items: list[Item] | None = None
