@@ -112,7 +112,7 @@ async def test_records_come_back_in_the_order_of_their_partition(bootstrap: str,
 
 @pytest.mark.parametrize("codec", [None, "zstd", "gzip", "lz4", "snappy"])
 async def test_keys_headers_and_times_are_kept(bootstrap: str, topic: TopicMaker, codec: str | None) -> None:
-    name = await topic()
+    name = await topic(retention_ms="-1")
     async with producing(bootstrap, compression_type=codec) as producer:
         sent = await producer.send_and_wait(
             name, b"value", key=b"key", timestamp_ms=1_700_000_000_123, headers=[("src", b"a/0/1"), ("empty", b"")]
@@ -193,7 +193,7 @@ async def test_a_damaged_batch_is_refused(bootstrap: str, topic: TopicMaker) -> 
 
 
 async def test_offsets_are_found_by_time(bootstrap: str, topic: TopicMaker) -> None:
-    name = await topic()
+    name = await topic(retention_ms="-1")  # records of 1970 are past any other retention
     place = TopicPartition(name, 0)
     async with producing(bootstrap) as producer:
         for at_ms in (1000, 2000, 3000, 4000):

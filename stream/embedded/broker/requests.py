@@ -1,7 +1,8 @@
 """Answers to the requests of producers and consumers.
 
-``coordination`` has those of groups, ``admin`` those of administrators. A handler gets the caller and the decoded request and returns the response's
-fields in the schema's order (``apis``), an awaitable of them, or None for no answer.
+``coordination`` has those of groups, ``admin`` those of administrators. A handler gets the caller and the
+decoded request and returns the response's fields in the schema's order (``apis``), an awaitable of them, or None for no
+answer.
 """
 
 import asyncio
