@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import base64
 import os
 import subprocess
 import sys
@@ -18,12 +19,24 @@ from typing import Any, TypeVar
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.event import Event
 from schemas.topics import EVENTS, KIND_HEADER, TOPICS
 from tests.support.brokers import EmbeddedBroker
 
 T = TypeVar("T")
+_CONFIG = """
+[[sources]]
+name = "website"
+key = "dev"
+
+[[webhooks]]
+provider = "sendgrid"
+name = "main"
+secret = "{secret}"
+"""
 PARTITIONS = 4
 DELIVERY_S = 20.0
 SETTLE_S = 0.7
@@ -34,6 +47,9 @@ class Landing:
     """One broker and one collector for the tests of a session."""
 
     def __init__(self, folder: Path) -> None:
+        self.mail_key = generate_private_key(SECP256R1())
+        config = folder / "touchline.toml"
+        config.write_text(_CONFIG.format(secret=_der(self.mail_key)))
         self._broker = EmbeddedBroker()
         self._bootstrap = self._broker.start(folder / "broker")
         _run(_create_topics(self._bootstrap))
@@ -45,7 +61,7 @@ class Landing:
                 "TOUCHLINE_KAFKA": self._bootstrap,
                 "TOUCHLINE_HTTP_PORT": "0",
                 "TOUCHLINE_PARTITIONS": str(PARTITIONS),
-                "TOUCHLINE_CONFIG": str(folder / "none.toml"),
+                "TOUCHLINE_CONFIG": str(config),
             },
             stdout=subprocess.PIPE,
             text=True,
@@ -97,6 +113,11 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """In a thread of its own: Playwright has a loop running in the test's."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
+
+
+def _der(key: EllipticCurvePrivateKey) -> str:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(public).decode()
 
 
 def _events(frame: bytes) -> list[Event]:

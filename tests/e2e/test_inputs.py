@@ -1,0 +1,60 @@
+"""CRM rows, costs, the pixel and signed webhooks arrive over HTTP as events."""
+
+import base64
+import json
+import time
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from stream.collect.webhooks.sendgrid import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from tests.e2e.checks import once, properties
+from tests.e2e.landing import Landing
+
+
+def test_crm_rows_and_costs_arrive_and_need_a_key(landing: Landing) -> None:
+    rows = {
+        "crm/accounts": [{"id": "acme", "domain": "acme.com"}],
+        "crm/contacts": [{"id": "c1", "email": "ann@acme.com", "account_id": "acme"}, {"id": "c2"}],
+        "crm/opportunities": [
+            {"id": "o1", "account_id": "acme", "stage": "Closed Won", "amount": 10, "currency": "EUR"}
+        ],
+        "crm/activities": [{"id": "t1", "type": "meeting", "email": "ann@acme.com"}],
+        "costs": [{"date": "2026-01-01", "amount": 5, "currency": "EUR", "utm_source": "google"}],
+    }
+    for path, objects in rows.items():
+        url = f"{landing.url}/v1/{path}"
+        assert requests.post(url, json=objects, timeout=10).status_code == 401
+        assert requests.post(url, json=objects, auth=("other", ""), timeout=10).status_code == 401
+        lines = "\n".join(map(json.dumps, objects))
+        assert requests.post(url, data=lines, auth=("dev", ""), timeout=10).status_code == 200
+    found = once(landing.delivered(5), 5)
+    assert sorted(found) == ["cost", "crm.account", "crm.activitymeeting", "crm.contact", "crm.opportunity"]
+    assert properties(found["crm.opportunity"])["stage"] == "won"
+    assert properties(found["cost"])["utm_source"] == "google"
+
+
+def test_the_pixel_is_an_image_and_an_event(landing: Landing) -> None:
+    answer = requests.get(
+        f"{landing.url}/px.gif?key=dev&visitor=v1", headers={"Referer": "https://www.example.com/a"}, timeout=10
+    )
+    assert (answer.status_code, answer.headers["Content-Type"], answer.content[:6]) == (200, "image/gif", b"GIF89a")
+    (event,) = landing.delivered(1)
+    assert (event.type, event.node, event.url) == ("page", "default/v:v1", "https://www.example.com/a")
+
+
+def test_only_what_sendgrid_signed_arrives(landing: Landing) -> None:
+    url = f"{landing.url}/webhooks/sendgrid/main"
+    body = b'[{"email":"ann@acme.com","event":"click","sg_event_id":"e1","url":"https://www.example.com/"}]\r\n'
+    stamp = str(int(time.time()))
+    signature = base64.b64encode(landing.mail_key.sign(stamp.encode() + body, ECDSA(SHA256()))).decode()
+    headers = {SIGNATURE_HEADER: signature, TIMESTAMP_HEADER: stamp}
+    assert requests.post(url, data=body, timeout=10).status_code == 401
+    assert requests.post(url, data=body + b" ", headers=headers, timeout=10).status_code == 401
+    assert requests.post(url + "x", data=body, headers=headers, timeout=10).status_code == 404
+    assert landing.delivered(0) == []
+    assert requests.post(url, data=body, headers=headers, timeout=10).status_code == 200
+    (event,) = landing.delivered(1)
+    assert (event.id, event.name, event.node, event.source) == ("e1", "clicked", "default/e:ann@acme.com", "main")
+    assert "bad_signature" in requests.get(f"{landing.url}/metrics", timeout=10).text
