@@ -46,7 +46,7 @@ def write_account(step: Step, journey: Journey, change: EngagementChange) -> Non
         h.stage or h.profile_stage,
         log2_score(change.score) if change.score > 0 else NOTHING,
         h.half_life_ms / DAY_MS,
-        not h.touches and not h.conversions and h.profile_at == BEGINNING,
+        not h.entries and not h.conversions and h.profile_at == BEGINNING,
         step.offset,
         step.partition,
         step.offset,

@@ -31,6 +31,8 @@ _SHIFT_BYTES: Final = 4
 class PersonTally(msgspec.Struct, array_like=True, gc=False):
     """``p``: touches and score of one person on one account."""
 
+    entries: int = 0
+    """Everything with this person; ``touches`` are the eligible ones."""
     touches: int = 0
     score: bytes = b""
 
@@ -48,7 +50,7 @@ class EngagementChange(msgspec.Struct, gc=False):
 
     Attributes:
         score: the account's new sum.
-        people: new tallies of the people concerned; with no touch left they are gone.
+        people: new tallies of the people concerned; with no entry left they are gone.
         scores: their sums.
         days: by day number since 1970.
         grew: no entry was taken away or lowered.
@@ -119,10 +121,10 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
         lost = gained = 0
         if before is not None:
             lost = before.points
-            _count(journey, change, before.person, -1, -lost * worth)
+            _count(journey, change, before, -1, worth)
         if after is not None:
             gained = after.points
-            _count(journey, change, after.person, 1, gained * worth)
+            _count(journey, change, after, 1, worth)
         if lost != gained:
             _change_day(change, touch.at, worth, lost, gained)
     if change.days:
@@ -131,7 +133,8 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
     return change
 
 
-def _count(journey: Journey, change: EngagementChange, person: str, touches: int, delta: int) -> None:
+def _count(journey: Journey, change: EngagementChange, touch: StoredTouch, sign: int, worth: int) -> None:
+    person = touch.person
     tally = change.people.get(person)
     if tally is None:
         name = "p\0" + journey.account + "\0" + person
@@ -139,8 +142,10 @@ def _count(journey: Journey, change: EngagementChange, person: str, touches: int
         change.scores[person] = unpack(tally.score)
         if person and tally.touches:
             journey.header.people -= 1
-    tally.touches += touches
-    change.scores[person] += delta
+    tally.entries += sign
+    if touch.eligible:
+        tally.touches += sign
+    change.scores[person] += sign * touch.points * worth
 
 
 def _change_day(change: EngagementChange, at: int, worth: int, lost: int, gained: int) -> None:
@@ -159,10 +164,10 @@ def _change_day(change: EngagementChange, at: int, worth: int, lost: int, gained
 def _store_people(journey: Journey, change: EngagementChange) -> None:
     for person, tally in change.people.items():
         name = "p\0" + journey.account + "\0" + person
-        if tally.touches:
+        if person and tally.touches:
+            journey.header.people += 1
+        if tally.entries:
             tally.score = pack(change.scores[person])
-            if person:
-                journey.header.people += 1
             journey.state.put(name, tally)
         else:
             journey.state.delete(name)

@@ -213,7 +213,7 @@ class _Run:
                     standing[rule.name] = fired
             if fires or not armed:
                 disarmed.append(rule.name)
-        if day.fired:
+        if len(standing) < len(day.fired):
             for name, fired in day.fired.items():
                 if name not in standing:
                     self.verdicts.append(Verdict(name, number, withdrawn=fired))

@@ -44,6 +44,8 @@ class StoredTouch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     utm_source: str
     utm_medium: str
     utm_campaign: str
+    eligible: bool = True
+    """Else it only scores: it is no touch to attribution or to the counts."""
 
 
 class StoredConversion(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -56,6 +58,10 @@ class StoredConversion(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Header(msgspec.Struct, array_like=True, gc=False):
     """Everything about an account that a touch in order needs, so that it reads nothing else of its history."""
 
+    entries: int = 0
+    """Everything stored below ``t``; ``touches`` are the eligible ones."""
+    newest_at: int = 0
+    """Time of the latest of them; 0 without one."""
     touches: int = 0
     people: int = 0
     first_touch_at: int = 0
@@ -192,10 +198,20 @@ class Journey:
     def _put_touch(self, message: TouchPut, t: Touch) -> None:
         name = self.touch_key(t.at, t.id)
         # One that is newer than all others cannot be there yet, unless this record brought it: no need to look.
-        new = t.at > self.header.last_touch_at and name not in self.touches
+        new = t.at > self.header.newest_at and name not in self.touches
         before = None if new else self.state.get(name, StoredTouch)
         after = StoredTouch(
-            t.id, t.at, t.type, t.channel, t.person, t.points, t.last_at, t.utm_source, t.utm_medium, t.utm_campaign
+            t.id,
+            t.at,
+            t.type,
+            t.channel,
+            t.person,
+            t.points,
+            t.last_at,
+            t.utm_source,
+            t.utm_medium,
+            t.utm_campaign,
+            t.eligible,
         )
         if before != after:
             self.state.put(name, after)
@@ -271,25 +287,38 @@ class Journey:
 
     def _count_touches(self) -> None:
         h = self.header
-        gone = False
+        gone = shrunk = False
         for change in self.touches.values():
-            at = change.at
-            if change.before is None:
+            at, before, after = change.at, change.before, change.after
+            h.entries += (after is not None) - (before is not None)
+            if after is not None and at > h.newest_at:
+                h.newest_at = at
+            shrunk = shrunk or (after is None and at == h.newest_at)
+            was = before is not None and before.eligible
+            if after is not None and after.eligible and not was:
                 if at > h.last_touch_at or not h.touches:
                     h.last_touch_at = at
                 if at < h.first_touch_at or not h.touches:
                     h.first_touch_at = at
                 h.touches += 1
-            elif change.after is None:
+            elif was and (after is None or not after.eligible):
                 h.touches -= 1
-                gone = gone or at in (h.first_touch_at, h.last_touch_at)
+                gone = gone or at in {h.first_touch_at, h.last_touch_at}
+        if shrunk:
+            latest = self.state.scan(self.prefix, StoredTouch, reverse=True, limit=1)
+            h.newest_at = max(0, latest[0][1].at) if latest else 0
         if gone:
             h.first_touch_at = self._extreme_touch_at(reverse=False)
             h.last_touch_at = self._extreme_touch_at(reverse=True)
 
     def _extreme_touch_at(self, *, reverse: bool) -> int:
-        found = self.state.scan(self.prefix, StoredTouch, reverse=reverse, limit=1)
-        return found[0][1].at if found else 0
+        size = 1
+        while self.header.touches:
+            for _, touch in self.state.scan(self.prefix, StoredTouch, reverse=reverse, limit=size):
+                if touch.eligible:
+                    return touch.at
+            size *= 4
+        return 0
 
     def _count_conversions(self) -> None:
         h = self.header

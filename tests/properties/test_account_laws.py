@@ -16,7 +16,19 @@ from schemas.messages import Profile
 from schemas.rules import AlertRule, Rules
 from stream.core.intent import alert_id
 from tests.support import account_oracle as oracle
-from tests.support.account_log import ACCOUNT, DAY, START, AccountLog, cancel, conversion, convert, put, touch, withdraw
+from tests.support.account_log import (
+    ACCOUNT,
+    DAY,
+    START,
+    AccountLog,
+    LiveState,
+    cancel,
+    conversion,
+    convert,
+    put,
+    touch,
+    withdraw,
+)
 
 SLOT = DAY // 4
 RULES = Rules(
@@ -35,13 +47,14 @@ def touch_histories(draw):
     """Contents of one touch in order; None is a withdrawal."""
     at = START + draw(st.integers(0, 28)) * SLOT
     content = st.builds(
-        lambda channel, source, person, points: touch(
-            f"t{at}{name}", at, channel, utm_source=source, person=person, points=points
+        lambda channel, source, person, points, eligible: touch(
+            f"t{at}{name}", at, channel, utm_source=source, person=person, points=points, eligible=eligible
         ),
         st.sampled_from(["Direct", "Email", "Paid Search"]),
         st.sampled_from(["", "news"]),
         st.sampled_from(["default/e:ann@acme.com", "default/v:1", ""]),
         st.sampled_from([0, 1000, 2500, 4000, 5000, 10_000, -3000]),
+        st.sampled_from([True, True, True, False]),
     )
     name = draw(st.integers(0, 10_000))
     return [
@@ -132,7 +145,7 @@ def facts(log):
     for table in ("accounts", "engagement", "conversions"):
         for name, row in log.latest(table).items():
             values = {f: getattr(row, f) for f in row.__struct_fields__ if f not in hidden}
-            if not (values.get("deleted") or values.get("touches") == 0):
+            if not (values.get("deleted") or (values.get("touches") == 0 and not values.get("sign", 1))):
                 found[table, name] = values
     for name, row in log.latest("alerts").items():
         if not row.withdrawn_at:
@@ -188,12 +201,13 @@ def test_scores_and_counts_are_those_of_the_final_set(play):
         expected = float(oracle.score(mine, now, SLOT))
         shown = row.sign * exp2(row.log2_score - now / SLOT) if row.sign else 0.0
         assert shown == pytest.approx(expected, rel=1e-6)
-        assert row.touches == len(mine)
+        assert row.touches == len([t for t in mine if t.eligible])
     for row in log.latest("accounts").values():
-        assert row.touches == len(touches)
-        assert row.people == len({t.person for t in touches if t.person})
-        assert row.first_touch_at == min((t.at for t in touches), default=0)
-        assert row.last_touch_at == max((t.at for t in touches), default=0)
+        eligible = [t for t in touches if t.eligible]
+        assert row.touches == len(eligible)
+        assert row.people == len({t.person for t in eligible if t.person})
+        assert row.first_touch_at == min((t.at for t in eligible), default=0)
+        assert row.last_touch_at == max((t.at for t in eligible), default=0)
         expected = max(0.0, float(oracle.score(touches, now, SLOT)))
         shown = exp2(max(row.log2_score, -1e6) - now / SLOT)
         assert shown == pytest.approx(expected, rel=1e-6)
@@ -252,6 +266,21 @@ def test_withdrawing_everything_leaves_nothing(play):
     assert log.sums() == {}
     assert facts(log) == {}
     assert {name.partition("\0")[0] for name in log.state.encoded} <= {"rules", "terms", "h"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(plays(), st.integers(0, 20))
+def test_a_cache_of_live_objects_changes_nothing_and_nothing_is_changed_unsaved(play, when):
+    _, records, _ = play
+    plain, live = AccountLog(RULES), AccountLog(RULES, LiveState())
+    for number, record in enumerate(records):
+        for log in (plain, live):
+            if number == when:
+                log.control(Rules(version="newer", score_half_life_days=0.5, alerts=RULES.alerts[:1]))
+            log.record(*record)
+        assert live.state.unsaved() == []
+    assert live.state.encoded == plain.state.encoded
+    assert live.sums() == plain.sums()
 
 
 @settings(max_examples=50, deadline=None)

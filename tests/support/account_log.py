@@ -7,7 +7,7 @@ import msgspec
 
 from schemas import topics
 from schemas.alerts import Alert
-from schemas.codec import json_encoder
+from schemas.codec import json_encoder, state_encoder
 from schemas.facts import TABLES
 from schemas.messages import (
     Account,
@@ -35,6 +35,38 @@ KEYS = {
     "alerts": ("tenant", "alert_id"),
 }
 _account = msgspec.json.Decoder(Account)
+
+
+class LiveState(MemoryState):
+    """Hands out the same objects again and again, as the worker's cache does, and knows if one was changed unseen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = {}
+
+    def get(self, name, type_, /):
+        if name not in self.live:
+            found = super().get(name, type_)
+            if found is None:
+                return None
+            self.live[name] = found
+        return self.live[name]
+
+    def put(self, name, value, /) -> None:
+        super().put(name, value)
+        self.live[name] = value
+
+    def delete(self, name, /) -> None:
+        super().delete(name)
+        self.live.pop(name, None)
+
+    def scan(self, prefix, type_, /, *, start="", reverse=False, limit=None):
+        found = super().scan(prefix, type_, start=start, reverse=reverse, limit=limit)
+        return [(name, self.get(name, type_)) for name, _ in found]
+
+    def unsaved(self) -> list[str]:
+        """Names of live objects that differ from what was put."""
+        return [name for name, value in self.live.items() if state_encoder.encode(value) != self.encoded[name]]
 
 
 class AccountLog:

@@ -54,7 +54,7 @@ def ledger(touches, conversions, rules):
     for c in conversions:
         days = rules.lookback_days_by_stage.get(c.stage, rules.lookback_days)
         window = sorted(
-            (t for t in touches if t.at <= c.at and (days == 0 or t.at >= c.at - days * DAY)),
+            (t for t in touches if t.eligible and t.at <= c.at and (days == 0 or t.at >= c.at - days * DAY)),
             key=lambda t: (t.at, t.id),
         )
         for model in rules.models:

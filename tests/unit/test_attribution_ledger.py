@@ -180,6 +180,19 @@ def test_more_points_or_another_person_of_a_touch_book_nothing():
     assert "ledger" not in rows
 
 
+def test_what_only_scores_is_no_touch_to_attribution_or_to_the_counts():
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON))
+    complaint = touch("t5", START + DAY, "Email", points=-20_000, eligible=False, person="default/e:bob@acme.com")
+    rows = log.record(put(complaint))
+    assert "ledger" not in rows
+    (account,) = rows["accounts"]
+    assert (account.touches, account.people, account.last_touch_at) == (1, 1, START)
+    assert account.log2_score == -1e308
+    assert [(r.person_id, r.touches, r.sign) for r in rows["engagement"]] == [("bob@acme.com", 0, -1)]
+    assert log.credits("linear") == {"Organic Search": ("1", "100")}
+
+
 def test_equal_content_books_and_writes_nothing():
     log = AccountLog()
     log.record(put(EMAIL), convert(WON))

@@ -76,7 +76,10 @@ def book(step: Step, journey: Journey) -> None:
 def _counts(change: TouchChange) -> bool:
     """Whether the change matters to an allocation: the touch came, went or changed its channel or campaign."""
     before, after = change.before, change.after
-    return before is None or after is None or not _same_source(before, after)
+    was, now = before is not None and before.eligible, after is not None and after.eligible
+    if was != now:
+        return True
+    return was and before is not None and after is not None and not _same_source(before, after)
 
 
 def _same_source(a: StoredTouch, b: StoredTouch) -> bool:
@@ -142,7 +145,11 @@ class _History:
         prefix = self.journey.prefix
         low = prefix + time_part(max(conversion.at - lookback_ms, BEGINNING))
         high = prefix + time_part(conversion.at + 1)
-        return [touch for _, touch in pairs[bisect_left(pairs, low, key=_first) : bisect_left(pairs, high, key=_first)]]
+        return [
+            touch
+            for _, touch in pairs[bisect_left(pairs, low, key=_first) : bisect_left(pairs, high, key=_first)]
+            if touch.eligible
+        ]
 
 
 def _first(pair: tuple[str, StoredTouch]) -> str:
