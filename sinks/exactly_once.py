@@ -72,7 +72,7 @@ def write_block(owner: Owner, block: Block) -> Operations[None]:
     places = [cut.place for cut in block.ranges]
     yield from _book(owner, [owner.entry("block", cut) for cut in block.ranges], f"{owner.name}/{owner.seq}")
     yield from _check_claim(owner, places)
-    if (yield from _verdict(owner, owner.name, owner.seq, "go")) != "go":
+    if (yield from _propose(owner, owner.name, owner.seq, "go")) != "go":
         raise ClaimLostError("another sink turned the block down")
     yield from _insert_tables(owner, owner.name, owner.seq, block, places)
     yield Commit({cut.place: cut.next for cut in block.ranges})
@@ -95,7 +95,10 @@ def recover(owner: Owner, places: Iterable[Place]) -> Operations[dict[Place, Pos
     last: dict[Place, Entry] = yield ReadLast(owner.sink, wanted)
     positions = {place: Position(0, {}) for place in wanted} | {p: entry.position for p, entry in last.items()}
     for name, seq in sorted({(entry.owner, entry.seq) for entry in last.values() if entry.kind == "block"}):
-        if (yield from _verdict(owner, name, seq, "void")) == "go":
+        verdict: str | None = yield ReadVerdict(owner.sink, name, seq)
+        if verdict is None:
+            verdict = yield from _propose(owner, name, seq, "void")
+        if verdict == "go":
             yield from _complete(owner, name, seq, wanted)
         else:
             positions |= {p: e.before for p, e in last.items() if (e.owner, e.seq) == (name, seq)}
@@ -119,17 +122,15 @@ def _claim(owner: Owner, places: Sequence[Place]) -> Operations[None]:
             return
 
 
-def _verdict(owner: Owner, name: str, seq: int, proposal: str) -> Operations[str]:
-    """The verdict on block ``seq`` of ``name``: the one that holds, else ``proposal`` if nobody comes before us.
+def _propose(owner: Owner, name: str, seq: int, proposal: str) -> Operations[str]:
+    """Propose a verdict on block ``seq`` of ``name``, and return the one that holds.
 
     All proposals on a block have one token, so ClickHouse keeps the first and drops the others.
     """
-    while True:
-        verdict: str | None = yield ReadVerdict(owner.sink, name, seq)
-        if verdict is not None:
-            return verdict
-        entry = Entry(owner.sink, "", 0, proposal, 0, name, seq, 0, 0, {}, {})
-        yield from _book(owner, [entry], f"{name}/{seq}/verdict")
+    entry = Entry(owner.sink, "", 0, proposal, 0, name, seq, 0, 0, {}, {})
+    yield from _book(owner, [entry], f"{name}/{seq}/verdict")
+    verdict: str = yield ReadVerdict(owner.sink, name, seq)
+    return verdict
 
 
 def _check_claim(owner: Owner, places: Sequence[Place]) -> Operations[None]:
@@ -152,12 +153,12 @@ def _complete(owner: Owner, name: str, seq: int, claimed: Sequence[Place]) -> Op
     for entry in sorted(entries, key=lambda entry: entry.place):
         records = yield ReadRange(entry.place, entry.first_offset, entry.next_offset)
         parts.append(recut(entry.range, records))
+    yield from _check_claim(owner, claimed)  # reading may have taken long
     yield from _insert_tables(owner, name, seq, block_of(parts), claimed)
 
 
 def _insert_tables(owner: Owner, writer: str, seq: int, block: Block, places: Sequence[Place]) -> Operations[None]:
-    """Insert ``writer``'s block under its tokens, while ``owner`` has its claim to ``places``."""
-    yield from _check_claim(owner, places)
+    """Insert ``writer``'s block under its tokens, again and again while ``owner`` has its claim to ``places``."""
     for table, rows in block.tables.items():
         token = f"{owner.sink}/{writer}/{seq}/{table}"
         for pause_s in _pauses():

@@ -35,6 +35,8 @@ from stream.settings import Settings
 
 MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
+MOST_RECORDS: Final = 64
+"""Taken at a time: a block may exceed its bounds by as many, at up to 500 events each."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
@@ -109,10 +111,12 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _turn(self) -> None:
         await self._settle()
         self._begin_work()
-        if self._is_full() and self._writing is not None:
-            await asyncio.wait([self._writing], timeout=1)
+        if self._is_full():
+            # Memory is bounded: read on once this much can be written.
+            if self._writing is not None:
+                await asyncio.wait([self._writing], timeout=1)
             return
-        batches = await self._consumer.getmany(timeout_ms=self._wait_ms())
+        batches = await self._consumer.getmany(timeout_ms=self._wait_ms(), max_records=MOST_RECORDS)
         for tp, messages in batches.items():
             self._accept(tp, messages)
 

@@ -126,7 +126,7 @@ def test_the_simulation_notices_when_a_safeguard_is_missing(kind, monkeypatch) -
     if kind == "claim":
         monkeypatch.setattr(subject, "_check_claim", nothing)
     elif kind == "verdict":
-        monkeypatch.setattr(subject, "_verdict", always)
+        monkeypatch.setattr(subject, "_propose", always)
     else:
         monkeypatch.setattr(subject, "_complete", nothing)
     with pytest.raises(AssertionError):
