@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import sys
 
+import structlog
 import uvloop
 
 from sinks.runner import Sink
@@ -14,6 +16,10 @@ def main(settings: Settings) -> None:
 
     Raises: TouchlineError if it cannot start, or the log and ClickHouse contradict each other.
     """
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))
 

@@ -5,11 +5,13 @@ import base64
 import contextlib
 import random
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas import topics
 from schemas.rejections import DeadLetter
+from stream.topology import create_topics
 from tests.support.sink_flow import (
     SinkProcess,
     counted,
@@ -117,3 +119,21 @@ async def test_two_sinks_share_the_work_and_take_over_from_each_other(bootstrap,
         first.kill()
         second.kill()
     assert counted(embedded_sql, settings) == (2250, 2250)
+
+
+async def test_log_that_ends_before_what_was_written_from_it_is_refused(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql, partitions=1)
+    await set_up(settings)
+    await produce_facts(settings, range(3))
+    with running(settings) as sink:
+        await wait_for(embedded_sql, settings, 15)
+        assert sink.stop() == 0
+    anew = msgspec.structs.replace(settings, topic_prefix="anew." + settings.topic_prefix)
+    await create_topics(anew)
+    entry = f"'{anew.topic('sink')}', 'stitch-facts', 0, 'start', 1, 'old', 1, 3, 3"
+    columns = "sink, topic, partition, kind, epoch, owner, seq, first_offset, next_offset"
+    answered = embedded_sql.ask(f"INSERT INTO {settings.database}.sink_ledger ({columns}) VALUES ({entry})")
+    assert answered.status == 200, answered.text
+    with running(anew) as sink:
+        assert await asyncio.to_thread(sink.process.wait, 30) == 1
+    assert counted(embedded_sql, settings) == (15, 15)
