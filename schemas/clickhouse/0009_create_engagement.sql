@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS engagement
     person_id String,
     log2_score Float64,
     sign Int8,
-    touches UInt32,
+    touches Int64,
     half_life_days Float64,
     version UInt64,
     _p UInt16,

@@ -1,13 +1,13 @@
 -- why: what was spent on a channel and campaign on a day; the newest report of a key counts
 -- blocking: no
 -- undo: DROP TABLE costs
--- Small, so unpartitioned.
+-- Small, so unpartitioned. day is text because it comes from outside: a type that refuses a row would hold up the sink.
 
 CREATE TABLE IF NOT EXISTS costs
 (
     tenant LowCardinality(String),
     cost_id String,
-    day Date32,
+    day String,
     channel LowCardinality(String),
     utm_source LowCardinality(String),
     utm_medium LowCardinality(String),

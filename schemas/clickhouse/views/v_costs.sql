@@ -2,7 +2,7 @@
 CREATE OR REPLACE VIEW v_costs AS
 SELECT
     tenant,
-    day,
+    toDate32OrZero(day) AS day,
     channel,
     utm_source,
     utm_medium,

@@ -262,3 +262,16 @@ def test_newest_cost_of_a_key_counts(database: ClickHouse) -> None:
     cost = {"cost_id": "k", "day": "2026-09-21", "channel": "Paid Search", "currency": "EUR"}
     put(database, "costs", cost | {"amount": "10.00", "version": 1}, cost | {"amount": "12.34", "version": 2})
     assert database.rows("SELECT day, amount, currency FROM v_costs") == [(date(2026, 9, 21), Decimal("12.34"), "EUR")]
+
+
+def test_values_from_outside_never_make_a_row_unwritable(database: ClickHouse) -> None:
+    put(
+        database,
+        "costs",
+        *({"cost_id": day, "day": day, "version": 1} for day in ("", "soon", "2026-13-45", "2026-02-03")),
+    )
+    days = {date(1900, 1, 1): 3, date(2026, 2, 3): 1}
+    assert dict(database.rows("SELECT day, count() FROM v_costs GROUP BY day")) == days
+    odd = {"name": "a\x00\u2028", "engaged_ms": -1, "occurred_at": -62135596800000, "received_at": 253402300799999}
+    put(database, "events", odd)
+    assert database.rows("SELECT count() FROM v_events WHERE engaged_ms = -1") == [(1,)]
