@@ -120,6 +120,8 @@ class Touch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Engagement, in thousandths of a point, as of ``at``."""
     last_at: int = 0
     """Latest activity (for a session its last event)."""
+    eligible: bool = True
+    """Whether attribution may credit it. False for what only lowers the score (unsubscribed, complained)."""
 
 
 class Conversion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
