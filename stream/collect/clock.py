@@ -28,9 +28,11 @@ def moment(value: object) -> int | None:
     if isinstance(value, str):
         try:
             parsed = _parse(value)
-            return ((parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+            found = ((parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
         except (ValueError, OverflowError):
             return _unusual(value.strip())
+        # SURPRISE: 1783050220450 is also a basic ISO time: 2 May 1783, separated by a 2 from 04:50.
+        return _unusual(value) if found < EARLIEST and value.isdigit() else found
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _epoch_ms(value)
     return None
