@@ -76,13 +76,17 @@ def currency_of(text: str) -> str:
 
 def amount_or_reject(step: Step, event: Event, amount: object, currency: str) -> int:
     """Minor units of an amount; 0 with a note in the dead letters if it is no usable number."""
-    if isinstance(amount, bool):
-        amount = ""
+    return minor_units(usable_amount(step, event, amount, currency), currency)
+
+
+def usable_amount(step: Step, event: Event, amount: object, currency: str) -> str:
+    """An amount in whole units as text; "0" with a note in the dead letters if it is no usable number."""
     try:
-        return minor_units(amount, currency)
+        minor_units("" if isinstance(amount, bool) else amount, currency)
     except ValueError as error:
         step.reject(event, RejectReason.BAD_VALUE, f"amount counted as 0: {error}")
-        return 0
+        return "0"
+    return str(amount)
 
 
 def _touch(event: Event, type_: str, source: Source, points: int, *, eligible: bool = True) -> Item:

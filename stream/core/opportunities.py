@@ -11,9 +11,10 @@ import msgspec
 
 from schemas.event import Event
 from schemas.ids import derived_id, tenant, value
-from schemas.messages import Conversion, Profile
+from schemas.messages import BEGINNING, Conversion, Profile
+from schemas.money import minor_units
 from stream.core.hits import Item
-from stream.core.items import amount_or_reject, currency_of, properties_or_reject, text_of
+from stream.core.items import currency_of, properties_or_reject, text_of, usable_amount
 from stream.core.leaf import put_item, remove_item
 from stream.core.state import key
 from stream.core.step import Step
@@ -40,7 +41,8 @@ class Update(msgspec.Struct, array_like=True, gc=False, order=True):
     at: int
     event: str
     stage: str | None = None
-    amount: int | None = None
+    amount: str | None = None
+    """In whole units: how many minor units that is depends on the currency, which another update may have named."""
     currency: str | None = None
     created_at: int | None = None
     deleted: bool = False
@@ -65,6 +67,8 @@ class Profiles(msgspec.Struct, array_like=True, gc=False):
     """All versions of an account, ascending."""
 
     updates: list[ProfileUpdate] = msgspec.field(default_factory=list)
+    told_at: int = BEGINNING
+    """Time of the latest profile that was told: it must not go back, also if its update was replaced by an earlier one."""
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -72,7 +76,8 @@ class Reached(msgspec.Struct, frozen=True):
 
     at: int
     event: str
-    amount: int
+    amount: str
+    """In whole units of ``currency``."""
     currency: str
 
 
@@ -94,7 +99,7 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
     only while they are the latest stage. Without an explicit ``open`` the first update opens it at its creation time.
     """
     reached: dict[str, Reached] = {}
-    stage, amount, currency, deleted = "", 0, "", False
+    stage, amount, currency, deleted = "", "0", "", False
     for update in updates:
         stage = update.stage or stage
         amount = amount if update.amount is None else update.amount
@@ -117,7 +122,7 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
 def _opening(updates: list[Update]) -> Reached:
     first = updates[0]
     created = next((u.created_at for u in updates if u.created_at is not None), first.at)
-    return Reached(min(created, first.at), first.event, first.amount or 0, first.currency or "")
+    return Reached(min(created, first.at), first.event, first.amount or "0", first.currency or "")
 
 
 def take_opportunity(step: Step, event: Event, *, replaces: bool) -> None:
@@ -154,9 +159,8 @@ def _order(update: Update | ProfileUpdate) -> tuple[int, str]:
 def _item(node: str, stage: str, reached: Reached) -> Item:
     opportunity = value(node)
     item_id = derived_id(tenant(node), "opportunity", opportunity, stage)
-    conversion = Conversion(
-        item_id, reached.at, stage, "", node, reached.amount, reached.currency, reached.event, opportunity
-    )
+    amount = minor_units(reached.amount, reached.currency)
+    conversion = Conversion(item_id, reached.at, stage, "", node, amount, reached.currency, reached.event, opportunity)
     return Item(item_id, reached.at, reached.event, conversion=conversion)
 
 
@@ -168,7 +172,7 @@ def _update_of(step: Step, event: Event) -> Update:
         event.at,
         event.id,
         stage_name(text_of(properties, "stage", "stage_name")) or None,
-        None if given is None else amount_or_reject(step, event, given, currency),
+        None if given is None else usable_amount(step, event, given, currency),
         currency or None,
         _time_of(properties.get("created_at")),
         properties.get("deleted") is True,
@@ -198,11 +202,12 @@ def take_account(step: Step, event: Event, *, replaces: bool) -> None:
         fold.updates = [u for u in fold.updates if u.event != event.id]
     fold.updates.append(ProfileUpdate(event.at, event.id, _fields_of(step, event)))
     fold.updates.sort(key=_order)
+    fold.told_at = max(fold.told_at, fold.updates[-1].at)
     step.state.put(place, fold)
     fields: dict[str, str] = {}
     for update in fold.updates:
         fields |= update.fields
-    step.tell_account(Profile(event.node, step.at, event.id, "changed", **fields, profile_at=fold.updates[-1].at))
+    step.tell_account(Profile(event.node, step.at, event.id, "changed", **fields, profile_at=fold.told_at))
 
 
 def _fields_of(step: Step, event: Event) -> dict[str, str]:

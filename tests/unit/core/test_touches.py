@@ -3,9 +3,10 @@
 import pytest
 
 from schemas.ids import derived_id
-from schemas.messages import TouchPut, TouchWithdrawn
+from schemas.messages import Profile, TouchPut, TouchWithdrawn
 from schemas.rules import EventConversion, Rules
 from stream.core.opportunities import stage_name
+from tests.support.account_log import AccountLog
 from tests.support.events import MINUTE, T0, email, hit, make, page, track
 from tests.support.stitch import Stage
 
@@ -170,6 +171,13 @@ def test_an_update_that_says_no_amount_or_stage_leaves_them():
     }
 
 
+def test_an_amount_is_in_the_currency_of_the_opportunity_whichever_update_names_it():
+    first = deal("1", 0, "open", amount="1000", currency="JPY")
+    later = make("crm.opportunity", "default/o:1", "2", 5, platform="server",
+                 properties={"stage": "won", "amount": "1200"})  # fmt: skip
+    assert stages(first, later) == stages(later, first) == {"open": (0, 1000), "won": (5, 1200)}
+
+
 def test_a_deleted_opportunity_has_no_conversions():
     assert stages(deal("1", 0, "won", amount=5), deal("2", 1, "won", deleted=True)) == {}
 
@@ -187,6 +195,20 @@ def test_an_account_profile_is_the_latest_of_each_field_whatever_the_order():
                properties={"name": "New", "domains": ["corp.example"]})  # fmt: skip
     wanted = {"default/a:A1": ("New", "corp.example", "", "", "kim", T0 + 5)}
     assert played(one, two).result()["profiles"] == played(two, one).result()["profiles"] == wanted
+
+
+def test_a_replaced_account_update_leaves_nothing_of_itself_behind():
+    def named(name, at):
+        return make("crm.account", "default/a:A1", "same", at, platform="server", properties={"name": name})
+
+    def name_of(*events):
+        log = AccountLog()
+        stage = played(*events)
+        log.record(*(m for m in stage.told if isinstance(m, Profile)))
+        return next(iter(log.latest("accounts").values())).name
+
+    one, two = named("N1", 0), named("N2", 50)
+    assert name_of(one, two) == name_of(two, one)
 
 
 def test_a_cost_is_booked_under_the_channel_it_paid_for():
