@@ -42,7 +42,7 @@ def started_landing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landin
 
 @pytest.fixture
 def landing(started_landing: Landing) -> Landing:
-    """The running collector; what earlier tests left behind was read."""
+    """The running machine; what earlier tests left behind was read."""
     started_landing.delivered(0)
     return started_landing
 

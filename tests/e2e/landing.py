@@ -1,33 +1,37 @@
-"""Where the SDKs' events land: a running collector on a running broker, and what of it is on the ``events`` topic.
+"""Where the SDKs' events land: all of ``touchline up``, and what of it ``v_events`` shows.
 
-    landing.delivered(7) -> the 7 events that came since the last call, each once
+    landing.delivered(7) -> the 7 rows that came since the last call, each once
 
-``delivered`` reads the topic. Tests assert on what it returns only, so that it is the one place that knows.
+``delivered`` reads the view through SQL. Tests assert on what it returns; the few fields of an event that are no column
+(consent, GPC) are read from the log by ``logged``.
 """
 
 import asyncio
 import base64
-import os
-import subprocess
-import sys
+import itertools
 import time
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.event import Event
-from schemas.topics import EVENTS, KIND_HEADER, TOPICS
-from tests.support.brokers import EmbeddedBroker
+from schemas.ids import partition_of
+from schemas.topics import EVENTS, KIND_HEADER
+from tests.support.machine import Machine
 
 T = TypeVar("T")
 _CONFIG = """
+[rules]
+blocked_ids = ["kiosk"]
+
 [[sources]]
 name = "website"
 key = "dev"
@@ -38,75 +42,170 @@ name = "main"
 secret = "{secret}"
 """
 PARTITIONS = 4
-DELIVERY_S = 20.0
-SETTLE_S = 0.7
-"""A duplicate would come right behind: SDKs that repeat do so within their first back-off."""
+DELIVERY_S = 30.0
+SETTLE_S = 0.5
+"""What a duplicate or a straggler would need: SDKs that repeat do so within their first back-off."""
+_BARRIER = "Barrier"
+
+
+class Row(msgspec.Struct):
+    """One row of ``v_events``: all of its columns, under their names."""
+
+    tenant: str
+    event_id: str
+    occurred_at: str
+    received_at: str
+    source: str
+    protocol: str
+    platform: str
+    type: str
+    name: str
+    node: str
+    visitor_id: str
+    user_id: str
+    email: str
+    group_id: str
+    person_id: str
+    account_id: str
+    session_id: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_term: str
+    utm_content: str
+    click_id: str
+    url: str
+    path: str
+    referrer: str
+    title: str
+    engaged_ms: int
+    is_bot: bool
+    bot: str
+    bot_reason: str
+    device: str
+    browser: str
+    os: str
+    country: str
+    region: str
+    city: str
+    company: str
+    clock_suspect: bool
+    client_session: str
+    locale: str
+    library: str
+    properties: str
+    traits: str
+
+    @property
+    def at(self) -> int:
+        """When it happened, ms."""
+        return _ms(self.occurred_at)
+
+    @property
+    def arrived(self) -> int:
+        """When it was received, ms."""
+        return _ms(self.received_at)
 
 
 class Landing:
-    """One broker and one collector for the tests of a session."""
+    """One machine for the tests of a session. It knows from before: user u1 is ann@acme.com, of the account acme."""
 
     def __init__(self, folder: Path) -> None:
         self.mail_key = generate_private_key(SECP256R1())
         config = folder / "touchline.toml"
         config.write_text(_CONFIG.format(secret=_der(self.mail_key)))
-        self._broker = EmbeddedBroker()
-        self._bootstrap = self._broker.start(folder / "broker")
-        _run(_create_topics(self._bootstrap))
-        self._offsets = dict.fromkeys(range(PARTITIONS), 0)
-        self._collector = subprocess.Popen(
-            [sys.executable, "-m", "stream.collect"],
-            env=os.environ
-            | {
-                "TOUCHLINE_KAFKA": self._bootstrap,
-                "TOUCHLINE_HTTP_PORT": "0",
-                "TOUCHLINE_PARTITIONS": str(PARTITIONS),
-                "TOUCHLINE_CONFIG": str(config),
-            },
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._collector.stdout is not None
-        for line in self._collector.stdout:
-            if line.startswith("ready port="):
-                self.port = int(line.removeprefix("ready port="))
-                break
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.machine = Machine(folder / "data", config=str(config), partitions=str(PARTITIONS))
+        self.machine.start()
+        self.port = self.machine.http
+        self.url = self.machine.url
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._barriers = itertools.count()
+        self._guards = _one_of_each_partition()
+        ann = {"userId": "u1", "anonymousId": "anon", "groupId": "acme", "traits": {"name": "Acme"}}
+        self.machine.post("/v1/identify", msgspec.json.encode(ann | {"traits": {"email": "ann@acme.com"}}))
+        self.machine.post("/v1/group", msgspec.json.encode(ann))
 
     def stop(self) -> None:
-        """Stop both in good order."""
-        self._collector.terminate()
-        self._collector.wait(20)
-        assert self._collector.stdout is not None
-        self._collector.stdout.close()
-        self._broker.stop()
+        """Stop in good order."""
+        self.machine.stop()
 
-    def delivered(self, expected: int) -> list[Event]:
-        """The events since the last call, in the order of receipt; waits until there are as many as expected."""
-        events = _run(self._read(expected))
-        return sorted(events, key=lambda event: (event.received_at, event.at))
+    def delivered(self, expected: int) -> list[Row]:
+        """The rows since the last call, in the order of receipt; waits until there are as many as expected.
 
-    async def _read(self, expected: int) -> list[Event]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        A row that is there once more than at the last call is returned again, so a late duplicate is seen, too.
+        """
+        until = time.monotonic() + DELIVERY_S
+        while len(self._news()) < expected and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(SETTLE_S)
+        self._flush()
+        rows = self._news()
+        self._shown.update((row.node, row.event_id) for row in rows)
+        return sorted(rows, key=lambda row: (row.arrived, row.at))
+
+    def logged(self, rows: Sequence[Row]) -> list[Event]:
+        """The events behind the rows, as the log has them: latest copy each, in the order of the rows."""
+        events = {event.id: event for event in _run(self._read_log())}
+        return [events[row.event_id] for row in rows]
+
+    def _news(self) -> list[Row]:
+        before = self._shown.copy()
+        rows = []
+        for found in self.machine.rows(f"SELECT * FROM v_events WHERE name != '{_BARRIER}'"):
+            row = msgspec.convert(found, Row)
+            key = (row.node, row.event_id)
+            if before[key]:
+                before[key] -= 1
+            else:
+                rows.append(row)
+        return rows
+
+    def _flush(self) -> None:
+        """Return once everything that was acknowledged is in the view: one event behind it in every partition."""
+        number = next(self._barriers)
+        calls = [
+            {"type": "track", "event": _BARRIER, "messageId": f"{number}", "anonymousId": guard}
+            for guard in self._guards
+        ]
+        self.machine.post("/v1/batch", msgspec.json.encode({"batch": calls}))
+        until = time.monotonic() + DELIVERY_S
+        sql = f"SELECT event_id FROM v_events WHERE name = '{_BARRIER}' AND event_id = '{number}'"
+        while len(self.machine.rows(sql)) < PARTITIONS:
+            assert time.monotonic() < until, "the pipeline stands still"
+            time.sleep(0.05)
+
+    async def _read_log(self) -> list[Event]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{self.machine.broker}", enable_auto_commit=False)
         await consumer.start()
         try:
-            places = [TopicPartition(EVENTS, number) for number in self._offsets]
+            places = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
             consumer.assign(places)
-            for place in places:
-                consumer.seek(place, self._offsets[place.partition])
+            ends = await consumer.end_offsets(places)
+            await consumer.seek_to_beginning(*places)
             events: list[Event] = []
-            until = time.monotonic() + DELIVERY_S
-            while time.monotonic() < until:
-                for place, records in (await consumer.getmany(timeout_ms=100)).items():
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
                     for record in records:
-                        self._offsets[place.partition] = record.offset + 1
                         if KIND_HEADER not in dict(record.headers):
-                            events += _events(record.value)
-                if len(events) >= expected:
-                    until = min(until, time.monotonic() + SETTLE_S)
+                            events += [msgspec.json.decode(line, type=Event) for line in record.value.split(b"\n")]
             return events
         finally:
             await consumer.stop()
+
+
+def _one_of_each_partition() -> list[str]:
+    names: dict[int, str] = {}
+    for number in itertools.count():
+        name = f"barrier-{number}"
+        names.setdefault(partition_of(f"default/v:{name}", PARTITIONS), name)
+        if len(names) == PARTITIONS:
+            return list(names.values())
+    raise AssertionError
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -118,14 +217,3 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 def _der(key: EllipticCurvePrivateKey) -> str:
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(public).decode()
-
-
-def _events(frame: bytes) -> list[Event]:
-    return [msgspec.json.decode(line, type=Event) for line in frame.split(b"\n")]
-
-
-async def _create_topics(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    await admin.create_topics([NewTopic(t.name, PARTITIONS, 1, topic_configs=t.config) for t in TOPICS])
-    await admin.close()

@@ -41,7 +41,7 @@ def test_the_pixel_is_an_image_and_an_event(landing: Landing) -> None:
     )
     assert (answer.status_code, answer.headers["Content-Type"], answer.content[:6]) == (200, "image/gif", b"GIF89a")
     (event,) = landing.delivered(1)
-    assert (event.type, event.node, event.url) == ("page", "default/v:v1", "https://www.example.com/a")
+    assert (event.type, event.node, event.url) == ("page", "v:v1", "https://www.example.com/a")
 
 
 def test_only_what_sendgrid_signed_arrives(landing: Landing) -> None:
@@ -56,5 +56,29 @@ def test_only_what_sendgrid_signed_arrives(landing: Landing) -> None:
     assert landing.delivered(0) == []
     assert requests.post(url, data=body, headers=headers, timeout=10).status_code == 200
     (event,) = landing.delivered(1)
-    assert (event.id, event.name, event.node, event.source) == ("e1", "clicked", "default/e:ann@acme.com", "main")
+    assert (event.event_id, event.name, event.node, event.source) == ("e1", "clicked", "e:ann@acme.com", "main")
     assert "bad_signature" in requests.get(f"{landing.url}/metrics", timeout=10).text
+
+
+def test_who_refused_analytics_is_counted_and_not_known(landing: Landing) -> None:
+    page = {"url": "https://www.example.com/pricing?utm_source=news&gclid=G77", "title": "Pricing"}
+    call = {"type": "page", "anonymousId": "private-1", "userId": "private-2", "messageId": "refused-1"}
+    call["context"] = {"page": page, "consent": {"categoryPreferences": {"Analytics": False}}, "locale": "de-AT"}
+    for _ in range(2):
+        assert requests.post(f"{landing.url}/v1/batch", json={"batch": [call]}, auth=("dev", ""), timeout=10).ok
+    (row,) = landing.delivered(1)
+    assert (row.event_id, row.path, row.utm_source, row.title) == ("refused-1", "/pricing", "news", "Pricing")
+    assert not any(told in repr(row) for told in ("private-1", "private-2", "G77", "de-AT"))
+    assert row.person_id == row.visitor_id
+
+
+def test_an_id_that_the_rules_block_is_nobodys(landing: Landing) -> None:
+    calls = [
+        {"type": "page", "anonymousId": "kiosk", "userId": "u1", "messageId": "blocked-1"},
+        {"type": "page", "anonymousId": "kiosk", "messageId": "blocked-2"},
+    ]
+    assert requests.post(f"{landing.url}/v1/batch", json={"batch": calls}, auth=("dev", ""), timeout=10).ok
+    (row,) = landing.delivered(1)
+    assert (row.event_id, row.node, row.visitor_id, row.person_id) == ("blocked-1", "u:u1", "", "ann@acme.com")
+    letters = landing.machine.rows("SELECT reason, bytes FROM v_dead_letters WHERE position(bytes, 'blocked-2') > 0")
+    assert [letter["reason"] for letter in letters] == ["missing_field"]

@@ -1,6 +1,7 @@
 """Unmodified Python SDKs deliver every event once with all fields."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import rudderstack.analytics.client
 import segment.analytics.client
 from snowplow_tracker import Emitter, PageView, SelfDescribing, SelfDescribingJson, StructuredEvent, Subject, Tracker
 
-from tests.e2e.checks import check_calls, check_snowplow
+from tests.e2e.checks import APART_MS, check_calls, check_snowplow
 from tests.e2e.landing import Landing
 
 CONTEXT = {
@@ -23,10 +24,11 @@ CONTEXT = {
 
 def send_all(client: Any) -> None:
     """Every call that both SDKs have."""
-    client.identify("u1", {"email": "ann@acme.com", "plan": "pro"}, context=CONTEXT, anonymous_id="anon-1")
-    client.track(
-        "u1", "Demo Requested", {"seats": 7, "nested": {"a": [1, None]}}, context=CONTEXT, anonymous_id="anon-1"
-    )
+    then = datetime.now(UTC) - timedelta(minutes=1)
+    later = then + timedelta(milliseconds=APART_MS)
+    known = {"context": CONTEXT, "anonymous_id": "anon-1"}
+    client.identify("u1", {"email": "ann@acme.com", "plan": "pro"}, timestamp=then, **known)
+    client.track("u1", "Demo Requested", {"seats": 7, "nested": {"a": [1, None]}}, timestamp=later, **known)
     client.page("u1", "docs", "Install", {"url": "https://www.example.com/docs"}, anonymous_id="anon-1")
     client.screen("u1", "app", "Home", {"tab": "first"}, anonymous_id="anon-1")
     client.group("u1", "acme", {"name": "Acme"}, anonymous_id="anon-1")

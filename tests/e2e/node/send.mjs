@@ -14,8 +14,12 @@ const context = {
 
 function sendCalls(client) {
   const person = { userId: 'u1', anonymousId: 'anon-1' };
-  client.identify({ ...person, traits: { email: 'ann@acme.com', plan: 'pro' }, context });
-  client.track({ ...person, event: 'Demo Requested', properties: { seats: 7, nested: { a: [1, null] } }, context });
+  const then = Date.now() - 60_000;
+  client.identify({ ...person, traits: { email: 'ann@acme.com', plan: 'pro' }, context, timestamp: new Date(then) });
+  client.track({
+    ...person, event: 'Demo Requested', properties: { seats: 7, nested: { a: [1, null] } }, context,
+    timestamp: new Date(then + 1234),
+  });
   client.page({ ...person, category: 'docs', name: 'Install', properties: { url: 'https://www.example.com/docs' } });
   client.screen({ ...person, name: 'Home', properties: { tab: 'first' } });
   client.group({ ...person, groupId: 'acme', traits: { name: 'Acme' } });
