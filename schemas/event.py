@@ -85,7 +85,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     utm_content: str = ""
     engaged_ms: int = 0
     bot: str = ""
-    """Bot class (crawler, ai, tool, headless, monitor, scanner); "" for people."""
+    """Bot class: crawler, ai, tool, headless, monitor, scanner, machine (mail images fetched ahead); "" for people."""
     bot_reason: str = ""
     device: str = ""
     browser: str = ""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from schemas.errors import Retryable
 from schemas.rejections import Rejected, RejectReason
-from stream.collect import access, answers, network_id
+from stream.collect import access, answers, network_id, privacy
 from stream.collect.bodies import Unfit
 from stream.collect.compression import decompressed
 from stream.collect.dead_letters import DeadLetters
@@ -53,6 +53,7 @@ class Ingest:
     ) -> None:
         self._settings = settings
         self._sources: Mapping[str, Source] = {source.key: source for source in config.sources}
+        self._blocked = frozenset(config.rules.blocked_ids)
         self._webhooks = {(hook.provider, hook.name): hook for hook in config.webhooks}
         self._enrich = enrich
         self._frames = frames
@@ -136,6 +137,10 @@ class Ingest:
             return Parsed([], [Rejected(RejectReason.BUG, endpoint.path, body)], source=request.source)
         if not access.may_send(parsed.source, origin):
             return Parsed([], [Rejected(RejectReason.BAD_VALUE, "Origin", body)], source=parsed.source)
+        privacy.respect(parsed.events)
+        if self._blocked:
+            parsed.events, nobody = privacy.without_blocked(parsed.events, self._blocked)
+            parsed.rejected = [*parsed.rejected, *nobody]
         return parsed
 
     async def _keep(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:

@@ -87,8 +87,6 @@ def _event(given: dict[str, str], request: Request) -> Event:
         properties=UNSET if page else _mail(given),
     )
     put_edge(event, request.connection_edge())
-    if event.gpc:
-        event.company = ""
     if not page:
         _judge_open(event, request.headers.get("user-agent", ""))
     return event

@@ -7,7 +7,8 @@ POST /t (text/plain, so that browsers need no preflight) -> Events::
                  "name", "properties", "traits", "engaged"}, ...]}
 
 Times are ms by the browser's clock. ``type`` is page, track, identify, group or ping; ``engaged`` (ms since the last
-ping) belongs to pings. Whoever refused analytics, or has not been asked yet, is counted and nothing more.
+ping) belongs to pings. Whoever refused analytics, or has not been asked yet, is counted and nothing more
+(``stream.collect.privacy``).
 """
 
 from typing import Final
@@ -110,7 +111,7 @@ class _Calls:
         self.batch = batch
         self.sent_at = clock.moment(batch.sent_at) or 0
         self.gpc = bool(batch.gpc) or request.gpc
-        self.edge = _edge(request, webdriver=bool(batch.webdriver), gpc=self.gpc)
+        self.edge = _edge(request, webdriver=bool(batch.webdriver))
         self.screen = _screen(batch.screen)
 
     def take(self, raw: Raw, parsed: Parsed) -> None:
@@ -162,8 +163,6 @@ class _Calls:
         )
         _put_time(event, item.at)
         put_edge(event, self.edge)
-        if refused(item.consent):
-            _keep_counts_only(event)
         event.email = event.email or normal.address(event.user)
         _require(event)
         return event
@@ -187,13 +186,11 @@ def _engaged(item: Item) -> int:
     return min(int(engaged), _ENGAGED_LIMIT_MS) if 0 < engaged < float("inf") else 0
 
 
-def _edge(request: Request, *, webdriver: bool, gpc: bool) -> Edge:
+def _edge(request: Request, *, webdriver: bool) -> Edge:
     """What the connection tells, and what only the script in the page can see."""
     edge = request.connection_edge()
     if webdriver and not edge.bot:
         edge = msgspec.structs.replace(edge, bot=HEADLESS, bot_reason="webdriver")
-    if gpc and edge.company:
-        edge = msgspec.structs.replace(edge, company="")
     return edge
 
 
@@ -211,21 +208,10 @@ def _with_screen(properties: Properties, property_of: dict[str, object], screen:
     return Raw(b"{%b,%b" % (screen, bytes(properties).lstrip()[1:]))
 
 
-def refused(consent: dict[str, bool] | None) -> bool:
-    """Whether the visitor refused analytics, or was not asked yet where asking comes first."""
-    return consent is not None and not consent.get("analytics")
-
-
-def _keep_counts_only(event: Event) -> None:
-    """Strip who it was (DOMAIN 10). The visitor id is one that lives no longer than the page."""
-    event.user = event.group = event.email = event.client_session = event.city = event.company = event.locale = ""
-    event.traits = UNSET
-
-
 def _require(event: Event) -> None:
     if event.type == kinds.TRACK and not event.name:
         raise Unfit(RejectReason.MISSING_FIELD, "name")
-    if event.type == kinds.GROUP and not event.group and not refused(event.consent):
+    if event.type == kinds.GROUP and not event.group:
         raise Unfit(RejectReason.MISSING_FIELD, "group")
     event.node = normal.entry_node(event.tenant, event.visitor, event.user, event.email)
     if not event.node:
