@@ -144,14 +144,19 @@ class _Calls:
         return event
 
     def _date(self, event: Event, item: Item) -> None:
-        given = item.timestamp if item.original_timestamp is None else item.original_timestamp
-        original = clock.moment(given)
-        if original is None and given:
+        stated, original = clock.moment(item.timestamp), clock.moment(item.original_timestamp)
+        if stated is None and original is None and (item.timestamp or item.original_timestamp):
             raise Unfit(RejectReason.BAD_TIME, "timestamp")
         if item.sent_at is not None:
             event.sent_at = clock.moment(item.sent_at) or 0
-        if not clock.put_times(event, original):
+        sent = event.sent_at
+        if stated is not None and original is not None:
+            # Both: the SDK's clock, and a time that is not to be corrected by it, since the caller gave it (RudderStack)
+            # or Segment has corrected it already.
+            event.sent_at = 0
+        if not clock.put_times(event, original if stated is None else stated):
             raise Unfit(RejectReason.BAD_TIME, "timestamp")
+        event.sent_at = sent
 
     def _enrich(self, event: Event, context: Context | None, channel: str | None, origin: Origin) -> None:
         """The facts of the visitor's address and browser: the context's; the connection's only if that is his own."""

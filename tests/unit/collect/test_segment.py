@@ -74,13 +74,18 @@ def test_rudder_node_item_times_win_over_the_envelope():
         channel="server",
         originalTimestamp="2026-01-02T03:04:00.000Z",
         sentAt="2026-01-02T03:04:02.000Z",
-        timestamp="2020-01-01T00:00:00Z",
         context={"library": {"name": "@rudderstack/rudder-sdk-node", "version": "3.0.13"}},
         _metadata={"nodejsVersion": "20"},
     )
     event = only(events_of(batch(item, sentAt="2026-01-02T03:04:05Z", timestamp="2026-01-02T03:04:05Z"), request()))
     assert event.at == RECEIVED_AT - 2000
     assert event.protocol == "rudderstack"
+
+
+def test_a_time_that_the_caller_gave_rudderstacks_sdk_is_taken_as_it_is():
+    sdk = {"originalTimestamp": "2026-01-02T03:04:00.000Z", "sentAt": "2026-01-02T03:04:02.000Z"}
+    event = only(events_of(batch(call(timestamp="2020-01-01T00:00:00.123Z", **sdk)), request()))
+    assert event.at == 1577836800123
 
 
 @pytest.mark.parametrize(
