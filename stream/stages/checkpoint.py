@@ -21,7 +21,7 @@ from rocksdict import RdictIter, WriteBatch
 
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
-from stream.stages.log import Log
+from stream.stages.log import Log, LogError
 from stream.stages.store import MARKS_KEY, OFFSET_KEY, UNSAVED_END, UNSAVED_PREFIX, PartitionStore
 
 MARK_KEY: Final = b"\x01mark"
@@ -112,13 +112,19 @@ async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic:
 
 
 async def keep_checkpoints(stage: Stage, partition: int, store: PartitionStore, topic: Log, every_s: float) -> None:
-    """Write checkpoints for ever, ``every_s`` apart or less often if they are large."""
+    """Write checkpoints for ever, ``every_s`` apart or less often if they are large.
+
+    One that the broker does not take is left out: its keys stay unsaved and go with the next.
+    """
     epoch = time.time_ns() // 1_000_000
     pause = every_s
     while True:
         await asyncio.sleep(pause)
         began = time.monotonic()
-        await checkpoint(stage, partition, store, topic, epoch)
+        try:
+            await checkpoint(stage, partition, store, topic, epoch)
+        except (LogError, OSError) as error:
+            log.warning("no checkpoint", stage=stage.name, partition=partition, error=type(error).__name__)
         pause = max(every_s, _SHARE * (time.monotonic() - began))
 
 

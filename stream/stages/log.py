@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError as LogError
 from aiokafka.structs import ConsumerRecord
 
 from schemas.errors import Fatal
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
 
-__all__ = ["Log", "TopicPartition"]
+__all__ = ["Log", "LogError", "TopicPartition"]
 
 
 class Log:

@@ -24,6 +24,10 @@ log = structlog.get_logger()
 Acknowledge = Callable[[], None]
 
 
+class Revoked(Exception):
+    """The partition is another worker's now: the frame in hand is for that one to apply."""
+
+
 class Partition:
     """State and work queue of one partition; opened by ``Partitions``."""
 
@@ -47,10 +51,14 @@ class Partition:
         )
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
         self._on_failure = on_failure
+        self._closed = False
         self._completer.add_done_callback(self._completed)
 
     async def apply(self, record: Record, acknowledge: Acknowledge) -> None:
-        """Apply the frame that Faust delivers; frames that are applied already are only acknowledged."""
+        """Apply the frame that Faust delivers; frames that are applied already are only acknowledged.
+
+        Raises: Revoked if ``close`` came in between.
+        """
         if record.offset < self.store.next_offset:
             acknowledge()
             return
@@ -72,12 +80,17 @@ class Partition:
         await self._queue.join()
 
     async def close(self) -> None:
-        """Stop working; what is in flight and unacked is forgotten (the log has it)."""
+        """Stop working; what is in flight and unacked is forgotten (the log has it), and ``apply`` raises Revoked."""
+        self._closed = True
         self._completer.cancel()
         await asyncio.gather(self._completer, return_exceptions=True)
+        while not self._queue.empty():
+            self._queue.get_nowait()  # lets go of an ``apply`` that waits for room: nobody else would
         self.store.close()
 
     async def _advance(self, record: Record, acknowledge: Acknowledge | None) -> None:
+        if self._closed:
+            raise Revoked
         batch, outputs = compute(self.stage, self.store, record, partition=self.number, partitions=self.partitions)
         acks = [await self.outputs.produce(output) for output in outputs]
         await self._queue.put((batch, acks, acknowledge))

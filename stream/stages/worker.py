@@ -24,7 +24,7 @@ from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
 from stream.stages.log import Log
-from stream.stages.partition import Partition
+from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
 
 _STOP_S: Final = 8.0
@@ -42,9 +42,13 @@ class Partitions:
         self.outputs = outputs
         self.open: dict[int, Partition] = {}
         self._checkpoints: dict[int, asyncio.Task[None]] = {}
+        self._revocations = 0
+        self._closed = False
 
     async def apply(self, frame: faust.EventT[bytes]) -> None:
         """Apply one delivered frame to its partition. Never raises: a failure stops the worker, unacknowledged."""
+        if self._closed:
+            return
         message = frame.message
         try:
             partition = self.open.get(message.partition)
@@ -55,17 +59,21 @@ class Partitions:
             await partition.apply(Record(message.offset, at, frame.value or b"", headers), frame.ack)
         except asyncio.CancelledError:
             raise
+        except Revoked:
+            log.info("frame left to the next owner", stage=self.stage.name, partition=message.partition)
         except BaseException as bug:  # noqa: BLE001 - Faust would acknowledge the frame and go on (PITFALLS 1.8)
             stop_now(self.stage.name, message.partition, bug)
 
     async def revoke(self, numbers: set[int]) -> None:
         """Close partitions that are another worker's now; their files stay for a warm return."""
+        self._revocations += 1
         for number in numbers & self.open.keys():
             self._checkpoints.pop(number).cancel()
             await self.open.pop(number).close()
 
     async def close(self) -> None:
-        """Make everything in flight durable and close."""
+        """Take no more frames, make everything in flight durable and close."""
+        self._closed = True
         for partition in self.open.values():
             await partition.drain()
         await self.revoke(set(self.open))
@@ -73,8 +81,13 @@ class Partitions:
     async def _open(self, number: int) -> Partition:
         path = Path(self.settings.data) / "state" / self.settings.worker_id / self.stage.name / str(number)
         store = PartitionStore(path)
+        revocations = self._revocations
         if store.next_offset == 0:
             await restore(self.stage, number, store, self.outputs)
+        if revocations != self._revocations:
+            # Restoring takes a while. Opened now, it would be worked on and checkpointed beside its new owner.
+            store.close()
+            raise Revoked
         partition = Partition(
             self.stage,
             number,
