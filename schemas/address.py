@@ -15,6 +15,8 @@ from typing import Final
 _PART_BITS: Final = 16
 MAX_PARTS: Final = 1 << _PART_BITS
 """Records that one input frame may become for one target partition."""
+_BOUND: Final = 1 << 63
+"""Marks are stored in 64 bits."""
 
 
 def address(topic: str, partition: int, offset: int, part: int) -> bytes:
@@ -38,4 +40,7 @@ def parse(header: bytes) -> tuple[str, int]:
     Raises: ValueError if it is not an address (the record is not ours).
     """
     topic, partition, offset, part = header.decode().rsplit("/", 3)
-    return f"{topic}/{int(partition)}", order(int(offset), int(part))
+    position = order(int(offset), int(part))
+    if not 0 <= position < _BOUND:
+        raise ValueError("no such offset")
+    return f"{topic}/{int(partition)}", position

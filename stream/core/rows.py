@@ -17,6 +17,9 @@ from stream.core.step import Step
 _EMPTY: Final = msgspec.Raw(b"{}")
 _UNSET: Final = msgspec.UNSET
 _DAY_LETTERS: Final = 10
+_TIE_BITS: Final = 20
+"""Of a cost's version: above them its time in ms, in them a digest of its id."""
+_LATEST_VERSION: Final = (1 << 43) - 1
 
 
 def event_row(event: Event, page: Page, partition: int, offset: int, number: int) -> bytes:
@@ -51,7 +54,10 @@ def email_row(step: Step, event: Event) -> EmailRow:
 
 
 def cost_row(step: Step, event: Event) -> CostRow:
-    """The ``costs`` row of an ad cost. Of two uploads for one day and campaign the later one counts."""
+    """The ``costs`` row of an ad cost. Of two uploads for one day and campaign the later version counts.
+
+    Which one is later is said by the event, never by the order of arrival: its time, and of equal times the greater id.
+    """
     properties = properties_or_reject(step, event)
     source = event.utm_source or text_of(properties, "source", "utm_source")
     medium = event.utm_medium or text_of(properties, "medium", "utm_medium")
@@ -64,5 +70,6 @@ def cost_row(step: Step, event: Event) -> CostRow:
     cost_id = derived_id(event.tenant, "cost", day, channel, source, medium, campaign, currency)
     return CostRow(
         event.tenant, cost_id, day, channel, source, medium, campaign, decimal_text(units, currency), currency,
-        max(event.received_at, 0), step.partition, step.offset, step.next_row("costs"),
+        min(max(event.at, 0), _LATEST_VERSION) << _TIE_BITS | int(derived_id(event.id)[: _TIE_BITS // 4], 16),
+        step.partition, step.offset, step.next_row("costs"),
     )  # fmt: skip

@@ -94,17 +94,26 @@ def compute(
 
     Raises: Fatal if our own code fails on most of the record.
     """
-    source = record.headers.get(topics.SOURCE_HEADER)
+    source = _source(record)
     if source is not None:
-        origin, position = parse(source)
+        origin, position = source
         if position <= store.marks.get(origin, -1):
             return store.seal(record.offset + 1), []
         store.mark(origin, position)
     work = Work(stage, store, record, partition, partitions)
-    kind = record.headers.get(topics.KIND_HEADER, stage.default_kind.encode()).decode("ascii", "replace")
+    kind = (record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()).decode("ascii", "replace")
     items = _items(work, kind)
     batch = _apply(work, kind, items)
     return batch, _outputs(stage, work.step)
+
+
+def _source(record: Record) -> tuple[str, int] | None:
+    """The record's source address. A stranger's header of that name is none: nothing says that it is a repetition."""
+    header = record.headers.get(topics.SOURCE_HEADER)
+    try:
+        return None if header is None else parse(header)
+    except ValueError:
+        return None
 
 
 def _items(work: Work, kind: str) -> list[tuple[int, Any]]:

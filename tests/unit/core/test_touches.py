@@ -222,3 +222,16 @@ def test_a_cost_is_booked_under_the_channel_it_paid_for():
     }
     row = played(make("cost", "default/a:costs", "1", 0, platform="server", properties=said)).rows["costs"][0]
     assert (row["day"], row["channel"], row["amount"]) == ("2026-09-21", "Paid Search", "12.50")
+
+
+def test_of_two_costs_with_one_key_the_later_version_counts_not_the_later_arrival():
+    def cost(id_, at, amount):
+        said = {"day": "2026-09-21", "source": "google", "medium": "cpc", "amount": amount, "currency": "EUR"}
+        return make("cost", "default/a:costs", id_, at, platform="server", properties=said)
+
+    def standing(*events):
+        return max(played(*events).rows["costs"], key=lambda row: row["version"])["amount"]
+
+    corrected, first, same_time = cost("2", 9, "8"), cost("1", 0, "5"), cost("3", 9, "7")
+    assert standing(first, corrected) == standing(corrected, first) == "8.00"
+    assert standing(corrected, same_time) == standing(same_time, corrected)

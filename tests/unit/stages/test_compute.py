@@ -49,6 +49,14 @@ def test_facts_are_an_index_line_and_blocks(store):
     assert facts.value == b'[["tallies",2,%d]]\n' % len(block) + block
 
 
+@pytest.mark.parametrize("header", [b"", b"billing", b"a/b/c/d", b"events/0/\xff/0", b"a/0/" + b"9" * 40 + b"/0", None])
+def test_a_strangers_header_is_no_address_and_holds_nothing_up(store, header):
+    for offset in (0, 1):
+        run(store, lines([Item("a", 5)]), offset=offset, headers={topics.SOURCE_HEADER: header, "kind": None})
+
+    assert store.get(key("n", "a"), Tally).total == 10
+
+
 def test_a_record_from_an_applied_address_changes_only_the_offset(store):
     source = {topics.SOURCE_HEADER: address("events", 0, 7, 0), topics.KIND_HEADER: b"messages"}
     run(store, lines([Item("a", 5)]), offset=0, headers=source)
