@@ -32,8 +32,8 @@ class Played(msgspec.Struct, frozen=True):
     complete_s: float
 
 
-async def play(settings: Settings, sender: Sender, told: Story, key: str, console: Console) -> Played:
-    """Play ``told`` with a progress bar.
+async def play(settings: Settings, sender: Sender, told: Story, key: str, console: Console, *, alone: bool) -> Played:
+    """Play ``told`` with a progress bar. ``alone``: the installation has no other events.
 
     Raises: TouchlineError if a request is refused; Retryable if the installation stands still.
     """
@@ -51,7 +51,7 @@ async def play(settings: Settings, sender: Sender, told: Story, key: str, consol
         working = progress.add_task("working them out", total=None, what="records done")
         await _settled(settings, lambda left, most: progress.update(working, completed=most - left, total=most))
     complete_s = time.monotonic() - began
-    found = await asyncio.to_thread(results, settings, told, sender.unwanted)
+    found = await asyncio.to_thread(results, settings, told, sender.unwanted, alone=alone)
     return Played(found, await ring(settings, sender, told.live, key), sent_s, complete_s)
 
 

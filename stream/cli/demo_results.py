@@ -24,13 +24,15 @@ ORDER BY indexOf(['signup', 'lead', 'open', 'discovery', 'proposal', 'won', 'los
 _HOTTEST: Final = """
 SELECT
     account_id, name, stage, people, touches, toString(toDate(last_touch_at)),
-    engagement * exp2((toUnixTimestamp64Milli(now64(3)) - {end:Int64}) / ({half_life:Float64} * 86400000)) AS score,
-    100 * (1 - exp(-score / 30)) AS intent_then
-FROM v_accounts ORDER BY score DESC, account_id LIMIT 8"""
+    round(engagement * exp2((toUnixTimestamp64Milli(now64(3)) - {end:Int64}) / ({half_life:Float64} * 86400000)), 2)
+        AS score_then,
+    round(100 * (1 - exp(-score_then / 30)), 1)
+FROM v_accounts ORDER BY score_then DESC, account_id LIMIT 8"""
 _PEOPLE: Final = """
 SELECT
     person_id, touches,
-    score * exp2((toUnixTimestamp64Milli(now64(3)) - {end:Int64}) / ({half_life:Float64} * 86400000)) AS score_then
+    round(score * exp2((toUnixTimestamp64Milli(now64(3)) - {end:Int64}) / ({half_life:Float64} * 86400000)), 2)
+        AS score_then
 FROM v_engagement WHERE account_id = {account:String} ORDER BY score_then DESC, person_id LIMIT 5"""
 _JOURNEY_OF: Final = """
 SELECT account_id FROM v_touches WHERE account_id IN (SELECT account_id FROM v_conversions WHERE stage = 'won')
@@ -151,6 +153,8 @@ class Proof(msgspec.Struct, frozen=True):
     expected: int
     """Events that must be there: sent, less repetitions and rubbish."""
     kept: int
+    alone: bool
+    """Whether the story is all that the installation has; only then the two can be compared."""
     won_by_crm: float
     """Sum over the deals of the story."""
     won_by_model: dict[str, float]
@@ -177,16 +181,23 @@ class Results(msgspec.Struct, frozen=True):
     """Of the adviser, all of them on the account that the CRM says."""
 
 
-def results(settings: Settings, told: Story, unwanted: int = 0) -> Results:
-    """Ask for all tables. ``unwanted``: events of a webhook that the installation does not have."""
+def results(settings: Settings, told: Story, unwanted: int = 0, *, alone: bool = True) -> Results:
+    """Ask for all tables.
+
+    Args:
+        settings: where ClickHouse is.
+        told: the story that was played.
+        unwanted: events of a webhook that the installation does not have.
+        alone: whether nothing else was ever sent to it.
+    """
     database = ClickHouse.connect(settings)
     try:
-        return _results(database, told, unwanted)
+        return _results(database, told, unwanted, alone=alone)
     finally:
         database.close()
 
 
-def _results(database: ClickHouse, told: Story, unwanted: int) -> Results:
+def _results(database: ClickHouse, told: Story, unwanted: int, *, alone: bool) -> Results:
     attribution = _attribution(database)
     figures = _figures(database)
     hottest = [Account(*row) for row in database.rows(_HOTTEST, **_then(database, told))]
@@ -199,6 +210,7 @@ def _results(database: ClickHouse, told: Story, unwanted: int) -> Results:
         figures["refused"],
         told.kept - unwanted,
         figures["events"],
+        alone,
         told.won_cents / 100,
         {model: round(sum(channel.won[model] for channel in attribution), 2) for model in MODELS},
         figures.pop("unbalanced"),

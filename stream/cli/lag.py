@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
 
 from schemas import topics
 from stream.settings import Settings
 
 STAGE_GROUP = "touchline"
 SINK_GROUP = "sink"
+STAGES = ("stitch", "account")
 READERS: tuple[tuple[str, Sequence[str]], ...] = (
     (STAGE_GROUP, (topics.EVENTS, topics.ACCOUNTS)),
     (SINK_GROUP, (topics.STITCH_FACTS, topics.ACCOUNT_FACTS, topics.DEAD_LETTERS)),
@@ -41,7 +43,7 @@ async def lags(settings: Settings) -> list[Lag]:
     try:
         found = []
         for group, names in READERS:
-            committed = await admin.list_consumer_group_offsets(settings.topic(group))
+            committed = await _committed(admin, settings.topic(group))
             places = [TopicPartition(settings.topic(n), p) for n in names for p in range(settings.partitions)]
             ends = await consumer.end_offsets(places)
             for place in places:
@@ -51,3 +53,13 @@ async def lags(settings: Settings) -> list[Lag]:
     finally:
         await consumer.stop()
         await admin.close()
+
+
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    """A group's offsets; workers that run one stage only have a group of its own, named after it."""
+    found: dict[TopicPartition, OffsetAndMetadata] = {}
+    for name in (group, *(f"{group}-{stage}" for stage in STAGES if group.endswith(STAGE_GROUP))):
+        for place, saved in (await admin.list_consumer_group_offsets(name)).items():
+            if place not in found or saved.offset > found[place].offset:
+                found[place] = saved
+    return found
