@@ -26,6 +26,7 @@ from stream.stages.compute import Record, Stage
 from stream.stages.log import Log
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
+from stream.stages.transport import Transport
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end (PITFALLS 1.29); after this long we do."""
@@ -128,6 +129,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         broker_commit_every=1000,
         broker_commit_interval=0.5,
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
     for partitions in stages.values():
         _add_agent(app, settings, partitions)
     return app
