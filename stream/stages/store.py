@@ -32,6 +32,8 @@ UNSAVED_END: Final = b"\x01v"
 
 _CACHED_OBJECTS: Final = 40_000
 """Per generation and partition; a decoded visitor takes about 2 kB, so four partitions stay below 700 MB at worst."""
+_KNOWN_ABSENT: Final = 1 << 16
+"""Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
 _block_cache: Cache | None = None
 
@@ -60,12 +62,13 @@ class PartitionStore:
         self.next_offset = self.committed_offset = 0
         self.marks: dict[str, int] = {}
         self._marks_moved = False
-        self.reload()
         self._young: dict[str, msgspec.Struct] = {}
         self._old: dict[str, msgspec.Struct] = {}
+        self._absent: set[str] = set()
         self._changed: dict[str, msgspec.Struct | None] = {}
         self._pending: dict[str, tuple[int, bytes | None]] = {}
         self._groups: dict[str, dict[str, None]] = {}
+        self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
 
@@ -74,6 +77,8 @@ class PartitionStore:
         found = self._young.get(name)
         if found is not None:
             return found  # type: ignore[return-value]
+        if name in self._absent:
+            return None
         if name in self._changed:
             found = self._changed[name]
         else:
@@ -81,6 +86,9 @@ class PartitionStore:
             if found is None:
                 packed = self._packed(name)
                 if packed is None:
+                    if len(self._absent) >= _KNOWN_ABSENT:
+                        self._absent.clear()
+                    self._absent.add(name)
                     return None
                 found = _decode(packed, type_)
         if found is not None:
@@ -90,14 +98,16 @@ class PartitionStore:
     def put(self, name: str, value: msgspec.Struct, /) -> None:
         """See ``State.put``."""
         if name not in self._changed:
-            self._groups.setdefault(_group(name), {})[name] = None
+            self._absent.discard(name)
+            self._overlaid(name)
         self._changed[name] = value
         self._cache(name, value)
 
     def delete(self, name: str, /) -> None:
         """See ``State.delete``."""
         if name not in self._changed:
-            self._groups.setdefault(_group(name), {})[name] = None
+            self._absent.discard(name)
+            self._overlaid(name)
         self._changed[name] = None
         self._young.pop(name, None)
         self._old.pop(name, None)
@@ -127,6 +137,7 @@ class PartitionStore:
         self.next_offset = self.committed_offset = int(self.db.get(OFFSET_KEY) or b"0")
         packed = self.db.get(MARKS_KEY)
         self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+        self._absent = set()
 
     def mark(self, source: str, order: int) -> None:
         """Remember that everything from ``source`` up to ``order`` has been applied."""
@@ -157,6 +168,7 @@ class PartitionStore:
         self._changed = {}
         self._young = {}
         self._old = {}
+        self._absent.clear()
 
     def commit(self, batch: Batch) -> None:
         """Write a sealed batch and its offset atomically. Batches are committed in the order they were sealed."""
@@ -218,8 +230,20 @@ class PartitionStore:
             if name.startswith(prefix)
         }
 
+    def _overlaid(self, name: str) -> None:
+        """Note a name whose truth is not in RocksDB; single records (``_group``) are never scanned for by owner."""
+        owner = _group(name)
+        if owner:
+            names = self._groups.get(owner)
+            if names is None:
+                self._groups[owner] = {name: None}
+            else:
+                names[name] = None
+
     def _forget_overlay(self, name: str) -> None:
         owner = _group(name)
+        if not owner:
+            return
         names = self._groups[owner]
         del names[name]
         if not names:
@@ -261,10 +285,13 @@ def _decode(packed: bytes, type_: type[S]) -> msgspec.Struct:
 
 
 def _group(name: str) -> str:
-    """Kind and owner of a key (``i, node, ...``): scans seldom reach beyond one owner, so the overlay is kept by it."""
+    """Kind and owner of a key (``i, node, ...``): scans seldom reach beyond one owner, so the overlay is kept by it.
+
+    "" for the one record of an owner (``n, node``): no prefix with an owner finds it.
+    """
     first = name.find("\x00")
-    second = name.find("\x00", first + 1) if first >= 0 else -1
-    return name[:second] if second >= 0 else name
+    second = name.find("\x00", first + 1)
+    return name[:second] if second > first else ""
 
 
 def _within(name: str, start: str, *, reverse: bool) -> bool:
