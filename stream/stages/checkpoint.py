@@ -7,7 +7,8 @@ in the input log, and catching up applies it again (the outputs are dropped down
 
 Every record carries the epoch of the process that wrote it. If a paused former owner wakes up and writes among the
 records of the new one, a lower epoch follows a higher: such a checkpoint is not trusted, and the state is built again
-from the whole input log.
+from the whole input log. So it is if a checkpoint was cut short so long ago that its records may have had those compacted
+away which they were to replace.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ MARK_KEY: Final = b"\x01mark"
 EPOCH_HEADER: Final = "epoch"
 _CHUNK: Final = 1000
 """Keys read and sent before the loop may do something else."""
+_TRUSTED_MS: Final = 1_800_000
+"""Half of the state topics' ``min.compaction.lag.ms``: for so long a checkpoint that was cut short does no harm."""
 _SHARE: Final = 20
 """A checkpoint may cost a twentieth of the time: under load the pause grows with what the last one took."""
 
@@ -50,7 +53,12 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
     write, waiting, count = WriteBatch(raw_mode=True), 0, 0
     mark: Mark | None = None
     epoch = 0
-    first, _ = await topic.bounds(stage.state, partition)
+    first, last = await topic.bounds(stage.state, partition)
+    if await _cut_short_long_ago(stage, partition, topic, end, last):
+        log.warning(
+            "a checkpoint was cut short long ago; replaying the whole log", stage=stage.name, partition=partition
+        )
+        return
     async for record in topic.read(stage.state, partition, first, end):
         before, epoch = epoch, int(dict(record.headers)[EPOCH_HEADER])
         if epoch < before:
@@ -83,6 +91,15 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
         keys=count,
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+async def _cut_short_long_ago(stage: Stage, partition: int, topic: Log, end: int, last: int) -> bool:
+    """Whether what follows the last whole checkpoint is old enough to have been compacted with it."""
+    async with contextlib.aclosing(topic.read(stage.state, partition, end, last)) as rest:
+        async for record in rest:
+            oldest: int = record.timestamp
+            return oldest < time.time_ns() // 1_000_000 - _TRUSTED_MS
+    return False
 
 
 async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic: Log, epoch: int) -> int:

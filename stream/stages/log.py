@@ -5,7 +5,7 @@ zstd, no linger (frames are large already), fetches of whole frames.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -87,7 +87,7 @@ class Log:
         finally:
             await consumer.stop()
 
-    async def read(self, topic: str, partition: int, begin: int, end: int) -> AsyncIterator[ConsumerRecord]:
+    async def read(self, topic: str, partition: int, begin: int, end: int) -> AsyncGenerator[ConsumerRecord, None]:
         """Records with ``begin <= offset < end``, in order.
 
         Raises: Fatal if the log no longer has ``begin`` (retention took it).

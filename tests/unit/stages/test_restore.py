@@ -1,0 +1,75 @@
+"""Restoring from the state topic: whole checkpoints only, and none that compaction may have thinned out."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+from stream.core.state import Example
+from stream.stages.checkpoint import checkpoint, restore
+from stream.stages.store import PartitionStore
+from tests.support.toy import TOY
+
+
+class StateTopic:
+    """A state topic in memory. ``compact`` keeps the newest record of each key, as Kafka may after its lag."""
+
+    def __init__(self) -> None:
+        self.records: list[SimpleNamespace] = []
+        self.end = 0
+        self.saved = 0
+
+    async def produce_pairs(self, _topic, _partition, pairs, headers) -> int:
+        for key, value in pairs:
+            at = time.time_ns() // 1_000_000
+            self.records.append(SimpleNamespace(offset=self.end, key=key, value=value, headers=headers, timestamp=at))
+            self.end += 1
+        return self.end
+
+    async def save_position(self, _group, _topic, _partition, offset) -> None:
+        self.saved = offset
+
+    async def saved_position(self, _group, _topic, _partition) -> int:
+        return self.saved
+
+    async def bounds(self, _topic, _partition) -> tuple[int, int]:
+        return 0, self.end
+
+    async def read(self, _topic, _partition, begin, end):
+        for record in self.records:
+            if begin <= record.offset < end:
+                yield record
+
+    def age(self, ms: int) -> None:
+        for record in self.records:
+            record.timestamp -= ms
+
+    def compact(self) -> None:
+        newest = {record.key: record.offset for record in self.records}
+        self.records = [record for record in self.records if newest[record.key] == record.offset]
+
+
+async def cut_short(path, hours: int) -> tuple[int, Example | None]:
+    """State restored ``hours`` after the second of two checkpoints lost its saved position to a crash."""
+    topic = StateTopic()
+    store = PartitionStore(path / "first")
+    for offset, count in ((1, 5), (2, 6)):
+        store.put("k", Example(count))
+        store.commit(store.seal(offset))
+        saved = topic.saved
+        await checkpoint(TOY, 0, store, topic, 1)
+        if offset == 2:
+            topic.saved = saved
+    if hours:
+        topic.age(hours * 3_600_000)
+        topic.compact()
+    empty = PartitionStore(path / "second")
+    await restore(TOY, 0, empty, topic)
+    return empty.next_offset, empty.get("k", Example)
+
+
+def test_a_checkpoint_that_was_just_cut_short_does_not_count(tmp_path):
+    assert asyncio.run(cut_short(tmp_path, 0)) == (1, Example(5))
+
+
+def test_after_compaction_of_one_that_was_cut_short_the_whole_log_is_replayed(tmp_path):
+    assert asyncio.run(cut_short(tmp_path, 2)) == (0, None)
