@@ -29,6 +29,14 @@ def booked(rows, model="linear"):
     return [(r.channel, r.credit, r.amount, r.reason) for r in rows.get("ledger", []) if r.model == model]
 
 
+def test_a_touch_that_comes_again_at_another_time_is_credited_at_that_time():
+    moved, never = AccountLog(), AccountLog()
+    for log, first in ((moved, SEARCH), (never, touch("t1", START + DAY, "Organic Search"))):
+        log.record(put(first), convert(WON))
+    moved.record(withdraw(SEARCH), put(touch("t1", START + DAY, "Organic Search")))
+    assert moved.sums() == never.sums()
+
+
 def test_late_touches_restate_and_never_add_to_the_total():
     """The stale-credit defect: 100, then 200, then 250 where old shares are only ever overwritten. Here always 100."""
     log = AccountLog()

@@ -84,7 +84,8 @@ def _counts(change: TouchChange) -> bool:
 
 def _same_source(a: StoredTouch, b: StoredTouch) -> bool:
     return (
-        a.channel == b.channel
+        a.at == b.at
+        and a.channel == b.channel
         and a.utm_source == b.utm_source
         and a.utm_medium == b.utm_medium
         and a.utm_campaign == b.utm_campaign
