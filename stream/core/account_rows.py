@@ -14,7 +14,7 @@ from schemas.codec import json_encoder
 from schemas.facts import AccountRow, AlertRow, ConversionRow, EngagementRow
 from schemas.messages import BEGINNING
 from schemas.money import decimal_text
-from stream.core.engagement import DAY_MS, NOTHING, EngagementChange, log2_score, score_at
+from stream.core.engagement import DAY_MS, NOTHING, EngagementChange, log2_score, person_id, score_at
 from stream.core.intent import Fired, Verdict, alert_id, day_text, day_touches, record_fired
 from stream.core.journey import Header, Journey
 from stream.core.step import Step
@@ -22,11 +22,6 @@ from stream.core.step import Step
 _FRESH_MS: Final = 3_600_000
 """An alert about activity older than this is booked but sent to nobody: a backfill must not ring."""
 _EVIDENCE_TOUCHES: Final = 10
-
-
-def person_id(node: str) -> str:
-    """How people read a person's node: the address, user id or visitor id; "" for none."""
-    return ids.value(node) if node else ""
 
 
 def write_account(step: Step, journey: Journey, change: EngagementChange) -> None:
@@ -75,7 +70,7 @@ def write_engagement(step: Step, journey: Journey, change: EngagementChange) -> 
         row = EngagementRow(
             tenant,
             account,
-            person_id(person),
+            person,
             log2_score(total),
             (total > 0) - (total < 0),
             tally.touches,

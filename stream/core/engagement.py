@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.ids import value
 from stream.core.half_life import SCALE_BITS, unit
 from stream.core.journey import Journey, StoredTouch
 from stream.core.state import key
@@ -50,7 +51,7 @@ class EngagementChange(msgspec.Struct, gc=False):
 
     Attributes:
         score: the account's new sum.
-        people: new tallies of the people concerned; with no entry left they are gone.
+        people: new tallies of the people concerned, by ``person_id``; with no entry left they are gone.
         scores: their sums.
         days: by day number since 1970.
         grew: no entry was taken away or lowered.
@@ -61,6 +62,15 @@ class EngagementChange(msgspec.Struct, gc=False):
     scores: dict[str, int]
     days: dict[int, DayChange]
     grew: bool = True
+
+
+def person_id(node: str) -> str:
+    """How people read a person's node: the address, user id or visitor id; "" for none.
+
+    SURPRISE: tallies go by it and not by the node: a user whose id is the address is one person with the address, and one
+    row of the table.
+    """
+    return value(node) if node else ""
 
 
 def pack(total: int) -> bytes:
@@ -134,7 +144,7 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
 
 
 def _count(journey: Journey, change: EngagementChange, touch: StoredTouch, sign: int, worth: int) -> None:
-    person = touch.person
+    person = person_id(touch.person)
     tally = change.people.get(person)
     if tally is None:
         name = "p\0" + journey.account + "\0" + person
@@ -178,11 +188,12 @@ def entries_by_day(journey: Journey, half_life: int) -> tuple[dict[str, int], di
     people: dict[str, int] = {}
     days: dict[int, int] = {}
     for _, touch in journey.state.scan(journey.prefix, StoredTouch):
-        value = touch.points * entry_unit(touch.at, half_life)
-        people[touch.person] = people.get(touch.person, 0) + value
-        if value:
+        worth = touch.points * entry_unit(touch.at, half_life)
+        person = person_id(touch.person)
+        people[person] = people.get(person, 0) + worth
+        if worth:
             number = day_of(touch.at)
-            days[number] = days.get(number, 0) + value
+            days[number] = days.get(number, 0) + worth
     return people, days
 
 

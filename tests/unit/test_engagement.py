@@ -132,3 +132,23 @@ def test_a_fraction_of_a_half_life_is_exact_to_the_documented_bound():
     # 2**(1/2): Fraction of the unit against the square, so no float is trusted.
     mantissa, _ = growth(DAY // 2, DAY)
     assert abs(Fraction(mantissa, 2**30) ** 2 - 2) < Fraction(1, 10**8)
+
+
+def test_a_user_whose_id_is_the_address_is_one_person_with_the_address():
+    log = AccountLog()
+    log.record(put(touch("t1", START, person="default/u:ann@acme.com", points=5000)))
+    # In one record: a new touch of the address, then the user's own turns out to be hers.
+    log.record(put(touch("t2", START + DAY, points=1000)), put(touch("t1", START, points=5000)))
+    (person,) = log.latest("engagement").values()
+    (account,) = log.latest("accounts").values()
+    assert (person.person_id, person.touches) == ("ann@acme.com", 2)
+    assert account.people == 1
+
+
+def test_a_user_and_an_address_of_the_same_spelling_add_up():
+    log = AccountLog()
+    log.record(put(touch("t1", START, person="default/u:ann@acme.com", points=5000)))
+    log.record(put(touch("t2", START, person="default/e:ann@acme.com", points=1000)))
+    (person,) = log.latest("engagement").values()
+    assert person.touches == 2
+    assert exp2(person.log2_score - START / HALF_LIFE) == pytest.approx(6, rel=1e-6)
