@@ -20,14 +20,14 @@ from schemas.rules import Rules
 from stream.core.clusters import Clusters
 from stream.core.digest import digest
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
-from stream.core.identity import flush, handle, link, observe, rules_changed, session_link
+from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
 from stream.core.rows import cost_row, email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
-from stream.core.seen import Entry, Seen, expire, find, id_hash, remember, replace, sweep
+from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
 
@@ -124,14 +124,15 @@ def _work_off(step: Step) -> None:
 class _Leaf:
     """One entry node during one frame: ``let_in`` its events, then ``apply`` those that count."""
 
-    __slots__ = ("_book", "_clusters", "_kept", "_node", "_rows", "_seen", "_step", "_visitor")
+    __slots__ = ("_book", "_clusters", "_kept", "_node", "_record", "_rows", "_seen", "_step", "_visitor")
 
     def __init__(self, step: Step, book: Rulebook, node: str) -> None:
         self._step = step
         self._book = book
         self._node = node
         self._visitor = node[node.index("/") + 1] == VISITOR
-        self._seen = step.state.get("x\x00" + node, Seen) or Seen()
+        self._record = record_key(node)
+        self._seen = step.state.get(self._record, Seen) or Seen()
         self._rows = step.rows["events"]
         self._clusters: Clusters | None = None
         self._kept: list[tuple[Event, Page, bool, Entry | None]] = []
@@ -140,6 +141,8 @@ class _Leaf:
     def let_in(self, events: Sequence[Event]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
         step, seen, node, rows = self._step, self._seen, self._node, self._rows
+        if not self._visitor and not seen.hashes and not seen.spilled:
+            entered(step, node, events[0].id)
         expire(seen, step.at)
         for event in events:
             page = self._book.page(event)
@@ -160,6 +163,7 @@ class _Leaf:
             self._kept.append((event, page, is_hit, old))
             if event.user or event.email or event.group or event.type in _CLAIMING:
                 self._identify(event, is_hit=is_hit)
+        step.state.put(self._record, seen)
 
     def _replaces(self, event: Event, old: Entry, check: int, size: int) -> bool:
         """Whether an event whose id is known counts instead of what is known; then that is noted."""
@@ -185,6 +189,9 @@ class _Leaf:
 
     def apply(self) -> None:
         """Let the events that were let in count."""
+        state = self._step.state
+        # Between ``let_in`` and now messages may have given the newest cluster to another owner.
+        self._seen = state.get(self._record, Seen) or self._seen
         clusters: Clusters | None = None
         for event, page, is_hit, old in self._kept:
             if old is not None:
@@ -199,8 +206,8 @@ class _Leaf:
         if clusters is not None:
             show_changes(self._step, self._node, clusters.finish())
             clusters.write()
-            self._seen.newest = clusters.newest_start
-        self._step.state.put("x\x00" + self._node, self._seen)
+            self._seen.newest = clusters.newest
+            state.put(self._record, self._seen)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""

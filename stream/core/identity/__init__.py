@@ -6,6 +6,7 @@ function of the set of claims, whatever their order (docs/identity.md has the ru
 
 How the stitch core uses it, within one step::
 
+    entered(step, node, cause)                # the first event of a node that is no visitor
     observe(step, event)                      # every event: sends the claims that it makes (none if already said)
     user = session_link(event, step.rules)    # whose session the event says it is
     link(step, visitor, user, +1)             # one more session of the visitor has claims for that user
@@ -17,7 +18,7 @@ How the stitch core uses it, within one step::
 """
 
 from stream.core.identity.leaf import link, owner_of, rules_changed
-from stream.core.identity.protocol import CHUNK, Settle, handle
+from stream.core.identity.protocol import CHUNK, Settle, entered, handle
 from stream.core.identity.rows import flush
 from stream.core.identity.sources import claims_of, observe, session_link
 
@@ -25,6 +26,7 @@ __all__ = (
     "CHUNK",
     "Settle",
     "claims_of",
+    "entered",
     "flush",
     "handle",
     "link",

@@ -26,7 +26,7 @@ def owner_of(step: Step, name: str, at: int, via: str = "") -> Owner | None:
             linked with ``link`` before.
     """
     state = step.state.get("n\x00" + name, NodeState)
-    if state is None:
+    if state is None or state.orphan:
         return _first_contact(step, name, at, via)
     resolution = state.resolution
     if state.waiting or resolution is None:
@@ -84,7 +84,7 @@ def rules_changed(step: Step, before: Rules) -> None:
         for domain in turned:
             name = node(tenant_id, DOMAIN, domain.lower())
             state = step.state.get(node_key(name), NodeState)
-            if state is not None:
+            if state is not None and not state.orphan:
                 refresh(step, Decider(name, state, step.rules), "", gated=False)
                 _wake(step, name, state, "")
                 step.state.put(node_key(name), state)

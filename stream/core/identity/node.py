@@ -8,11 +8,13 @@ from typing import Final
 
 import msgspec
 
-from schemas.ids import LEVEL
+from schemas.ids import LEVEL, OPPORTUNITY, VISITOR
 from schemas.messages import Claim, Resolution
 from stream.core.identity.precedence import OPERATOR
 from stream.core.state import key
 
+NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
+"""Nobody can belong to them, so nobody has to be told."""
 MOST_USERS: Final = 500
 """Users of one visitor. More share a program's constant, not a device."""
 MOST_CLAIMS: Final = 1000
@@ -71,6 +73,10 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     """A token is on the log: it will continue both cursors."""
     crowd: bool = False
     """Too many users or claims: for good, nobody but an operator can say whose it is."""
+    entry: bool = False
+    """Events of its own came in by it."""
+    orphan: bool = False
+    """Its row says that nothing refers to it: no events of its own, no claims, no subscribers."""
 
     def check_size(self) -> None:
         """Make it a crowd if it has too much. Ids ever seen only grow in number, so the order does not count."""

@@ -8,7 +8,7 @@ value at the moment of sending, and between two nodes messages stay in order, so
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
+from schemas.ids import ACCOUNT, VISITOR, kind
 from schemas.messages import (
     Claim,
     IdentityMessage,
@@ -20,16 +20,22 @@ from schemas.messages import (
     Unsubscribe,
 )
 from stream.core.identity import registry
-from stream.core.identity.node import Held, NodeState, Subscriber, acceptable, level, node_key, subscriber_key
+from stream.core.identity.node import (
+    NEVER_PARENTS,
+    Held,
+    NodeState,
+    Subscriber,
+    acceptable,
+    level,
+    node_key,
+    subscriber_key,
+)
 from stream.core.identity.precedence import OPERATOR
 from stream.core.identity.resolution import Decider, linked
 from stream.core.step import Step
 
 CHUNK: Final = 500
 """Most subscribers told, and most records settled, in one step. 500 take about 3 ms; then others have their turn."""
-
-NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
-"""Nobody can belong to them, so nobody has to be told."""
 
 Settle = Callable[[Step, str, str, int, str], str]
 """``settle(step, node, after, limit, cause)``: give the node's own records to their present owners.
@@ -66,7 +72,7 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
     if isinstance(message, Subscribe):
         _subscribe(step, message)
     elif isinstance(message, Unsubscribe):
-        step.state.delete(subscriber_key(message.to, message.child))
+        _unsubscribe(step, message)
     elif isinstance(message, Resolved):
         _resolved(step, message, turn)
     elif isinstance(message, Claim):
@@ -82,13 +88,43 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
 def opened(step: Step, name: str, cause: str) -> NodeState:
     """The node's state; the first contact creates it and asks its default parent (IDENTITY 9)."""
     state = step.state.get(node_key(name), NodeState)
-    if state is None:
-        state = NodeState()
+    if state is None or state.orphan:
+        state = state or NodeState()
+        state.orphan = False
         relink(step, name, state, cause)
         # Nobody subscribes to a node, and none but visitors have records, before the first contact.
         state.telling = state.settling = None
         step.state.put(node_key(name), state)
     return state
+
+
+def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
+    """If nothing refers to the node any more, make it as if it had never been contacted. Puts the state if so.
+
+    No events of its own, no claims, no subscribers: whether such a node was ever contacted depends on the order of
+    events, so it must show neither in its own row nor in its parents'.
+    """
+    if state.entry or state.claims or state.orphan or kind(name) in NEVER_PARENTS:
+        return
+    if step.state.scan(subscriber_key(name, ""), Subscriber, limit=1):
+        return
+    for parent in state.parents:
+        step.tell(Unsubscribe(parent, cause, name))
+    state.parents = {}
+    state.resolution = state.telling = state.settling = None
+    state.waiting = 0
+    state.orphan = True
+    step.changed[name] = cause
+    step.state.put(node_key(name), state)
+
+
+def entered(step: Step, name: str, cause: str) -> None:
+    """Note that events come in by the node. Visitors need no such note: nobody can refer to them."""
+    state = opened(step, name, cause)
+    if not state.entry:
+        state.entry = True
+        step.changed[name] = cause
+        step.state.put(node_key(name), state)
 
 
 def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
@@ -169,6 +205,13 @@ def _subscribe(step: Step, message: Subscribe) -> None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
 
 
+def _unsubscribe(step: Step, message: Unsubscribe) -> None:
+    step.state.delete(subscriber_key(message.to, message.child))
+    state = step.state.get(node_key(message.to), NodeState)
+    if state is not None:
+        let_go(step, message.to, state, message.cause)
+
+
 def _resolved(step: Step, message: Resolved, turn: Turn) -> None:
     state = step.state.get(node_key(message.to), NodeState)
     if state is None or message.parent not in state.parents:
@@ -187,9 +230,9 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
     present = state.claims.get(message.id)
-    if state.crowd and held.precedence < OPERATOR:
-        return
-    if message.id in state.retracted or (present is not None and present.content() <= held.content()):
+    refused = (state.crowd and held.precedence < OPERATOR) or message.id in state.retracted
+    if refused or (present is not None and present.content() <= held.content()):
+        let_go(step, message.to, state, message.cause)
         return
     state.claims[message.id] = held
     state.check_size()
@@ -202,6 +245,7 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
         return
     state = opened(step, message.to, message.cause)
     if message.id in state.retracted:
+        let_go(step, message.to, state, message.cause)
         return
     held = state.claims.pop(message.id, None)
     state.retracted[message.id] = True
@@ -210,6 +254,7 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
     if held is not None or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
+    let_go(step, message.to, state, message.cause)
 
 
 def _root(step: Step, message: Root, turn: Turn) -> None:
@@ -219,6 +264,7 @@ def _root(step: Step, message: Root, turn: Turn) -> None:
     state.root = "" if message.root == message.to else message.root
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
+    let_go(step, message.to, state, message.cause)
 
 
 def _go_on(step: Step, message: Token | Woken, turn: Turn) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from schemas.facts import IdentityRow
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, tenant, value
-from schemas.messages import Resolution
+from schemas.messages import BEGINNING, Owner, Resolution
 from stream.core.identity.node import NodeState, node_key
 from stream.core.identity.resolution import Decider
 from stream.core.step import Step
@@ -18,15 +18,20 @@ KINDS: Final = {
     OPPORTUNITY: "opportunity",
 }
 
+_NOTHING: Final[Resolution] = ((BEGINNING, Owner()),)
+
 
 def flush(step: Step) -> None:
     """Book one ``IdentityRow`` for each node whose resolution changed in this step. Call it once, at its end.
 
-    A node whose gate is shut is left out: it is booked when the gate opens.
+    A node whose gate is shut is left out: it is booked when the gate opens. One that nothing refers to any more gets a
+    row that says nothing.
     """
     for name, cause in step.changed.items():
         state = step.state.get(node_key(name), NodeState)
-        if state is not None and state.resolution is not None and not state.waiting:
+        if state is not None and state.orphan:
+            step.fact("identity", _row(step, name, state, _NOTHING, cause))
+        elif state is not None and state.resolution is not None and not state.waiting:
             step.fact("identity", _row(step, name, state, state.resolution, cause))
     step.changed.clear()
 

@@ -1,5 +1,6 @@
 """What must hold of a world that has come to rest."""
 
+from schemas.ids import OPPORTUNITY, VISITOR, kind
 from schemas.messages import BEGINNING, Resolution
 from stream.core.identity.node import NodeState, node_key
 from stream.core.identity.timeline import value_at
@@ -21,6 +22,10 @@ def check_all(world: World, inputs: list[Input]) -> None:
             raise Wrong(f"{name} is not at rest: {state}")
         for parent, answer in state.parents.items():
             same(f"what {name} knows of {parent}", answer, states[parent].resolution)
+    referred = {parent for state in states.values() for parent in state.parents}
+    for name, state in states.items():
+        nothing = kind(name) not in {VISITOR, OPPORTUNITY} and not (state.entry or state.claims or name in referred)
+        same(f"whether nothing refers to {name}", state.orphan, nothing)
     check_rows(world, states, oracle)
 
 
@@ -29,6 +34,9 @@ def check_rows(world: World, states: dict[str, NodeState], oracle: Oracle) -> No
     rows = world.rows()
     for name, state in states.items():
         row = rows[name.partition("/")[2]]
+        if state.orphan:
+            same(f"row of {name}, to which nothing refers", (row.person_id, row.account_id), ([""], [""]))
+            continue
         same(f"row of {name}", row.since, [start for start, _ in state.resolution])
         for at in (BEGINNING, *range(-1, 9)):
             same(f"{name} at {at}", tuple_of(state.resolution, at), oracle.owner(name, at))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from schemas.ids import OPPORTUNITY, VISITOR, kind
 from schemas.messages import Owner, Touch, TouchPut, TouchWithdrawn
 from stream.core import identity
 from stream.core.state import key
@@ -38,6 +39,8 @@ class Leaves:
         self.stored_root = stored_root
 
     def hit(self, step: Step, hit: Hit) -> None:
+        if kind(hit.to) not in {VISITOR, OPPORTUNITY}:
+            identity.entered(step, hit.to, "hit")
         place = key("i", hit.to, hit.id)
         record = step.state.get(place, Record)
         if record is None:
