@@ -1,29 +1,25 @@
 """Acknowledged events per second and core of the collector, against its yardstick in the same run.
 
-    python -m bench.collector [--kafka HOST:PORT] [--seconds N]
+    python -m bench.collector [--seconds N] [--kafka | --embedded]
 
-Load comes from another process; "per core" is per CPU second of the measured server. Without --kafka an embedded broker
-is started in a temporary folder.
+Load comes from another process; "per core" is per CPU second of the measured server. The yardstick is the same server
+that only parses the body with orjson and answers (``bench.yardstick``).
 """
 
-import argparse
-import asyncio
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError
 
+from bench.command import run
+from bench.figure import Figure
 from bench.http_load import post, write_requests
-from schemas import topics
+from bench.place import Broker, Installation
+from bench.processes import Process, stopping
+from bench.scale import Scale
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 _AUTHORIZATION = "Authorization: Basic ZGV2Og=="
 
@@ -64,83 +60,51 @@ def singles() -> list[bytes]:
     return [post("/v1/track", msgspec.json.encode(call(n)), [_AUTHORIZATION]) for n in range(5000)]
 
 
-@contextmanager
-def process(module: str, *arguments: str, **settings: str) -> Iterator[tuple[int, int]]:
-    """A server as a process: (pid, port)."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], env=os.environ | settings, stdout=subprocess.PIPE, text=True
+def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
+    """Batches of 100, and single events."""
+    installation = Installation(broker, "collector", http_port=0)
+    installation.prepare_topics()
+    running: list[Process] = []
+    cases = (
+        ("collector, batches", batches(), 100, 32, 0.06, 0.15),
+        ("collector, singles", singles(), 1, 512, 0.3, 0.6),
     )
-    try:
-        line = running.stdout.readline()
-        while line and not line.startswith("ready port="):
-            line = running.stdout.readline()
-        yield running.pid, int(line.removeprefix("ready port=").split()[0])
-    finally:
-        running.terminate()
-        running.wait(20)
-        running.stdout.close()
+    with stopping(running):
+        plain = installation.process("bench.yardstick", log="yardstick")
+        running.append(plain)
+        collector = installation.process("stream.collect", log="collect")
+        running.append(collector)
+        for name, requests, events, connections, must, aim in cases:
+            file = installation.folder / "requests"
+            write_requests(file, requests)
+            seconds = scale.seconds / 10
+            yardstick, _ = measured(plain, connections, seconds, file)
+            ours, seen = measured(collector, connections, seconds, file)
+            again, _ = measured(plain, connections, seconds, file)
+            yardstick = max(yardstick, again) * events
+            ours *= events
+            yield Figure(
+                name=name, broker=broker.name, value=ours / yardstick, unit=" x", must=must, aim=aim,
+                measured=f"{ours:,.0f} acknowledged events per CPU second; parse and answer {yardstick:,.0f}",
+                details={"events_per_cpu_s": ours, "yardstick_per_cpu_s": yardstick}
+                | {k: round(seen[k], 2) for k in ("p50_ms", "p99_ms")},
+            )  # fmt: skip
 
 
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def measured(pid: int, port: int, connections: int, seconds: float, requests: Path) -> tuple[float, dict[str, object]]:
+def measured(server: Process, connections: int, seconds: float, requests: Path) -> tuple[float, dict]:
     """Requests per CPU second of the server, and what the load saw."""
-    _load(port, connections, 1.0, requests)
-    before = cpu_s(pid)
-    result = _load(port, connections, seconds, requests)
+    _load(server.port, connections, 1.0, requests)
+    before = server.cpu_s
+    result = _load(server.port, connections, seconds, requests)
     statuses = result["statuses"]
     assert set(statuses) == {"200"}, f"not every request was acknowledged: {statuses}"
-    return statuses["200"] / (cpu_s(pid) - before), result
+    return statuses["200"] / (server.cpu_s - before), result
 
 
-def _load(port: int, connections: int, seconds: float, requests: Path) -> dict[str, object]:
+def _load(port: int, connections: int, seconds: float, requests: Path) -> dict:
     command = [sys.executable, "-m", "bench.http_load", str(port), str(connections), str(seconds), str(requests)]
     return msgspec.json.decode(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-async def create_topics(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        for topic in topics.TOPICS:
-            with suppress(TopicAlreadyExistsError):
-                await admin.create_topics([NewTopic(topic.name, 4, 1, topic_configs={"max.message.bytes": "8388608"})])
-    finally:
-        await admin.close()
-
-
-@contextmanager
-def broker(kafka: str, folder: str) -> Iterator[str]:
-    if kafka:
-        yield kafka
-        return
-    with process("stream.embedded.broker", "--data", folder, "--port", "0") as (_, port):
-        yield f"127.0.0.1:{port}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kafka", default="", help="bootstrap servers; default: an embedded broker")
-    parser.add_argument("--seconds", type=float, default=5.0)
-    options = parser.parse_args()
-    cases = (("batches of 100", batches(), 100, 32, 0.15), ("single events", singles(), 1, 512, 0.6))
-    with tempfile.TemporaryDirectory() as folder, broker(options.kafka, folder) as bootstrap:
-        asyncio.run(create_topics(bootstrap))
-        settings = {"TOUCHLINE_KAFKA": bootstrap, "TOUCHLINE_HTTP_PORT": "0", "TOUCHLINE_CONFIG": f"{folder}/none"}
-        with process("bench.yardstick") as plain, process("stream.collect", **settings) as collector:
-            for name, requests, events, connections, aim in cases:
-                file = Path(folder, "requests")
-                write_requests(file, requests)
-                yardstick, _ = measured(*plain, connections, options.seconds, file)
-                ours, seen = measured(*collector, connections, options.seconds, file)
-                print(
-                    f"{name}: {ours * events:,.0f} acknowledged events/s per core; yardstick {yardstick * events:,.0f}; "
-                    f"ratio {ours / yardstick:.3f} (aim {aim}); p50 {seen['p50_ms']:.1f} ms, p99 {seen['p99_ms']:.1f} ms"
-                )
-
-
 if __name__ == "__main__":
-    main()
+    run("collector")

@@ -31,7 +31,12 @@ def read_requests(path: Path) -> list[bytes]:
 
 
 def post(path: str, body: bytes, headers: Sequence[str] = ()) -> bytes:
-    head = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    head = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     return "\r\n".join([*head, *headers, "", ""]).encode() + body
 
 
@@ -67,7 +72,7 @@ class Connection(asyncio.Protocol):
         self.latencies.append(time.perf_counter() - self.sent_at)
         self.send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.statuses[0] += 1
 
 

@@ -1,0 +1,14 @@
+"""How large a run is. Defaults are those of docs/performance.md; smaller is quicker and noisier."""
+
+import msgspec
+
+
+class Scale(msgspec.Struct, frozen=True):
+    events: int = 200_000
+    """For the throughput figures."""
+    seconds: float = 60.0
+    """Of latency; the collector's cases take a tenth each."""
+    visitors: int = 1_000_000
+    """In the state that a restart finds."""
+    minutes: float = 10.0
+    """Of load for the memory figure."""

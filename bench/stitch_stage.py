@@ -1,0 +1,84 @@
+"""Events per CPU second of the stitch stage, everything on, against an empty Faust agent on single-event records.
+
+    python -m bench.stitch_stage [--events N] [--kafka | --embedded]
+
+A real worker process with the stitch stage reads frames of 500 from the ``events`` topic; RocksDB, outputs, acks,
+checkpoints and the messages between identity nodes are all in. Its state is warm: every second visitor is known, and
+100,000 events came before. The CPU is the process's, as the kernel counts it.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from bench.command import run
+from bench.figure import Figure
+from bench.place import STITCH_ONLY, Broker, Installation, create, fill
+from bench.processes import answer, stopping
+from bench.scale import Scale
+from bench.traffic import Crowd, Frame, pack, singles
+
+_WARM = 100_000
+_SINGLES = 60_000
+
+
+class Rate(msgspec.Struct):
+    """What the worker did."""
+
+    per_core: float
+    wall: float
+
+
+def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
+    """The one figure."""
+    crowd = Crowd()
+    warm = pack([*crowd.introductions(), *crowd.traffic(_WARM)])
+    frames = pack(crowd.traffic(scale.events))
+    empty = empty_rate(broker, frames)
+    ours = stitch_rate(broker, warm, frames)
+    empty = max(empty, empty_rate(broker, frames))
+    yield Figure(
+        name="stitch_stage", broker=broker.name, value=ours.per_core / empty, unit=" x", must=3, aim=8,
+        measured=f"{ours.per_core:,.0f} events per CPU second; empty agent {empty:,.0f}",
+        details={"events_per_cpu_s": ours.per_core, "empty_agent_per_cpu_s": empty, "events_per_wall_s": ours.wall},
+    )  # fmt: skip
+
+
+def stitch_rate(broker: Broker, warm: list[Frame], frames: list[Frame]) -> Rate:
+    """Events per CPU and per wall second of a worker with the stitch stage."""
+    installation = Installation(broker, "stitch")
+    installation.prepare_topics()
+    worker = installation.worker("stitch")
+    with stopping([worker]):
+        installation.fill(warm)
+        installation.settle(STITCH_ONLY)
+        cpu, wall = worker.cpu_s, time.monotonic()
+        installation.fill(frames)
+        installation.settle(STITCH_ONLY)
+        events = sum(frame.events for frame in frames)
+        return Rate(events / (worker.cpu_s - cpu), events / (time.monotonic() - wall))
+
+
+def empty_rate(broker: Broker, frames: list[Frame]) -> float:
+    """Events per CPU second of the empty agent."""
+    records, topic = single_events(broker, frames, _SINGLES)
+    return records / answer("bench.empty_agent", broker.bootstrap, topic, str(records))["cpu_s"]
+
+
+def single_events(broker: Broker, frames: list[Frame], most: int) -> tuple[int, str]:
+    """A topic with the first of the same events, one a record: how many, and its name."""
+    topic = f"singles-{time.monotonic_ns()}"
+    records = singles(frames[: 1 + most // 500])[:most]
+
+    async def prepare() -> None:
+        await create(broker.bootstrap, topic)
+        await fill(broker.bootstrap, topic, records)
+
+    asyncio.run(prepare())
+    return len(records), topic
+
+
+if __name__ == "__main__":
+    run("stitch_stage")
