@@ -1,11 +1,14 @@
 """A leaf's records and their owners: what a node owns is shown to whoever owns the node, now and when that changes.
 
 Records lie below ``key("i", node)``: clusters of a visitor's hits under "s", single touches and conversions under "t".
+The newest cluster of a visitor lies in its own record (``stream.core.seen``).
 """
 
+from schemas.ids import VISITOR, kind
 from stream.core.clusters import Changes, Cluster, cluster_prefix
 from stream.core.hits import Item
 from stream.core.identity import link, owner_of
+from stream.core.seen import Seen, record_key
 from stream.core.sessions import Session
 from stream.core.state import key, time_part
 from stream.core.step import Step
@@ -77,17 +80,14 @@ def remove_items_of(step: Step, node: str, at: int, event_id: str, cause: str) -
 
 def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     """``stream.core.identity.Settle``: give the node's own records to their present owners."""
-    clusters, items = cluster_prefix(node), item_prefix(node)
+    items = item_prefix(node)
     left = limit
     if after < items:
-        start = after + "\x00" if after else ""
-        found = step.state.scan(clusters, Cluster, start=start, limit=left)
-        for name, cluster in found:
-            if _settle_cluster(step, node, cluster, cause):
-                step.state.put(name, cluster)
-        if len(found) == left:
-            return found[-1][0]
-        left -= len(found)
+        if kind(node) == VISITOR:
+            settled = _settle_clusters(step, node, after, left, cause)
+            if len(settled) == left:
+                return settled[-1]
+            left -= len(settled)
         after = ""
     start = after + "\x00" if after else ""
     singles = step.state.scan(items, Item, start=start, limit=left)
@@ -97,6 +97,27 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
         if show_item(step, node, item, owner, reason=reason, cause=cause):
             step.state.put(name, item)
     return singles[-1][0] if len(singles) == left else ""
+
+
+def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str) -> list[str]:
+    """Settle at most ``limit`` clusters whose key is above ``after``. Returns their keys.
+
+    The newest comes last, as if it lay under the key that it will get: so the order stays as it is when that happens.
+    """
+    prefix = cluster_prefix(node)
+    settled = []
+    for name, cluster in step.state.scan(prefix, Cluster, start=after + "\x00" if after else "", limit=limit):
+        if _settle_cluster(step, node, cluster, cause):
+            step.state.put(name, cluster)
+        settled.append(name)
+    record = step.state.get(record_key(node), Seen)
+    if record is not None and record.newest is not None and len(settled) < limit:
+        name = prefix + time_part(record.newest.start)
+        if name > after:
+            if _settle_cluster(step, node, record.newest, cause):
+                step.state.put(record_key(node), record)
+            settled.append(name)
+    return settled
 
 
 def _settle_cluster(step: Step, node: str, cluster: Cluster, cause: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from stream.core.clusters import NONE
+from stream.core.clusters import Cluster
 from stream.core.state import State, key, time_part
 
 KEEP_MS: Final = 30 * 86_400_000
@@ -43,13 +43,18 @@ class Entry(NamedTuple):
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """The record of one entry node: ids it has seen, and where its newest cluster begins (one read for both)."""
+    """The record of one entry node: ids it has seen, and a visitor's newest cluster (one read and one write for both)."""
 
     hashes: bytes = b""
     entries: bytes = b""
     spilled: bool = False
-    newest: int = NONE
-    """Start of the visitor's newest cluster of hits."""
+    newest: Cluster | None = None
+    """The visitor's newest cluster of hits."""
+
+
+def record_key(node: str) -> str:
+    """State key of an entry node's record."""
+    return "x\x00" + node
 
 
 class Spilled(msgspec.Struct, array_like=True, gc=False):

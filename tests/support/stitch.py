@@ -7,6 +7,7 @@ import msgspec
 
 from schemas import topics
 from schemas.event import Event
+from schemas.facts import TABLES
 from schemas.ids import partition_of
 from schemas.messages import (
     Account,
@@ -24,6 +25,11 @@ from stream.core.state import MemoryState
 from stream.core.step import Step
 from stream.core.stitch import control_step, events_step, messages_step, rules_of
 
+_DEFAULTS = {
+    table: {f.name: f.default for f in msgspec.structs.fields(shape) if f.default in ("", 0)}
+    for table, shape in TABLES.items()
+}
+"""What ClickHouse fills in where a row leaves a column out."""
 IDS = {"sessions": "session_id", "touches": "touch_id", "identity": "node", "events": "event_id"}
 
 
@@ -89,7 +95,7 @@ class Stage:
 
     def _collect(self, step: Step) -> None:
         for table, rows in step.rows.items():
-            self.rows.setdefault(table, []).extend(msgspec.json.decode(row) for row in rows)
+            self.rows.setdefault(table, []).extend(_DEFAULTS[table] | msgspec.json.decode(row) for row in rows)
         for (topic, target), lines in step.sends.items():
             if topic == topics.EVENTS:
                 self.logs[target].append((topics.MESSAGE_FRAME, [msgspec.json.decode(m, type=Identity) for m in lines]))
