@@ -42,14 +42,14 @@ def event_row(event: Event, page: Page, partition: int, offset: int, number: int
     )  # fmt: skip
 
 
-def email_row(step: Step, event: Event) -> EmailRow:
-    """The ``email`` row of a provider's event."""
+def email_row(step: Step, event: Event, number: int) -> EmailRow:
+    """The ``email`` row of a provider's event. It has the address of its ``events`` row, and is superseded with it."""
     properties = properties_or_reject(step, event)
     return EmailRow(
         event.tenant, event.id, text_of(properties, "message_id"), event.email,
         event.utm_campaign or text_of(properties, "campaign"), event.name, event.at,
         text_of(properties, "url") or event.url, event.bot != "", event.bot_reason or text_of(properties, "reason"),
-        event.protocol, step.partition, step.offset, step.next_row("email"),
+        event.protocol, step.partition, step.offset, number,
     )  # fmt: skip
 
 

@@ -135,8 +135,8 @@ class _Leaf:
         self._seen = step.state.get(self._record, Seen) or Seen()
         self._rows = step.rows["events"]
         self._clusters: Clusters | None = None
-        self._kept: list[tuple[Event, Page, bool, Entry | None]] = []
-        """What counts: event, page, whether it is a hit, and what it replaces."""
+        self._kept: list[tuple[Event, Page, bool, Entry | None, int]] = []
+        """What counts: event, page, whether it is a hit, what it replaces, and the number of its row."""
 
     def let_in(self, events: Sequence[Event]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
@@ -160,7 +160,7 @@ class _Leaf:
                 continue
             rows.append(row)
             is_hit = self._visitor and event.type in _HIT_KINDS and event.platform in _SITES and not event.bot
-            self._kept.append((event, page, is_hit, old))
+            self._kept.append((event, page, is_hit, old, number))
             if event.user or event.email or event.group or event.type in _CLAIMING:
                 self._identify(event, is_hit=is_hit)
         step.state.put(self._record, seen)
@@ -193,21 +193,26 @@ class _Leaf:
         # Between ``let_in`` and now messages may have given the newest cluster to another owner.
         self._seen = state.get(self._record, Seen) or self._seen
         clusters: Clusters | None = None
-        for event, page, is_hit, old in self._kept:
+        others: dict[str, tuple[Event, Entry | None, int]] = {}
+        for event, page, is_hit, old, number in self._kept:
             if old is not None:
                 self._supersede(event, old)
+                others.pop(event.id, None)
             if is_hit:
                 if clusters is None:
                     clusters = self._opened()
                 clusters.add(self._hit(event, page), event.id)
             else:
-                self._apply(event, old)
+                others[event.id] = event, old, number
         clusters = self._clusters
         if clusters is not None:
             show_changes(self._step, self._node, clusters.finish())
             clusters.write()
             self._seen.newest = clusters.newest
             state.put(self._record, self._seen)
+        # After the sessions: what a hit made is taken away before another content of its id makes the same again.
+        for event, old, number in others.values():
+            self._apply(event, old, number)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""
@@ -229,11 +234,11 @@ class _Leaf:
             self._clusters = Clusters(self._step.state, self._node, self._book, self._seen.newest)
         return self._clusters
 
-    def _apply(self, event: Event, old: Entry | None) -> None:
+    def _apply(self, event: Event, old: Entry | None, number: int) -> None:
         """Let an event count that is no hit."""
         step = self._step
         if event.type == kinds.EMAIL_EVENT:
-            step.fact("email", email_row(step, event))
+            step.fact("email", email_row(step, event, number))
         elif event.type == kinds.COST:
             step.fact("costs", cost_row(step, event))
         elif event.type in _FOLDS:

@@ -59,7 +59,8 @@ class FactReader:
         superseded = {(r["row_p"], r["row_o"], r["row_i"]) for r in self.kept.get("events_superseded", ())}
         events = [r for r in self.kept.get("events", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
         found["events"] = _bag(events)
-        found["email"] = _bag(self.kept.get("email", ()))
+        email = [r for r in self.kept.get("email", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
+        found["email"] = _bag(email)
         found["credits"] = {key: value for key, value in self.credits.items() if value}
         found["amounts"] = {key: value for key, value in self.amounts.items() if value}
         return found

@@ -1,1 +1,1 @@
-SELECT * EXCEPT (_p, _o, _i) FROM email
+SELECT * FROM v_email

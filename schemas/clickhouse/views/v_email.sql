@@ -1,4 +1,5 @@
--- What email providers reported. Machine opens and scanner clicks are marked with the reason.
+-- What email providers reported. Machine opens and scanner clicks are marked with the reason. Rows that another content
+-- of the same id replaced are hidden: they have the address of their row in events.
 CREATE OR REPLACE VIEW v_email AS
 SELECT
     tenant,
@@ -12,4 +13,5 @@ SELECT
     is_machine,
     reason,
     provider
-FROM email;
+FROM email
+WHERE (_p, _o, _i) NOT IN (SELECT row_p, row_o, row_i FROM events_superseded);
