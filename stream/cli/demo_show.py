@@ -1,5 +1,8 @@
 """The demo's tables on a terminal."""
 
+import os
+import shutil
+import sys
 from typing import Final
 
 from rich.console import Console, Group
@@ -56,16 +59,21 @@ def show_addresses(console: Console, settings: Settings, url: str) -> None:
     """Print where everything is, and what to ask."""
     options = f" --sql-port {settings.sql_port}" if settings.sql_port != Settings().sql_port else ""
     lines = (
-        "SELECT channel, sum(amount) FROM v_attribution WHERE model = 'linear' AND stage = 'won' GROUP BY channel",
-        "SELECT account_id, stage, people, engagement, intent FROM v_accounts ORDER BY engagement DESC LIMIT 10",
-        "SELECT reason, count(), sum(amount) FROM v_ledger WHERE model = 'linear' GROUP BY reason",
+        "SELECT channel, sum(amount) FROM v_attribution WHERE model = 'linear' AND stage = 'won' GROUP BY 1",
+        "SELECT account_id, stage, engagement FROM v_accounts ORDER BY engagement DESC LIMIT 10",
+        "SELECT reason, sum(amount) FROM v_ledger WHERE model = 'linear' GROUP BY reason",
     )
     console.print(
         f"\n[bold]Look at it[/]  SQL [cyan]{settings.clickhouse_url}[/]   events [cyan]{url}[/]   "
         f"Kafka [cyan]{settings.bootstrap}[/]"
     )
     for line in lines:
-        console.print(f'  touchline sql{options} "{line}"', highlight=False, soft_wrap=True)
+        console.print(f'  {_program()} sql{options} "{line}"', highlight=False, soft_wrap=True)
+
+
+def _program() -> str:
+    """How this command is called from here: by name where the shell finds it, else by its path."""
+    return "touchline" if shutil.which("touchline") else os.path.relpath(sys.argv[0])
 
 
 def _grid(title: str, *columns: str, left: int = 1) -> Table:

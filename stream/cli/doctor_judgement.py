@@ -32,6 +32,11 @@ _ADVICE_BY_REASON: Final = {
     "bad_time": "a sender's clock or date format is broken",
     "missing_field": "a sender leaves out who or what it was",
     "malformed": "a sender sends broken JSON",
+    "too_deep": "a sender nests its properties too deep",
+    "not_utf8": "a sender sends text that is not UTF-8",
+    "bad_value": "a sender sends values of a wrong kind",
+    "unsupported": "a sender sends types of events that there are none of",
+    "bug": "our own code failed on them: please report it with the bytes",
 }
 
 
@@ -162,7 +167,8 @@ def judge_dead_letters(by_reason: Mapping[str, int], events: int) -> Check:
     most = max(by_reason, key=lambda reason: (by_reason[reason], reason))
     advice = _ADVICE_BY_REASON.get(most, "look at them") + "; see v_dead_letters"
     level: Level = "warn" if total > _MANY_LETTERS * (events + total) else "ok"
-    return Check(name, level, f"{listed} in the last day, of {events + total:,} events", advice)
+    what = f"{listed} in the last day, of {events + total:,} events"
+    return Check(name, level, what, advice if level == "warn" else "")
 
 
 def judge_law(name: str, violations: int, view: str) -> Check:
