@@ -4,7 +4,9 @@ import msgspec
 from hypothesis import strategies as st
 
 from schemas.event import (
+    ALIAS,
     CRM_ACCOUNT,
+    CRM_ACTIVITY,
     CRM_CONTACT,
     CRM_OPPORTUNITY,
     EMAIL_EVENT,
@@ -76,12 +78,26 @@ def web(draw):
 
 
 @st.composite
-def server(draw):
-    user = draw(st.sampled_from(USERS))
+def alias(draw):
+    visitor = draw(st.sampled_from(VISITORS))
     return Event(
         id="",
+        node=node(TENANT, VISITOR, visitor),
+        type=ALIAS,
+        at=draw(TIMES),
+        received_at=START,
+        visitor=visitor,
+        user=draw(st.sampled_from(USERS)),
+    )
+
+
+@st.composite
+def server(draw):
+    user = draw(st.sampled_from(USERS))
+    event = Event(
+        id="",
         node=node(TENANT, USER, user),
-        type=TRACK,
+        type=draw(st.sampled_from([TRACK, IDENTIFY, GROUP])),
         name=draw(st.sampled_from(["Trial Started", "Exported"])),
         at=draw(TIMES),
         received_at=START,
@@ -89,6 +105,9 @@ def server(draw):
         user=user,
         email=draw(st.sampled_from(("", *ADDRESSES))),
     )
+    if event.type == GROUP:
+        event.group = draw(st.sampled_from(ACCOUNTS))
+    return event
 
 
 @st.composite
@@ -98,42 +117,66 @@ def email(draw):
         id="",
         node=node(TENANT, EMAIL, address),
         type=EMAIL_EVENT,
-        name=draw(st.sampled_from(["delivered", "opened", "clicked", "unsubscribed"])),
+        name=draw(st.sampled_from(["delivered", "opened", "clicked", "replied", "unsubscribed"])),
         at=draw(TIMES),
         received_at=START,
         platform="email",
         protocol="sendgrid",
         email=address,
+        bot=draw(st.sampled_from(["", "", "scanner"])),
         properties=raw({"message_id": draw(st.sampled_from(["m1", "m2"])), "campaign": "news"}),
     )
 
 
 @st.composite
+def parts(draw, **choices):
+    """An object with some of its fields, as CRMs send them: absent says nothing, empty says there is none."""
+    return {name: draw(st.sampled_from(values)) for name, values in choices.items() if draw(st.integers(0, 3))}
+
+
+@st.composite
 def crm(draw):
-    kind = draw(st.sampled_from([CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_OPPORTUNITY]))
+    kind = draw(st.sampled_from([CRM_ACCOUNT, CRM_CONTACT, CRM_ACTIVITY, CRM_OPPORTUNITY, CRM_OPPORTUNITY]))
     account = draw(st.sampled_from(ACCOUNTS))
     event = Event(id="", node="", type=kind, at=draw(TIMES), received_at=START, platform="crm", protocol="crm")
     if kind == CRM_ACCOUNT:
-        event.node = node(TENANT, ACCOUNT, account)
-        domains = draw(st.sampled_from([["acme.com"], ["globex.com"], [], ["acme.com", "globex.com"]]))
-        event.properties = raw({"id": account, "name": f"Account {account}", "domains": domains})
+        event.node, event.group = node(TENANT, ACCOUNT, account), account
+        domains = [["acme.com"], ["globex.com"], [], ["acme.com", "globex.com"]]
+        event.properties = raw({"id": account} | draw(parts(domains=domains, name=["N1", "N2"])))
     elif kind == CRM_CONTACT:
         event.email = draw(st.sampled_from(ADDRESSES))
+        event.user = draw(st.sampled_from(("", *USERS)))
         event.node = node(TENANT, EMAIL, event.email)
-        event.properties = raw({"id": f"c-{event.email}", "email": event.email, "account_id": account})
+        found = {"id": f"c-{event.email}", "email": event.email} | draw(parts(account_id=[*ACCOUNTS, ""]))
+        event.group = found.get("account_id", "")
+        event.properties = raw(found)
+    elif kind == CRM_ACTIVITY:
+        event.name = draw(st.sampled_from(["meeting", "call"]))
+        event.email = draw(st.sampled_from(ADDRESSES))
+        event.node = node(TENANT, EMAIL, event.email)
+        event.properties = raw({"id": "x"})
     else:
         name = draw(st.sampled_from(["O1", "O2"]))
         event.node = node(TENANT, OPPORTUNITY, name)
-        stage = draw(st.sampled_from(["open", "proposal", "won", "lost"]))
-        amount = draw(st.sampled_from(["100.00", "99.99", "0"]))
-        event.properties = raw({"id": name, "account_id": account, "stage": stage, "amount": amount, "currency": "EUR"})
+        choices = draw(
+            parts(
+                account_id=[*ACCOUNTS, ""],
+                stage=["open", "proposal", "won", "lost"],
+                amount=["100.00", "99.99", "0", "5000"],
+                currency=["EUR", "JPY"],
+                contact_emails=[[ADDRESSES[0]], [ADDRESSES[2], ADDRESSES[1]], []],
+            )
+        )
+        event.properties = raw({"id": name} | choices)
     return event
 
 
 @st.composite
 def histories(draw, *, most: int = 14):
     """Some events in any order, some of them twice, some ids with two contents."""
-    events = draw(st.lists(st.one_of(web(), web(), web(), server(), email(), crm()), min_size=1, max_size=most))
+    events = draw(
+        st.lists(st.one_of(web(), web(), web(), alias(), server(), email(), crm(), crm()), min_size=1, max_size=most)
+    )
     for number, event in enumerate(events):
         event.id = f"id{number}" if draw(st.integers(0, 9)) else "same"
     again = draw(st.lists(st.sampled_from(events), max_size=4))
