@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from schemas.codec import state_encoder
 from stream.core.hits import Hit, Item
 from stream.core.rulebook import Rulebook
 from stream.core.sessions import Session, advance, fold, same_content
@@ -25,22 +26,47 @@ NONE: Final = -(2**62)
 """Start of the newest cluster of a visitor that has none."""
 
 
-class Cluster(msgspec.Struct, array_like=True, gc=False):
-    """One run of hits in order, and the sessions that they fold to."""
+_hits: Final = msgspec.msgpack.Decoder(list[Hit])
+_ARRAY_32: Final = b"\xdd"
+"""MessagePack: an array whose length follows in 4 bytes."""
 
-    hits: list[Hit] = msgspec.field(default_factory=list)
+
+class Cluster(msgspec.Struct, array_like=True, gc=False):
+    """One run of hits in order, and the sessions that they fold to.
+
+    Hits stay encoded: only a late one needs them again. A hit in order costs its own few bytes, not a decoding and an
+    encoding of all hits before it (a quarter of what storing a visitor cost).
+    """
+
+    start: int = 0
+    """Time of the first hit, ms; part of the state key."""
+    end: int = 0
+    """Time of the last hit, ms."""
+    last: str = ""
+    """Id of the last hit."""
+    count: int = 0
+    packed: bytes = b""
+    """The hits, one MessagePack value after the other."""
     sessions: list[Session] = msgspec.field(default_factory=list)
     """The last one is open for the next hit."""
 
-    @property
-    def start(self) -> int:
-        """Time of the first hit, ms; part of the state key."""
-        return self.hits[0].at
+    def append(self, hit: Hit) -> None:
+        """Add a hit that comes after all others."""
+        if not self.count:
+            self.start = hit.at
+        self.end, self.last = hit.at, hit.id
+        self.count += 1
+        self.packed += state_encoder.encode(hit)
 
-    @property
-    def end(self) -> int:
-        """Time of the last hit, ms."""
-        return self.hits[-1].at
+    def hits(self) -> list[Hit]:
+        """The hits, decoded."""
+        return _hits.decode(_ARRAY_32 + self.count.to_bytes(4, "big") + self.packed)
+
+
+def cluster_of(hits: "Sequence[Hit]") -> Cluster:
+    """A cluster of hits in order, without its sessions."""
+    packed = b"".join(map(state_encoder.encode, hits))
+    return Cluster(hits[0].at, hits[-1].at, hits[-1].id, len(hits), packed)
 
 
 def cluster_prefix(node: str) -> str:
@@ -103,15 +129,14 @@ class Clusters:
         newest = self.newest
         if self._old:
             # Sessions that were taken apart may come together again: they must be compared.
-            late = newest is not None and hit.order() < newest.hits[-1].order()
+            late = newest is not None and hit.order() < (newest.end, newest.last)
             self._insert(hit, cause, late=late)
             return
         if newest is None:
             self._begin(hit, cause)
             return
-        last = newest.hits[-1]
-        since = hit.at - last.at
-        if since > 0 or (since == 0 and hit.id > last.id):
+        since = hit.at - newest.end
+        if since > 0 or (since == 0 and hit.id > newest.last):
             if since > self._book.gap_ms:
                 self._begin(hit, cause)
             else:
@@ -131,7 +156,7 @@ class Clusters:
         self.newest, self.newest_start = cluster, start
 
     def _append(self, cluster: Cluster, hit: Hit, cause: str) -> None:
-        cluster.hits.append(hit)
+        cluster.append(hit)
         if self.newest_start in self._stale:
             return
         sessions = cluster.sessions
@@ -149,30 +174,29 @@ class Clusters:
 
     def _insert(self, hit: Hit, cause: str, *, late: bool) -> None:
         around = [c for c in self._around(hit.at) if self._adjacent(c, hit.at)]
-        merged = Cluster()
+        hits = []
         for cluster in around:
-            merged.hits += cluster.hits
+            hits += cluster.hits()
             self._retire(cluster)
-        place = bisect_left(merged.hits, hit.order(), key=Hit.order)
-        merged.hits.insert(place, hit)
-        self._adopt(merged, cause, late=late)
+        hits.insert(bisect_left(hits, hit.order(), key=Hit.order), hit)
+        self._adopt(cluster_of(hits), cause, late=late)
 
     def remove(self, at: int, event_id: str, cause: str) -> Hit | None:
         """Take the hit of an event out again; what it held together falls apart."""
         for cluster in self._around(at):
-            place = bisect_left(cluster.hits, (at, event_id), key=Hit.order)
-            if place < len(cluster.hits) and cluster.hits[place].order() == (at, event_id):
+            hits = cluster.hits()
+            place = bisect_left(hits, (at, event_id), key=Hit.order)
+            if place < len(hits) and hits[place].order() == (at, event_id):
                 self._retire(cluster)
-                hit = cluster.hits[place]
-                self._adopt_pieces(cluster.hits[:place] + cluster.hits[place + 1 :], cause)
-                return hit
+                self._adopt_pieces(hits[:place] + hits[place + 1 :], cause)
+                return hits[place]
         return None
 
     def _adopt_pieces(self, hits: list[Hit], cause: str) -> None:
         begin = 0
         for i in range(1, len(hits) + 1):
             if i == len(hits) or hits[i].at - hits[i - 1].at > self._book.gap_ms:
-                self._adopt(Cluster(hits[begin:i]), cause, late=False)
+                self._adopt(cluster_of(hits[begin:i]), cause, late=False)
                 begin = i
 
     def _adjacent(self, cluster: Cluster, at: int) -> bool:
@@ -239,7 +263,7 @@ class Clusters:
         for start, (cause, late) in self._stale.items():
             cluster = self._touched.get(start) or self.newest
             assert cluster is not None, "a stale cluster is touched or the newest"
-            cluster.sessions = fold(cluster.hits, self._node, self._book)
+            cluster.sessions = fold(cluster.hits(), self._node, self._book)
             for session in cluster.sessions:
                 for user in _users(session):
                     self._count(user, 1)
