@@ -101,6 +101,7 @@ async def _demo(settings: Settings, options: Options) -> int:
         url = options.url or f"http://{place.host}:{place.http_port}"
         told = await telling
         async with Sender(url, options.key, mail_key) as sender:
+            await sender.check()
             played = await play(place, sender, told, options.key, console, alone=options.fresh and not options.url)
         times = {"start_s": start_s, "sent_s": played.sent_s, "complete_s": played.complete_s}
         times["all_s"] = time.monotonic() - began

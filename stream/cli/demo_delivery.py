@@ -18,6 +18,7 @@ from stream.cli.demo_story.story import Delivery
 _AT_ONCE: Final = 8
 """Requests under way: enough to fill frames, few enough to keep the order of the story by and large."""
 _PATIENCE_S: Final = 30.0
+_READY_S: Final = 15.0
 _OK: Final = 200
 _NOT_OURS: Final = (401, 404)
 """Answers of a collector that does not have the demo's webhook, or has it with another key."""
@@ -75,9 +76,30 @@ class Sender:
         Raises: TouchlineError if the collector refuses one; Retryable if it does not take one in half a minute.
         """
         rest = iter(deliveries)
-        async with asyncio.TaskGroup() as senders:
-            for _ in range(_AT_ONCE):
-                senders.create_task(self._send_from(rest, progress))
+        try:
+            async with asyncio.TaskGroup() as senders:
+                for _ in range(_AT_ONCE):
+                    senders.create_task(self._send_from(rest, progress))
+        except* TouchlineError as group:
+            raise group.exceptions[0] from None
+
+    async def check(self) -> None:
+        """Wait until the collector is ready: it starts before it has reached its broker.
+
+        Raises: Retryable if nothing is there, or it is not ready in a while.
+        """
+        assert self._client is not None
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                async with self._client.get(f"{self._url}/readyz") as answer:
+                    if answer.status == _OK:
+                        return
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                raise Retryable(f"no answer from {self._url}/readyz; is `touchline up` running there?") from None
+            if time.monotonic() > deadline:
+                raise Retryable(f"the collector at {self._url} cannot reach its broker; see `touchline doctor`")
+            await asyncio.sleep(0.1)
 
     async def send(self, delivery: Delivery) -> None:
         """Send one until it is acknowledged (raises as ``play``)."""
