@@ -36,7 +36,7 @@ EMAIL_EVENTS: Final = (
 WEB: Final = "web"
 APP: Final = "app"
 SERVER: Final = "server"
-"""Platforms. Only ``web`` and ``app`` events open or extend sessions (DOMAIN 3)."""
+"""Platforms. Only ``web`` and ``app`` events open or extend sessions."""
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):

@@ -21,10 +21,10 @@ ACCOUNT: Final = "a"
 OPPORTUNITY: Final = "o"
 """A leaf like a visitor: it owns its conversions and points at the account (or person) that it belongs to."""
 REGISTRY: Final = "r"
-"""One per tenant (value ``accounts``): holds all account merges (IDENTITY 7)."""
+"""One per tenant (value ``accounts``): holds all account merges (forest rule 7)."""
 
 LEVEL: Final = {VISITOR: 0, OPPORTUNITY: 0, USER: 1, EMAIL: 2, DOMAIN: 3, ACCOUNT: 4}
-"""Claims point to a strictly higher level only; that is why the graph has no cycle (IDENTITY 6)."""
+"""Claims point to a strictly higher level only; that is why the graph has no cycle (forest rule 6)."""
 
 
 def node(tenant_id: str, kind_letter: str, value_text: str) -> str:

@@ -78,11 +78,11 @@ class Resolved(IdentityMessage, tag="P", frozen=True, omit_defaults=True, gc=Fal
 
 
 class Token(IdentityMessage, tag="K", frozen=True, omit_defaults=True, gc=False):
-    """``to`` goes on with the fan-out that it interrupted to let others pass. Always through the log (IDENTITY 14)."""
+    """``to`` goes on with the fan-out that it interrupted to let others pass. Always through the log (forest rule 14)."""
 
 
 class Merge(IdentityMessage, tag="M", frozen=True, omit_defaults=True, gc=False):
-    """To the registry: account ``loser`` is account ``winner`` (IDENTITY 7)."""
+    """To the registry: account ``loser`` is account ``winner`` (forest rule 7)."""
 
     id: str = ""
     loser: str = ""

@@ -74,7 +74,7 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
         total: units, any sign.
         weights: >= 0, at least one > 0; their scale does not count.
     Returns: as many integers as weights.
-    Source: Hamilton's method; DOMAIN 5.6 for the ties.
+    Source: Hamilton's method of apportionment.
     """
     whole_numbers = _in_proportion(weights)
     whole = sum(whole_numbers)

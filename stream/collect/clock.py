@@ -60,7 +60,7 @@ def put_times(event: Event, original: int | None) -> bool:
         original: the client's time of the event (ms), by the same clock as ``sent_at``; without ``sent_at`` it is taken
             as it is; None: the client gave none, so the time of receipt counts.
     Returns: False if the result is before EARLIEST, which is no time that we can work with.
-    Source: DOMAIN 1.1, clock skew.
+    Source: Segment's HTTP API, clock skew.
     """
     received = event.received_at
     if original is None:

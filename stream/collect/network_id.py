@@ -1,4 +1,4 @@
-"""Snowplow's network user id: the collector's own cookie ``sp``, unless the tracker asks for anonymity (DOMAIN 1.3)."""
+"""Snowplow's network user id: the collector's own cookie ``sp``, unless the tracker asks for anonymity."""
 
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie

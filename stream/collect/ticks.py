@@ -1,4 +1,4 @@
-"""Ticks: the only way in which time passes for the stages (DESIGN 3). Every ``tick_s`` one record to every partition."""
+"""Ticks: the only way in which time passes for the stages. Every ``tick_s`` one record to every partition."""
 
 import asyncio
 import time

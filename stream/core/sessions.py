@@ -44,7 +44,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def engaged(self) -> bool:
-        """GA4's rule: two views, or more than 10 s, or a key event (DOMAIN 3)."""
+        """GA4's rule: two views, or more than 10 s, or a key event."""
         return (
             self.page_views >= _ENGAGED_VIEWS
             or self.key

@@ -1,6 +1,6 @@
 """Where a visit comes from: campaign tags, click ids and referrer of one page, decided by one pure function.
 
-Order (DOMAIN 4.3): explicit tags, the URL's tags, a paid click id, the referrer, any other click id. What says nothing
+Order: explicit tags, the URL's tags, a paid click id, the referrer, any other click id. What says nothing
 new is ``direct``, ``internal`` (own pages) or ``excluded`` (payment and login pages) and never splits a session.
 """
 
@@ -30,7 +30,7 @@ class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kind: Kind = "external"
 
     def same_visit(self, other: "Source") -> bool:
-        """Whether a hit with ``other`` goes on with what this source began (DOMAIN 3)."""
+        """Whether a hit with ``other`` goes on with what this source began."""
         return (
             self.source == other.source
             and self.medium == other.medium
@@ -91,7 +91,7 @@ _CLICK_IDS: Final = {
     "sccid": _Click("snapchat", "cpc", True),
     "yclid": _Click("yandex", "cpc", True),
 }
-"""In the order in which they count: the fixed ones of DOMAIN 4.4, then by alphabet."""
+"""In the order in which they count: the fixed ones, then by alphabet."""
 _LONGEST_TAG: Final = 500
 
 

@@ -2,7 +2,7 @@
 
 A step is a pure function of (state, frame). Its effects are listed here, in order, and carried out by the shell
 (``stream.stages``): facts for ClickHouse, messages to other partitions, and state. Messages to nodes of the own
-partition are handled within the step, first in first out; tokens always go through the log (IDENTITY 14, 18).
+partition are handled within the step, first in first out; tokens always go through the log (forest rules 14, 18).
 """
 
 from collections import deque

@@ -163,7 +163,6 @@ class _Leaf:
             self._kept.append((event, page, is_hit, old, number))
             if event.user or event.email or event.group or event.type in _CLAIMING:
                 self._identify(event, is_hit=is_hit)
-        step.state.put(self._record, seen)
 
     def _replaces(self, event: Event, old: Entry, check: int, size: int) -> bool:
         """Whether an event whose id is known counts instead of what is known; then that is noted."""
@@ -178,7 +177,7 @@ class _Leaf:
         return False
 
     def _identify(self, event: Event, *, is_hit: bool) -> None:
-        """The claims that the event makes. A session's user is its own matter (IDENTITY 8)."""
+        """The claims that the event makes. A session's user is its own matter (forest rule 8)."""
         if event.bot:
             return
         observe(self._step, event)
@@ -190,8 +189,10 @@ class _Leaf:
     def apply(self) -> None:
         """Let the events that were let in count."""
         state = self._step.state
-        # Between ``let_in`` and now messages may have given the newest cluster to another owner.
-        self._seen = state.get(self._record, Seen) or self._seen
+        stored = state.get(self._record, Seen)
+        if stored is not None:
+            # Since ``let_in`` messages may have given the newest cluster to another owner.
+            self._seen.newest = stored.newest
         clusters: Clusters | None = None
         others: dict[str, tuple[Event, Entry | None, int]] = {}
         for event, page, is_hit, old, number in self._kept:
@@ -209,7 +210,7 @@ class _Leaf:
             show_changes(self._step, self._node, clusters.finish())
             clusters.write()
             self._seen.newest = clusters.newest
-            state.put(self._record, self._seen)
+        state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, old, number in others.values():
             self._apply(event, old, number)

@@ -1,6 +1,6 @@
 """Touches and conversions: which events make one, and telling accounts and tables whose they are.
 
-What a session or item was last shown as is kept on it, so that the old account is told to give it back (IDENTITY 13).
+What a session or item was last shown as is kept on it, so that the old account is told to give it back (forest rule 13).
 While its owner is not known it is ``held`` and nothing is said; ``settle`` says it then.
 """
 

@@ -43,7 +43,7 @@ def origin_of(library: str | None) -> Origin:
 
 
 def platform_of(kind: str, channel: str | None, context: Context | None, origin: Origin, *, browser: bool) -> str:
-    """Platform of a call. A server that passes on the visitor's page or user agent speaks for a browser (DOMAIN 1.1)."""
+    """Platform of a call. A server that passes on the visitor's page or user agent speaks for a browser."""
     if origin.platform == kinds.APP or channel == "mobile" or kind == kinds.SCREEN:
         return kinds.APP
     seen = context is not None and (context.page is not None or context.user_agent is not None)

@@ -1,4 +1,4 @@
-"""Snowplow's tracker protocol: GET ``/i`` and POST ``/com.snowplowanalytics.snowplow/tp2`` (DOMAIN 1.3).
+"""Snowplow's tracker protocol: GET ``/i`` and POST ``/com.snowplowanalytics.snowplow/tp2``.
 
 Page views, page pings, structured and self-describing events, legacy transactions. The app id is the write key.
 """
@@ -30,6 +30,7 @@ from stream.collect.bodies import (
     members,
     read_whole,
     refusal,
+    refused_together,
     rejected,
     undecodable,
 )
@@ -74,7 +75,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
     except UNREADABLE as error:
         return faulty(rejected(undecodable(error), "the body is not the JSON of payload_data"))
     rest = items[request.max_batch_events :]
-    parsed = Parsed([], [rejected(RejectReason.TOO_MANY, "data", item) for item in rest])
+    parsed = Parsed([], refused_together(RejectReason.TOO_MANY, "data", rest))
     for item in items[: request.max_batch_events]:
         _take_item(item, request, parsed)
     return parsed

@@ -1,4 +1,4 @@
-"""Snowplow's tracker protocol as a struct, and the JSON that it wraps in base64 (DOMAIN 1.3)."""
+"""Snowplow's tracker protocol as a struct, and the JSON that it wraps in base64."""
 
 import base64
 import binascii

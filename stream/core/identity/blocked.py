@@ -1,4 +1,4 @@
-"""Values that programs send in place of an id: they would make one person of everybody (DOMAIN 6.4)."""
+"""Values that programs send in place of an id: they would make one person of everybody."""
 
 import re
 from functools import lru_cache

@@ -2,7 +2,7 @@
 
 Of an account the latest word on its domains counts, of an opportunity the latest word on its account and its contacts,
 whenever it came; of a contact all versions together say who employed the person when (``contacts``). A fold is a pure
-function of the set of versions. Since claims are immutable (IDENTITY 2), one that no longer holds is retracted, and
+function of the set of versions. Since claims are immutable (forest rule 2), one that no longer holds is retracted, and
 comes back under a new id.
 """
 

@@ -1,4 +1,4 @@
-"""From an email address to the domain whose account it belongs to, or to nobody's (DOMAIN 6.1).
+"""From an email address to the domain whose account it belongs to, or to nobody's.
 
 Freemail, disposable and relay domains own nothing: half the world would be one account. The shipped lists decide here,
 for ever the same; what an installation adds (``rules.freemail_domains``) is decided at the domain's own node, so that

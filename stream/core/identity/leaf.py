@@ -47,7 +47,7 @@ def _first_contact(step: Step, name: str, at: int, via: str) -> Owner | None:
 
 
 def _by_session(step: Step, name: str, state: NodeState, at: int, via: str) -> Owner | None:
-    """A shared device: the session's own user counts, and nobody else's (IDENTITY 8)."""
+    """A shared device: the session's own user counts, and nobody else's (forest rule 8)."""
     if via not in state.parents:
         return None
     return Decider(name, state, step.rules).at(at, via).owner

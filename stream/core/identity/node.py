@@ -44,7 +44,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class NodeState(msgspec.Struct, array_like=True, gc=False):
     """One identity node. Append fields at the end only: old states are read by position.
 
-    Dictionaries, not sets: their order is part of the state, so that a replay sends in the same order (IDENTITY 18).
+    Dictionaries, not sets: their order is part of the state, so that a replay sends in the same order (forest rule 18).
     """
 
     claims: dict[str, Held] = msgspec.field(default_factory=dict)
@@ -64,7 +64,7 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     root: str = ""
     """Accounts: where the registry says they are found now; "" for themselves."""
     waiting: int = 0
-    """Parents that have not answered: the gate is shut while it is above 0 (IDENTITY 11)."""
+    """Parents that have not answered: the gate is shut while it is above 0 (forest rule 11)."""
     telling: str | None = None
     """Fan-out: state key of the next subscriber to tell ("" = the first); None when all know."""
     settling: str | None = None
@@ -107,7 +107,7 @@ def level(name: str) -> int:
 
 
 def acceptable(claim: Claim) -> bool:
-    """Whether a claim points upward, within one tenant (IDENTITY 6)."""
+    """Whether a claim points upward, within one tenant (forest rule 6)."""
     low, high = level(claim.to), level(claim.parent)
     return 0 <= low < high and claim.to.partition("/")[0] == claim.parent.partition("/")[0]
 

@@ -2,7 +2,7 @@
 
 Every function takes the step, changes the node's state, and lists sends through ``step.tell``. A message carries the
 value at the moment of sending, and between two nodes messages stay in order, so no epochs or revisions are needed
-(IDENTITY 9-14). ``handle`` is for messages of the log and of ``step.local`` alike; its caller loops over the latter.
+(forest rules 9-14). ``handle`` is for messages of the log and of ``step.local`` alike; its caller loops over the latter.
 """
 
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
 
 
 def opened(step: Step, name: str, cause: str) -> NodeState:
-    """The node's state; the first contact creates it and asks its default parent (IDENTITY 9)."""
+    """The node's state; the first contact creates it and asks its default parent (forest rule 9)."""
     state = step.state.get(node_key(name), NodeState)
     if state is None or state.orphan:
         state = state or NodeState()
@@ -147,7 +147,7 @@ def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
 
 
 def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
-    """Work out the resolution and note what has to hear of it. Nothing while a parent has not answered (IDENTITY 11).
+    """Work out the resolution and note what has to hear of it. Nothing while a parent has not answered (forest rule 11).
 
     Args:
         step: of the frame.
@@ -172,7 +172,7 @@ def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
 
 
 def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> None:
-    """Tell the next subscribers and settle the next records, a chunk each; a token brings the rest (IDENTITY 14).
+    """Tell the next subscribers and settle the next records, a chunk each; a token brings the rest (forest rule 14).
 
     Puts the state. A change while a token is out only sends the cursors back to the first: the token goes on.
     """

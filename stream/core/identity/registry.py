@@ -1,4 +1,4 @@
-"""The registry: one node per tenant that holds all merges of accounts (IDENTITY 7).
+"""The registry: one node per tenant that holds all merges of accounts (forest rule 7).
 
 Accounts never subscribe to accounts: merges as claims between them got stuck or went round for ever. Here the live
 merges are walked best-first; one counts if its loser has no winner yet and it closes no circle. Each account whose

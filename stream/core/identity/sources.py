@@ -39,7 +39,7 @@ class Said(NamedTuple):
 def session_link(event: Event, rules: Rules) -> str:
     """Whose session the event says it is: its user, else the address of a form; "" if it does not say.
 
-    Never both: a device with a user and an address would look shared (IDENTITY 8). The address becomes the user's.
+    Never both: a device with a user and an address would look shared (forest rule 8). The address becomes the user's.
     """
     if not event.visitor or event.type == kinds.ALIAS:
         return ""

@@ -1,7 +1,7 @@
 """Step functions of time, and the claims that decide one.
 
 A step function is a tuple of ``(start_ms, value)``; starts ascend, the first is ``BEGINNING``, and it is canonical: no
-two neighbours are equal, so two functions are the same exactly if the tuples are (IDENTITY 3, 4).
+two neighbours are equal, so two functions are the same exactly if the tuples are (forest rules 3, 4).
 
     >>> value_at(canonical([(BEGINNING, "a"), (10, "a"), (20, "b")]), 15)
     'a'

@@ -31,7 +31,7 @@ class Session(msgspec.Struct):
 
 
 class Leaves:
-    """Leaf logic, with a switch for each rule that IDENTITY gives to leaves. All of them on is right."""
+    """Leaf logic, with a switch for each rule of the forest for leaves. All of them on is right."""
 
     def __init__(self, *, smallest_wins: bool = True, resend_content: bool = True, stored_root: bool = True) -> None:
         self.smallest_wins = smallest_wins

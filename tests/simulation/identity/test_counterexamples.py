@@ -370,7 +370,7 @@ def test_an_unsubscribed_parent_is_not_heard_any_more(monkeypatch):
     inputs = [claim("u:1", "d:acme.com"), claim("u:1", "d:beta.org", at=1), claim("d:acme.com", "a:1"), hit("u:1")]
     assert failures(inputs) == []
 
-    # Without the answer to every Subscribe, whoever comes back waits for ever (IDENTITY 9).
+    # Without the answer to every Subscribe, whoever comes back waits for ever (forest rule 9).
     def silent(step, message):
         protocol.opened(step, message.to, message.cause)
         step.state.put(node.subscriber_key(message.to, message.child), node.Subscriber())

@@ -2,7 +2,7 @@
 
 One entry of a log is one frame; what its step sends is one record a target, addressed by the frame's partition and
 offset. A reader drops what is not above its mark. A snapshot holds state and marks; it may be used only when all that
-was sent before it is durable (IDENTITY 16, 17). Each of these rules has a switch, to see what happens without it.
+was sent before it is durable (forest rules 16, 17). Each of these rules has a switch, to see what happens without it.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Snowplow tracker protocol (DOMAIN 1.3)."""
+"""Snowplow tracker protocol."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Channels: DOMAIN 4.1's order and test vectors, click ids, referrers. Expected values come from there."""
+"""Channels: GA4's order, test vectors, click ids, referrers. Expected values come from there."""
 
 import pytest
 
