@@ -20,6 +20,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def waited_s(pid: int) -> float:
+    """Seconds that the threads were ready to run and had no CPU: what others on the machine cost this process."""
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+
+
 def pss_mb(pid: int) -> float:
     """Proportional set size in MB: shared pages count once over all processes. 0 if the process has ended."""
     try:
