@@ -5,7 +5,9 @@ late hit costs a refold of the one or two clusters that it touches, however many
 appended to the newest cluster and folded alone.
 
 The newest cluster lies in the visitor's own record (``stream.core.seen``), which every frame reads and writes anyway; it
-moves to a key of its own when a newer one begins. That halves what a frame reads and writes.
+moves to a key of its own when a newer one begins. That halves what a frame reads and writes. Of a long cluster (a client
+may ping for days without a gap) all hits but the last few lie in chunks under keys of their own, so a hit costs the same
+whatever came before it.
 """
 
 from bisect import bisect_left
@@ -29,13 +31,15 @@ NONE: Final = -(2**62)
 _hits: Final = msgspec.msgpack.Decoder(list[Hit])
 _ARRAY_32: Final = b"\xdd"
 """MessagePack: an array whose length follows in 4 bytes."""
+_CHUNK: Final = 16 << 10
+"""Bytes of hits in a cluster's record, about 100: more go to a chunk."""
 
 
 class Cluster(msgspec.Struct, array_like=True, gc=False):
     """One run of hits in order, and the sessions that they fold to.
 
     Hits stay encoded: only a late one needs them again. A hit in order costs its own few bytes, not a decoding and an
-    encoding of all hits before it (a quarter of what storing a visitor cost).
+    encoding of all hits before it.
     """
 
     start: int = 0
@@ -45,8 +49,11 @@ class Cluster(msgspec.Struct, array_like=True, gc=False):
     last: str = ""
     """Id of the last hit."""
     count: int = 0
+    """Hits in all."""
+    chunks: int = 0
+    """How many chunks of earlier hits lie under keys of their own."""
     packed: bytes = b""
-    """The hits, one MessagePack value after the other."""
+    """The hits after them, one MessagePack value after the other."""
     sessions: list[Session] = msgspec.field(default_factory=list)
     """The last one is open for the next hit."""
 
@@ -58,15 +65,17 @@ class Cluster(msgspec.Struct, array_like=True, gc=False):
         self.count += 1
         self.packed += state_encoder.encode(hit)
 
-    def hits(self) -> list[Hit]:
-        """The hits, decoded."""
-        return _hits.decode(_ARRAY_32 + self.count.to_bytes(4, "big") + self.packed)
+
+class Chunk(msgspec.Struct, array_like=True, gc=False):
+    """Hits of a long cluster that are no longer its last ones."""
+
+    packed: bytes
 
 
 def cluster_of(hits: "Sequence[Hit]") -> Cluster:
     """A cluster of hits in order, without its sessions."""
     packed = b"".join(map(state_encoder.encode, hits))
-    return Cluster(hits[0].at, hits[-1].at, hits[-1].id, len(hits), packed)
+    return Cluster(hits[0].at, hits[-1].at, hits[-1].id, len(hits), 0, packed)
 
 
 def cluster_prefix(node: str) -> str:
@@ -157,6 +166,8 @@ class Clusters:
 
     def _append(self, cluster: Cluster, hit: Hit, cause: str) -> None:
         cluster.append(hit)
+        if len(cluster.packed) > _CHUNK:
+            self._shelve(cluster)
         if self.newest_start in self._stale:
             return
         sessions = cluster.sessions
@@ -176,7 +187,7 @@ class Clusters:
         around = [c for c in self._around(hit.at) if self._adjacent(c, hit.at)]
         hits = []
         for cluster in around:
-            hits += cluster.hits()
+            hits += self._hits(cluster)
             self._retire(cluster)
         hits.insert(bisect_left(hits, hit.order(), key=Hit.order), hit)
         self._adopt(cluster_of(hits), cause, late=late)
@@ -184,7 +195,7 @@ class Clusters:
     def remove(self, at: int, event_id: str, cause: str) -> Hit | None:
         """Take the hit of an event out again; what it held together falls apart."""
         for cluster in self._around(at):
-            hits = cluster.hits()
+            hits = self._hits(cluster)
             place = bisect_left(hits, (at, event_id), key=Hit.order)
             if place < len(hits) and hits[place].order() == (at, event_id):
                 self._retire(cluster)
@@ -221,6 +232,8 @@ class Clusters:
             self._old[session.id] = session
             for user in _users(session):
                 self._count(user, -1)
+        for number in range(cluster.chunks):
+            self._state.delete(self._chunk_name(cluster, number))
         self._stale.pop(cluster.start, None)
         if cluster is self.newest:
             self.newest, self.newest_start = None, NONE
@@ -263,7 +276,7 @@ class Clusters:
         for start, (cause, late) in self._stale.items():
             cluster = self._touched.get(start) or self.newest
             assert cluster is not None, "a stale cluster is touched or the newest"
-            cluster.sessions = fold(cluster.hits(), self._node, self._book)
+            cluster.sessions = fold(self._hits(cluster), self._node, self._book)
             for session in cluster.sessions:
                 for user in _users(session):
                     self._count(user, 1)
@@ -298,6 +311,20 @@ class Clusters:
 
     def _count(self, user: str, delta: int) -> None:
         self._changes.users[user] = self._changes.users.get(user, 0) + delta
+
+    def _shelve(self, cluster: Cluster) -> None:
+        self._state.put(self._chunk_name(cluster, cluster.chunks), Chunk(cluster.packed))
+        cluster.chunks += 1
+        cluster.packed = b""
+
+    def _hits(self, cluster: Cluster) -> list[Hit]:
+        """All hits of a cluster, in order."""
+        chunks = [self._state.get(self._chunk_name(cluster, number), Chunk) for number in range(cluster.chunks)]
+        earlier = b"".join(chunk.packed for chunk in chunks if chunk is not None)
+        return _hits.decode(_ARRAY_32 + cluster.count.to_bytes(4, "big") + earlier + cluster.packed)
+
+    def _chunk_name(self, cluster: Cluster, number: int) -> str:
+        return key("i", self._node, "h", time_part(cluster.start), f"{number:08x}")
 
     def _name(self, start: int) -> str:
         return self._prefix + time_part(start)
