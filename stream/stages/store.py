@@ -101,7 +101,10 @@ class PartitionStore:
             self._absent.discard(name)
             self._overlaid(name)
         self._changed[name] = value
-        self._cache(name, value)
+        if name in self._young:
+            self._young[name] = value
+        else:
+            self._cache(name, value)
 
     def delete(self, name: str, /) -> None:
         """See ``State.delete``."""
@@ -146,10 +149,9 @@ class PartitionStore:
 
     def seal(self, next_offset: int) -> Batch:
         """End a step: encode what it changed. The effects stay visible; ``commit`` makes them durable."""
-        values: dict[str, bytes | None] = {}
-        for name, value in self._changed.items():
-            packed = None if value is None else state_encoder.encode(value)
-            values[name] = packed
+        # All of it first: what cannot be encoded must leave nothing half done.
+        values = {n: None if value is None else state_encoder.encode(value) for n, value in self._changed.items()}
+        for name, packed in values.items():
             self._pending[name] = (next_offset, packed)
         self._changed = {}
         marks = state_encoder.encode(self.marks) if self._marks_moved else None
@@ -185,10 +187,11 @@ class PartitionStore:
             write.put(UNSAVED_PREFIX + b"%016x" % batch.next_offset, state_encoder.encode(list(batch.values)))
         self.db.write(write)
         self.committed_offset = batch.next_offset
+        pending, changed, offset = self._pending, self._changed, batch.next_offset
         for name in batch.values:
-            if self._pending[name][0] == batch.next_offset:
-                del self._pending[name]
-                if name not in self._changed:
+            if pending[name][0] == offset:
+                del pending[name]
+                if name not in changed:
                     self._forget_overlay(name)
 
     def clear(self) -> None:
