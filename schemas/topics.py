@@ -17,6 +17,10 @@ PUBLISHED_RULES: Final = "state.rules"
 
 SOURCE_HEADER: Final = "src"
 """Header of a derived record: ``topic/partition/offset`` of the input frame that it was computed from."""
+PACKER_HEADER: Final = "by"
+"""Header of an event frame whose events our own collector checked and put into the right partition. Frames without it
+are foreign producers'; the stage checks them itself."""
+PACKED: Final = b"collect"
 KIND_HEADER: Final = "kind"
 """Header of a record on ``events`` or ``accounts``: one of the KINDS; absent means EVENT_FRAME on ``events``."""
 EVENT_FRAME: Final = "events"
@@ -37,7 +41,13 @@ class Topic(msgspec.Struct, frozen=True):
     consumer: str
 
 
-_LOG: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": "8388608"}
+_LOG: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "max.message.bytes": "8388608",
+    # The log's time is the only clock of the stages: no producer may choose it.
+    "message.timestamp.type": "LogAppendTime",
+}
 _DERIVED: Final = _LOG | {"retention.ms": "604800000"}
 _STATE: Final = {
     "cleanup.policy": "compact",

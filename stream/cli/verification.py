@@ -99,7 +99,8 @@ async def recompute(settings: Settings, ends: dict[int, int], progress: Callable
                 async for record in _read(settings, topics.EVENTS, partition, end):
                     progress(1)
                     if record.headers.get(topics.KIND_HEADER) != topics.MESSAGE_FRAME.encode():
-                        again.feed(topics.EVENTS, 0, record.value, at=record.at, headers=record.headers)
+                        home = (partition, settings.partitions)
+                        again.feed(topics.EVENTS, 0, record.value, at=record.at, headers=record.headers, home=home)
             again.settle()
         finally:
             again.close()

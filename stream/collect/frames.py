@@ -20,8 +20,9 @@ from stream.settings import Settings
 FRAME_BYTES: Final = 1 << 20
 WAIT_S: Final = 5.0
 """SDKs give up on a request after 10 s at the earliest: they must see our 503 before that."""
-Append = Callable[[str, bytes, int], Awaitable[None]]
-"""(topic, value, partition): returns when the record is safe; raises Retryable."""
+Append = Callable[[str, bytes, int, Sequence[tuple[str, bytes]]], Awaitable[None]]
+"""(topic, value, partition, headers): returns when the record is safe; raises Retryable."""
+_HEADERS: Final = ((topics.PACKER_HEADER, topics.PACKED),)
 
 
 class _Waiter:
@@ -144,7 +145,7 @@ class Frames:
         timer = asyncio.get_running_loop().call_later(self._wait_s, frame.settle, self._late())
         error: Retryable | None = None
         try:
-            await self._append(self._topic, b"\n".join(frame.lines), partition)
+            await self._append(self._topic, b"\n".join(frame.lines), partition, _HEADERS)
             self.frames += 1
         except Retryable as refused:
             error = refused

@@ -18,12 +18,17 @@ from schemas.messages import Control
 from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
 from stream.core.step import Step
+from stream.stages.admission import Home
 from stream.stages.store import Batch, PartitionStore
 
 LARGEST_INPUT: Final = 4 << 20
 """Bytes of a frame that we read; a larger one (never ours) is dead-lettered whole."""
 _MOST_BUGS: Final = 100
 """Items of one record that our own code may fail on before the worker stops: then it is not the data."""
+_MOST_LINES: Final = 10_000
+"""Lines of an event or control record; ours have 500. Each may become a dead letter, and an address has 65,536 parts."""
+_KEPT: Final = 512 << 10
+"""Bytes of a refused line that its dead letter keeps; the log has the rest, at the letter's address."""
 _control = msgspec.json.Decoder(Control)
 
 
@@ -35,6 +40,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """Append time, ms."""
     value: bytes
     headers: dict[str, bytes]
+    home: Home | None = None
+    """The partition that it lies in, if it is computed as of another one (``touchline verify`` makes one of all)."""
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +64,8 @@ class Stage(msgspec.Struct, frozen=True):
     decoders: dict[str, msgspec.json.Decoder[Any]]
     apply: dict[str, Callable[[Step, Sequence[Any]], None]]
     rules_of: Callable[[PartitionStore], Rules]
+    admit: Callable[[Any, int, Home], Rejected | None] | None = None
+    """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
     largest_output: int = 4 << 20
     """Bytes of an output record; the topics take twice that."""
 
@@ -75,7 +84,7 @@ class Work:
         """Dead-letter one line, with its address."""
         where = f"{self.stage.input}/{self.step.partition}/{self.record.offset}/{line}"
         letter = dead_letter(
-            rejected,
+            msgspec.structs.replace(rejected, body=rejected.body[:_KEPT]),
             letter_id=derived_id("dead", where),
             received_at=self.record.at,
             tenant="default",
@@ -102,7 +111,12 @@ def compute(
         store.mark(origin, position)
     work = Work(stage, store, record, partition, partitions)
     kind = (record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()).decode("ascii", "replace")
+    if kind == topics.MESSAGE_FRAME and source is None:
+        work.reject(0, Rejected(RejectReason.UNSUPPORTED, "only the stages themselves send messages", record.value))
+        return store.seal(record.offset + 1), _outputs(stage, work.step)
     items = _items(work, kind)
+    if stage.admit is not None and kind == topics.EVENT_FRAME and topics.PACKER_HEADER not in record.headers:
+        items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
     batch = _apply(work, kind, items)
     return batch, _outputs(stage, work.step)
 
@@ -122,14 +136,39 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
     decoder = _control if kind == topics.CONTROL_FRAME else work.stage.decoders.get(kind)
     if decoder is None or len(value) > LARGEST_INPUT:
         reason = RejectReason.UNSUPPORTED if decoder is None else RejectReason.TOO_LARGE
-        work.reject(
-            0, Rejected(reason, f"a record of kind {kind[:40]!r} and {len(value)} bytes", value[:LARGEST_INPUT])
-        )
+        work.reject(0, Rejected(reason, f"a record of kind {kind[:40]!r} and {len(value)} bytes", value))
+        return []
+    if kind != topics.MESSAGE_FRAME and value.count(b"\n") >= _MOST_LINES:
+        work.reject(0, Rejected(RejectReason.TOO_MANY, f"more than {_MOST_LINES} lines", value))
         return []
     try:
         return list(enumerate(decoder.decode_lines(value)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return list(_line_by_line(work, decoder))
+
+
+def _admitted(
+    work: Work,
+    admit: Callable[[Any, int, Home], Rejected | None],
+    items: list[tuple[int, Any]],
+    home: Home,
+) -> list[tuple[int, Any]]:
+    """Of a foreign producer's events those that are as our collector's would be; the others go to the dead letters."""
+    kept = []
+    for number, event in items:
+        fault = admit(event, work.record.at, home)
+        if fault is None:
+            kept.append((number, event))
+        else:
+            work.reject(number, msgspec.structs.replace(fault, body=_encoded(event)))
+    return kept
+
+
+def _encoded(item: object) -> bytes:
+    try:
+        return json_encoder.encode(item)
+    except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits: JSON can say it, our encoders cannot
+        return repr(item).encode("utf-8", "backslashreplace")
 
 
 def _line_by_line(work: Work, decoder: msgspec.json.Decoder[Any]) -> Sequence[tuple[int, Any]]:
@@ -149,6 +188,7 @@ def _apply(work: Work, kind: str, items: list[tuple[int, Any]]) -> Batch:
     if core is not None and items:
         try:
             core(work.step, [item for _, item in items])
+            return work.store.seal(work.record.offset + 1)
         except Exception:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
             return _one_by_one(work, core, items)
     return work.store.seal(work.record.offset + 1)
@@ -164,12 +204,13 @@ def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: 
         before = _lengths(work.step)
         try:
             core(work.step, [item])
+            part = work.store.seal(whole.next_offset)
         except Exception as bug:  # noqa: BLE001
             bugs += 1
             work.store.rollback()
             _truncate(work.step, before)
             _blame(work, number, item, bug, bugs)
-        part = work.store.seal(whole.next_offset)
+            part = work.store.seal(whole.next_offset)
         whole.values |= part.values
         whole.marks = part.marks or whole.marks
     return whole
@@ -180,7 +221,7 @@ def _blame(work: Work, number: int, item: object, bug: Exception, bugs: int) -> 
     text = f"{type(bug).__name__} in stage {work.stage.name}"
     if bugs > _MOST_BUGS:
         raise Fatal(f"{text}: our code failed on {bugs} items of {where}; this is a bug, not bad data") from bug
-    work.reject(number, Rejected(RejectReason.BUG, text, json_encoder.encode(item)))
+    work.reject(number, Rejected(RejectReason.BUG, text, _encoded(item)))
 
 
 def _empty_like(step: Step, keep: str) -> Step:

@@ -8,6 +8,7 @@ from schemas import topics
 from schemas.event import Event
 from schemas.messages import Account, Identity
 from stream.core import account, stitch
+from stream.stages.admission import fault_of
 from stream.stages.compute import Stage
 
 STITCH: Final = Stage(
@@ -23,6 +24,7 @@ STITCH: Final = Stage(
         topics.CONTROL_FRAME: stitch.control_step,
     },
     rules_of=stitch.rules_of,
+    admit=fault_of,
 )
 ACCOUNT: Final = Stage(
     name="account",

@@ -1,6 +1,6 @@
 """The log as the stages use it: one producer for outputs, plain readers for gaps and checkpoints.
 
-The only place in ``stream.stages`` that imports aiokafka. Settings: ``PITFALLS`` 7 and 9 in short: acks=all, idempotent,
+The only place in ``stream.stages`` that imports aiokafka. Settings in short: acks=all, idempotent,
 zstd, no linger (frames are large already), fetches of whole frames.
 """
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas import topics
+from stream.stages.admission import Home
 from stream.stages.compute import Output, Record, Stage, compute
 from stream.stages.store import PartitionStore
 
@@ -35,14 +36,23 @@ class Recompute:
             for stage in stages.values()
             for number in range(partitions)
         }
-        self._queues: dict[tuple[str, int], deque[tuple[int, bytes, dict[str, bytes]]]] = {
+        self._queues: dict[tuple[str, int], deque[tuple[int, bytes, dict[str, bytes], Home | None]]] = {
             place: deque() for place in self._stores
         }
         self._waiting = 0
 
-    def feed(self, topic: str, partition: int, value: bytes, *, at: int, headers: dict[str, bytes]) -> None:
-        """Append a record to ``events`` or ``accounts``."""
-        self._queues[topic, partition % self.partitions].append((at, value, headers))
+    def feed(
+        self,
+        topic: str,
+        partition: int,
+        value: bytes,
+        *,
+        at: int,
+        headers: dict[str, bytes],
+        home: Home | None = None,
+    ) -> None:
+        """Append a record to ``events`` or ``accounts``; ``home`` is the partition that it really lies in."""
+        self._queues[topic, partition % self.partitions].append((at, value, headers, home))
         self._waiting += 1
         if self._waiting >= _SETTLE_EVERY:
             self.settle()
@@ -63,14 +73,16 @@ class Recompute:
         for store in self._stores.values():
             store.close()
 
-    def _advance(self, place: tuple[str, int], at: int, value: bytes, headers: dict[str, bytes]) -> None:
+    def _advance(
+        self, place: tuple[str, int], at: int, value: bytes, headers: dict[str, bytes], home: Home | None
+    ) -> None:
         topic, partition = place
         store = self._stores[place]
-        record = Record(store.next_offset, at, value, headers)
+        record = Record(store.next_offset, at, value, headers, home)
         batch, outputs = compute(self._stages[topic], store, record, partition=partition, partitions=self.partitions)
         for output in outputs:
             if output.topic in (topics.EVENTS, topics.ACCOUNTS):
-                self._queues[output.topic, output.partition].append((at, output.value, dict(output.headers)))
+                self._queues[output.topic, output.partition].append((at, output.value, dict(output.headers), None))
             else:
                 self.on_output(output)
         store.commit(batch)

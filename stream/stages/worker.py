@@ -29,7 +29,7 @@ from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport
 
 _STOP_S: Final = 8.0
-"""Faust sometimes does not end (PITFALLS 1.29); after this long we do."""
+"""Faust sometimes does not end; after this long we do."""
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ class Partitions:
             raise
         except Revoked:
             log.info("frame left to the next owner", stage=self.stage.name, partition=message.partition)
-        except BaseException as bug:  # noqa: BLE001 - Faust would acknowledge the frame and go on (PITFALLS 1.8)
+        except BaseException as bug:  # noqa: BLE001 - Faust would acknowledge the frame and go on
             stop_now(self.stage.name, message.partition, bug)
 
     async def revoke(self, numbers: set[int]) -> None:
@@ -120,7 +120,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         producer_threaded=False,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
+        stream_buffer_maxsize=64,
         consumer_max_fetch_size=8 << 20,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"worker-{settings.worker_id}",

@@ -49,7 +49,7 @@ class Running:
         return [
             json.loads(line)
             for record in await self.records(topics.EVENTS)
-            if not record.headers
+            if topics.KIND_HEADER not in dict(record.headers)
             for line in record.value.split(b"\n")
         ]
 

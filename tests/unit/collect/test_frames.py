@@ -22,11 +22,11 @@ class MemoryLog:
         self.open.set()
         self.refusing = False
 
-    async def append(self, topic: str, value: bytes, partition: int) -> None:
+    async def append(self, topic: str, value: bytes, partition: int, headers) -> None:
         await self.open.wait()
         if self.refusing:
             raise Retryable("refused")
-        assert topic == "events"
+        assert (topic, dict(headers)) == ("events", {"by": b"collect"})
         self.records.append((partition, value))
 
     def ids(self) -> list[str]:
