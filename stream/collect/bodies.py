@@ -5,7 +5,7 @@ overflows a double. That is checked once, here, so that nobody after the log nee
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -34,6 +34,25 @@ T = TypeVar("T")
 def rejected(reason: RejectReason, detail: str, body: bytes | Raw = b"") -> Rejected:
     """A refusal with as much of its bytes as a dead letter keeps."""
     return Rejected(reason, detail, bytes(body)[:BODY_KEPT])
+
+
+def refused_together(reason: RejectReason, detail: str, items: Sequence[bytes | Raw]) -> list[Rejected]:
+    """Refusals of many items for one reason, as JSON arrays of as many as a dead letter keeps.
+
+    One letter each would let a body of a million tiny items hold up the log.
+    """
+    found: list[Rejected] = []
+    run: list[bytes] = []
+    size = 0
+    for item in map(bytes, items):
+        if run and size + len(item) > BODY_KEPT - 2:
+            found.append(rejected(reason, detail, b"[" + b",".join(run) + b"]"))
+            run, size = [], 0
+        run.append(item)
+        size += len(item) + 1
+    if run:
+        found.append(rejected(reason, detail, b"[" + b",".join(run) + b"]"))
+    return found
 
 
 def clean(body: bytes) -> bytes:

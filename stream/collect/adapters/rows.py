@@ -14,7 +14,7 @@ from schemas.event import SERVER, Event
 from schemas.money import minor_units
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
-from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, refusal, rejected, undecodable
+from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, refusal, refused_together, rejected, undecodable
 from stream.collect.request import Parsed, Request, faulty
 from stream.settings import Source
 
@@ -39,7 +39,7 @@ def parsed_rows(body: bytes, request: Request, kind: str, protocol: str, read: R
     except UNREADABLE as error:
         return faulty(rejected(undecodable(error), "the body is neither a JSON array nor NDJSON"))
     rest = rows[request.max_batch_events :]
-    parsed = Parsed([], [rejected(RejectReason.TOO_MANY, "rows", row) for row in rest], source=source)
+    parsed = Parsed([], refused_together(RejectReason.TOO_MANY, "rows", rest), source=source)
     for raw in rows[: request.max_batch_events]:
         try:
             row = _row(checked(raw, request.max_event_bytes))

@@ -1,4 +1,4 @@
-"""Segment's HTTP tracking API and RudderStack's data plane: single calls and batches of any of their SDKs (DOMAIN 1.1, 1.2).
+"""Segment's HTTP tracking API and RudderStack's data plane: single calls and batches of any of their SDKs.
 
 POST /v1/{track,page,screen,identify,group,alias,batch}, /v1/{t,p,s,i,g,a,b} -> Events
 """
@@ -24,7 +24,18 @@ from stream.collect.adapters.segment_wire import (
     read_item,
     traits_in_context,
 )
-from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, members, read_whole, refusal, rejected, undecodable
+from stream.collect.bodies import (
+    UNREADABLE,
+    Unfit,
+    checked,
+    clean,
+    members,
+    read_whole,
+    refusal,
+    refused_together,
+    rejected,
+    undecodable,
+)
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request, faulty
 from stream.settings import Source
@@ -54,13 +65,13 @@ def _batch(batch: Batch, browser: bool, request: Request) -> Parsed:
         return faulty(rejected(RejectReason.MISSING_FIELD, "batch"))
     source = request.source or request.sources.get(batch.write_key or "")
     if source is None:
-        return Parsed([], [rejected(RejectReason.UNKNOWN_KEY, "writeKey", item) for item in batch.batch])
+        return Parsed([], refused_together(RejectReason.UNKNOWN_KEY, "writeKey", batch.batch))
     calls = _Calls(request, source, browser=browser)
     calls.context = _context(batch)
     calls.blank.sent_at = clock.moment(batch.sent_at) or 0
     parsed = calls.read(batch.batch[: request.max_batch_events])
     rest = batch.batch[request.max_batch_events :]
-    parsed.rejected += [rejected(RejectReason.TOO_MANY, "batch", item) for item in rest]
+    parsed.rejected += refused_together(RejectReason.TOO_MANY, "batch", rest)
     return parsed
 
 
@@ -179,7 +190,7 @@ def _name(event: Event, item: Item) -> None:
 
 
 def _identify(event: Event, item: Item, context: Context | None, trait_of: dict[str, object]) -> None:
-    """Promote what identifies somebody, and find the entry node (DOMAIN 1.1, identity promotion)."""
+    """Promote what identifies somebody, and find the entry node."""
     event.visitor, event.user = normal.identifier(item.anonymous_id), normal.identifier(item.user_id)
     event.group = normal.identifier(item.group_id)
     if context is not None:

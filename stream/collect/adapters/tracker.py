@@ -20,7 +20,18 @@ from schemas import event as kinds
 from schemas.event import Event
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
-from stream.collect.bodies import UNREADABLE, Properties, Unfit, checked, clean, members, refusal, rejected, undecodable
+from stream.collect.bodies import (
+    UNREADABLE,
+    Properties,
+    Unfit,
+    checked,
+    clean,
+    members,
+    refusal,
+    refused_together,
+    rejected,
+    undecodable,
+)
 from stream.collect.bots import HEADLESS
 from stream.collect.edges import put_edge
 from stream.collect.fitting import fitted
@@ -83,9 +94,9 @@ def events_of(body: bytes, request: Request) -> Parsed:
         return faulty(rejected(undecodable(error), "the body is not the JSON that t.js sends"))
     source = request.sources.get(batch.key or "") or request.source
     if source is None:
-        return Parsed([], [rejected(RejectReason.UNKNOWN_KEY, "key", item) for item in events])
+        return Parsed([], refused_together(RejectReason.UNKNOWN_KEY, "key", events))
     rest = events[request.max_batch_events :]
-    parsed = Parsed([], [rejected(RejectReason.TOO_MANY, "events", item) for item in rest], source=source)
+    parsed = Parsed([], refused_together(RejectReason.TOO_MANY, "events", rest), source=source)
     calls = _Calls(request, source, batch)
     for raw in events[: request.max_batch_events]:
         calls.take(raw, parsed)

@@ -28,7 +28,7 @@ from schemas.ids import derived_id
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.rows import Row, as_properties, custom_of
-from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, refusal, rejected, undecodable
+from stream.collect.bodies import UNREADABLE, Unfit, checked, clean, refusal, refused_together, rejected, undecodable
 from stream.collect.bots import SCANNER
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request, faulty
@@ -42,7 +42,7 @@ no harm, since each event has an id and counts once."""
 _AHEAD_S: Final = 300
 MACHINE: Final = "machine"
 _MPP_AGENT: Final = "Mozilla/5.0"
-"""Exactly this is what Apple's Mail Privacy Protection calls itself (DOMAIN 2)."""
+"""Exactly this is what Apple's Mail Privacy Protection calls itself."""
 _GMAIL_PROXY: Final = "GoogleImageProxy"
 """Fetches when somebody reads: a real open whose place and browser are hidden."""
 
@@ -115,7 +115,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
     except UNREADABLE as error:
         return faulty(rejected(undecodable(error), "the body is not a JSON array"))
     rest = rows[request.max_batch_events :]
-    parsed = Parsed([], [rejected(RejectReason.TOO_MANY, "array", row) for row in rest])
+    parsed = Parsed([], refused_together(RejectReason.TOO_MANY, "array", rest))
     parsed.source = Source(webhook.name, "", webhook.tenant)
     for raw in rows[: request.max_batch_events]:
         try:

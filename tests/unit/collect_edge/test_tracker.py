@@ -111,7 +111,7 @@ def test_a_bad_event_costs_its_neighbours_nothing(change: dict[str, object], rea
 def test_an_unknown_key_keeps_the_bytes() -> None:
     parsed = events_of(body(PAGE, key="other"), request("/t"))
     assert (parsed.events, [r.reason for r in parsed.rejected]) == ([], [RejectReason.UNKNOWN_KEY])
-    assert json.loads(parsed.rejected[0].body) == PAGE
+    assert json.loads(parsed.rejected[0].body) == [PAGE]
 
 
 def test_the_overflow_of_a_batch_is_refused() -> None:
