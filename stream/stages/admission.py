@@ -7,6 +7,7 @@ Our collector checks all this at the edge, packs, and says so in the record's he
 """
 
 import re
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ _AHEAD_MS: Final = 86_400_000
 """How far a foreign clock may be ahead of the log's."""
 _DAY_MS: Final = 86_400_000
 _TEXTS: Final = tuple(field.name for field in msgspec.structs.fields(Event) if field.type is str)
+_texts_of: Final = attrgetter(*_TEXTS)
 _LONGEST: Final = {"node": 600, "url": 10_000, "referrer": 10_000}
 """Characters. Addresses are cached, and ids are keys of the state."""
 _LONGEST_TEXT: Final = 1024
@@ -51,8 +53,11 @@ def fault_of(event: Event, appended_at: int, home: Home) -> Rejected | None:
 
 
 def _fault_of_texts(event: Event) -> Rejected | None:
-    for name in _TEXTS:
-        text: str = getattr(event, name)
+    texts: tuple[str, ...] = _texts_of(event)
+    together = "".join(texts)
+    if len(together) <= _LONGEST["node"] and together.isprintable():
+        return None  # nearly all: one look instead of thirty
+    for name, text in zip(_TEXTS, texts, strict=True):
         if len(text) > _LONGEST.get(name, _LONGEST_TEXT):
             return Rejected(RejectReason.BAD_VALUE, f"{name} is too long")
         if not text.isprintable() and _CONTROLS.search(text):
