@@ -20,6 +20,7 @@ from bench.place import Broker, Installation
 from bench.processes import Process, stopping
 from bench.scale import Scale
 
+_WARM_S = 2.0
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 _AUTHORIZATION = "Authorization: Basic ZGV2Og=="
 
@@ -93,7 +94,7 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
 
 def measured(server: Process, connections: int, seconds: float, requests: Path) -> tuple[float, dict]:
     """Requests per CPU second of the server, and what the load saw."""
-    _load(server.port, connections, 1.0, requests)
+    _load(server.port, connections, _WARM_S, requests)
     before = server.cpu_s
     result = _load(server.port, connections, seconds, requests)
     statuses = result["statuses"]

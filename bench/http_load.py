@@ -91,7 +91,7 @@ async def load(port: int, connections: int, seconds: float, requests: list[bytes
     answered = sum(statuses.values()) - before
     elapsed = time.perf_counter() - started
     found = dict(statuses)
-    latencies.sort()
+    latencies = sorted(latencies) or [0.0]  # a server that warms up may answer nothing yet
     for transport, _ in opened:
         transport.abort()
     return {

@@ -120,7 +120,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         producer_threaded=False,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=64,
+        stream_buffer_maxsize=128,  # frames a stage, of up to 1 MB: what a long backlog may take of memory
         consumer_max_fetch_size=8 << 20,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"worker-{settings.worker_id}",
