@@ -191,6 +191,11 @@ class Worker:
         return now
 
 
+def framed(events, at):
+    """A frame as the collector produces it."""
+    return packed(lines(events), at, [(topics.PACKER_HEADER, b"1")])
+
+
 def packed(value, at, headers=()):
     """A record batch as the producer sends it."""
     builder = DefaultRecordBatchBuilder(
@@ -229,7 +234,7 @@ def warm_up(worker, visits=VISITORS):
             visit.left = 5  # so that the second event is the identify of those who have one
             at += 2
             events += [visit.next(f"warm-{number}-{i}", at + i * 40_000) for i in range(2)]
-        worker.apply(at, packed(lines(events), at))
+        worker.apply(at, framed(events, at))
 
 
 def calm(seconds):
@@ -250,12 +255,12 @@ def main():
         site = Site(1)
         for _ in range(40):
             at, events = site.frame()
-            worker.apply(at, packed(lines(events), at))
+            worker.apply(at, framed(events, at))
         frames, nodes = [], 0
         for _ in range(arguments.frames):
             at, events = site.frame()
             nodes += len({event.node for event in events})
-            frames.append((at, packed(lines(events), at)))
+            frames.append((at, framed(events, at)))
         gc.collect()
         gc.freeze()
         measure(worker, frames, nodes, profile=arguments.profile)
