@@ -153,7 +153,7 @@ class Worker:
         self.stitch = PartitionStore(folder / "stitch")
         self.account = PartitionStore(folder / "account")
         self.spent = {}
-        self.sizes = {"messages": 0, "rows": 0, "bytes": 0}
+        self.sizes = {"messages": 0, "bytes": 0}
 
     def apply(self, at, value):
         """One frame and all that comes of it, as ``Partition`` does it."""
