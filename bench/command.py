@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -41,6 +42,8 @@ def run(*names: str) -> None:
     chosen = list(names or given.names or NAMES)
     if unknown := set(chosen) - set(NAMES):
         parser.error(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    # Whoever ends us early must not leave brokers and workers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     brokers = [APACHE] if given.kafka else [EMBEDDED] if given.embedded else [EMBEDDED, APACHE]
     scale = Scale(given.events, given.seconds, given.visitors, given.minutes)
     sys.exit(_measure_all(chosen, brokers, scale))

@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self.pool.free(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self.pool.lost += 1
+        self.pool.lost(self)
 
 
 class Pool:
@@ -63,18 +63,25 @@ class Pool:
         self.idle: list[Connection] = []
         self.all: list[Connection] = []
         self.waiting: deque[tuple[bytes, Sent]] = deque()
-        self.lost = 0
+        self.closing = False
+        self.opening: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         for _ in range(_CONNECTIONS):
-            _, connection = await self.loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
-            self.idle.append(connection)
-            self.all.append(connection)
+            await self._open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for connection in self.all:
+        self.closing = True
+        for task in self.opening:
+            task.cancel()
+        for connection in list(self.all):
             connection.transport.abort()
+
+    async def _open(self) -> None:
+        _, connection = await self.loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
+        self.all.append(connection)
+        self.free(connection)
 
     def send(self, raw: bytes, due: float) -> Sent:
         request = Sent(due)
@@ -89,6 +96,16 @@ class Pool:
             connection.send(*self.waiting.popleft())
         else:
             self.idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """The server closed it, as servers do with idle ones: open another. Its request, if any, stays unanswered."""
+        self.all.remove(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+        if not self.closing:
+            task = asyncio.create_task(self._open())
+            self.opening.add(task)
+            task.add_done_callback(self.opening.discard)
 
 
 async def at_rate(rate: float, seconds: float, turn) -> None:
