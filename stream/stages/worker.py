@@ -19,7 +19,7 @@ import structlog
 import uvloop
 from faust.types import StreamT
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, Fatal
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
@@ -89,6 +89,7 @@ class Partitions:
             # Restoring takes a while. Opened now, it would be worked on and checkpointed beside its new owner.
             store.close()
             raise Revoked
+        await self._check_log(number, store)
         partition = Partition(
             self.stage,
             number,
@@ -104,6 +105,19 @@ class Partitions:
         self.open[number] = partition
         log.info("partition opened", stage=self.stage.name, partition=number, next_offset=store.next_offset)
         return partition
+
+    async def _check_log(self, number: int, store: PartitionStore) -> None:
+        """Refuse to work on a log that lost records which are applied here: new ones would take their offsets.
+
+        Raises: Fatal.
+        """
+        _, end = await self.outputs.bounds(self.stage.input, number)
+        if store.next_offset > end:
+            store.close()
+            raise Fatal(
+                f"{self.stage.input}/{number} ends at {end}, but {store.next_offset} records of it are applied: the broker"
+                " lost records (power failure without fsync=always), or it is another broker; see docs/operations.md"
+            )
 
 
 def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas import topics
 from schemas.address import parse
 from schemas.codec import lines
+from stream.stages.store import PartitionStore
 from tests.support.toy import Item
 
 PARTITIONS = 4
@@ -25,9 +26,9 @@ KILLS = 5
 
 
 class Fleet:
-    """Two workers of the toy stage on one machine, each with its own disk."""
+    """Workers of the toy stage on one machine, each with its own disk."""
 
-    def __init__(self, bootstrap: str, prefix: str, path: Path):
+    def __init__(self, bootstrap: str, prefix: str, path: Path, workers: int = 2):
         self.environment = os.environ | {
             "TOUCHLINE_KAFKA": bootstrap,
             "TOUCHLINE_DATA": str(path),
@@ -36,7 +37,7 @@ class Fleet:
             "TOUCHLINE_CHECKPOINT_S": "0.5",
         }
         self.path = path
-        self.running = {n: self.start(n) for n in (0, 1)}
+        self.running = {n: self.start(n) for n in range(workers)}
 
     def start(self, n: int) -> subprocess.Popen[bytes]:
         with (self.path / f"worker-{n}.log").open("ab") as out:
@@ -140,3 +141,24 @@ async def test_two_workers_killed_and_wiped_again_and_again_count_everything_onc
     assert forwarded == {name: total for name, (_, total) in want.items()}
     assert differing == set()
     assert exits == [0, 0]
+
+
+async def test_a_worker_whose_broker_lost_what_it_applied_stops_and_says_so(bootstrap, tmp_path):
+    prefix = f"lost{os.getpid()}{random.randrange(10**6)}."
+    await create_topics(bootstrap, prefix)
+    ahead = PartitionStore(tmp_path / "state" / "0" / "stitch" / "0")
+    ahead.commit(ahead.seal(5))
+    ahead.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+    await producer.start()
+    fleet = Fleet(bootstrap, prefix, tmp_path, workers=1)
+    try:
+        await producer.send_and_wait(prefix + topics.EVENTS, lines([Item("a", 1)]), partition=0)
+        assert await asyncio.to_thread(fleet.running[0].wait, 60) == 70
+    finally:
+        await producer.stop()
+        for process in fleet.running.values():
+            process.kill()
+            process.wait()
+
+    assert "lost records" in (tmp_path / "worker-0.log").read_text()

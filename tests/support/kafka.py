@@ -109,7 +109,7 @@ class ApacheKafka:
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(settings)]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c", str(settings)]
         done = subprocess.run(
             [*_java("-Xmx128m", "-XX:TieredStopAtLevel=1"), "-cp", f"{jars}/*", *tool],
             check=False,
