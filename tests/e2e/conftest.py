@@ -68,9 +68,9 @@ def node_modules() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """A real Chromium. Closed after the module: while it runs, no test with an event loop of its own can."""
     if not Path(CHROMIUM).exists():
         missing(f"Chromium at {CHROMIUM}")
     with sync_playwright() as playwright:

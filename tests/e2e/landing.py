@@ -146,7 +146,7 @@ class Landing:
 
     def logged(self, rows: Sequence[Row]) -> list[Event]:
         """The events behind the rows, as the log has them: latest copy each, in the order of the rows."""
-        events = {event.id: event for event in _run(self._read_log())}
+        events = _run(self._read_log({row.event_id for row in rows}))
         return [events[row.event_id] for row in rows]
 
     def _news(self) -> list[Row]:
@@ -175,20 +175,22 @@ class Landing:
             assert time.monotonic() < until, "the pipeline stands still"
             time.sleep(0.05)
 
-    async def _read_log(self) -> list[Event]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{self.machine.broker}", enable_auto_commit=False)
+    async def _read_log(self, wanted: set[str]) -> dict[str, Event]:
+        """Events by id, from the beginning until all that are wanted were seen."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=f"127.0.0.1:{self.machine.broker}", enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
-            places = [TopicPartition(EVENTS, number) for number in range(PARTITIONS)]
-            consumer.assign(places)
-            ends = await consumer.end_offsets(places)
-            await consumer.seek_to_beginning(*places)
-            events: list[Event] = []
-            while any([await consumer.position(place) < ends[place] for place in places]):
+            consumer.assign([TopicPartition(EVENTS, number) for number in range(PARTITIONS)])
+            events: dict[str, Event] = {}
+            until = time.monotonic() + DELIVERY_S
+            while not wanted <= events.keys() and time.monotonic() < until:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     for record in records:
                         if KIND_HEADER not in dict(record.headers):
-                            events += [msgspec.json.decode(line, type=Event) for line in record.value.split(b"\n")]
+                            found = [msgspec.json.decode(line, type=Event) for line in record.value.split(b"\n")]
+                            events |= {event.id: event for event in found}
             return events
         finally:
             await consumer.stop()
