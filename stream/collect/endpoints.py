@@ -26,7 +26,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["GET", "POST"] = "POST"
     answer: Answer = "json"
     key_needed: bool = False
-    """Answer 401 to an unknown write key. Never for SDKs: they drop their data on 401 (DOMAIN 1.1)."""
+    """Answer 401 to an unknown write key. Never for SDKs: they drop their data on 401."""
     network_cookie: bool = False
     """Give the browser Snowplow's cookie ``sp``."""
     provider: str = ""

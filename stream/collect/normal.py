@@ -26,7 +26,7 @@ _BLOCKED: Final = frozenset({
     "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined", "true", "false",
     "null", "none", "nan", "[object object]", "-1", "n/a", "na", "unknown", "(not set)", "{}", "[]",
 })  # fmt: skip
-"""Lower-case; what client bugs send in place of an id (DOMAIN 6.4). Also: nothing but zeros and hyphens."""
+"""Lower-case; what client bugs send in place of an id. Also: nothing but zeros and hyphens."""
 
 
 def identifier(value: object) -> str:

@@ -3,7 +3,7 @@
 adapter -> events -> respect, without_blocked -> log
 
 One place for all adapters. Who refused analytics is counted and nothing more; a browser that sends ``Sec-GPC`` is not
-looked up in the company file; an id that the rules block is nobody's (DOMAIN 6.4, 10).
+looked up in the company file; an id that the rules block is nobody's.
 
 >>> refused({"Analytics": False, "Advertising": True}), refused({"analytics": True}), refused({}), refused(None)
 (True, False, True, False)

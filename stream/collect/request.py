@@ -74,12 +74,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     new_id: Callable[[], str] = new_id
 
     def connection_edge(self) -> Edge:
-        """What the connection itself tells; for events that a browser sent, never for servers' SDKs (DOMAIN 9)."""
+        """What the connection itself tells; for events that a browser sent, never for servers' SDKs."""
         return self.enrich(self.address, self.headers.get("user-agent", ""))
 
     @property
     def gpc(self) -> bool:
-        """The browser asks not to be sold or shared (Sec-GPC, DOMAIN 10)."""
+        """The browser asks not to be sold or shared (Sec-GPC)."""
         return self.headers.get("sec-gpc") == "1"
 
 
