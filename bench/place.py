@@ -117,14 +117,15 @@ EVERYTHING = READERS
 
 
 async def fill(bootstrap: str, topic: str, frames: Iterable[Frame]) -> None:
-    """Produce in order, in large batches."""
+    """Produce in order, in large batches, as the collector's own."""
+    headers = [(topics.PACKER_HEADER, topics.PACKED)]
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, compression_type="zstd", linger_ms=5,
         max_batch_size=1 << 20, max_request_size=8 << 20,
     ) as producer:  # fmt: skip
         await producer.partitions_for(topic)
         for frame in frames:
-            await producer.send(topic, frame.value, partition=frame.partition)
+            await producer.send(topic, frame.value, partition=frame.partition, headers=headers)
         await producer.flush()
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from rocksdict import RdictIter, WriteBatch
+from rocksdict import RdictIter, WriteBatch, WriteOptions
 
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
@@ -50,36 +50,44 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
     if end == 0:
         return
     began = time.monotonic()
-    write, waiting, count = WriteBatch(raw_mode=True), 0, 0
+    store.clear()  # what an earlier restore left when it was cut short
     mark: Mark | None = None
-    epoch = 0
+    count = epoch = 0
+    last_header = b""
     first, last = await topic.bounds(stage.state, partition)
     if await _cut_short_long_ago(stage, partition, topic, end, last):
         log.warning(
             "a checkpoint was cut short long ago; replaying the whole log", stage=stage.name, partition=partition
         )
         return
-    async for record in topic.read(stage.state, partition, first, end):
-        before, epoch = epoch, int(dict(record.headers)[EPOCH_HEADER])
-        if epoch < before:
-            log.warning(
-                "two workers wrote one checkpoint; replaying the whole log", stage=stage.name, partition=partition
-            )
-            store.clear()
-            return
-        if record.key == MARK_KEY:
-            mark = msgspec.msgpack.decode(record.value, type=Mark)
-            continue
-        if record.value is None:
-            write.delete(record.key)
-        else:
-            write.put(record.key, record.value)
-        waiting += 1
-        count += 1
-        if waiting >= _CHUNK:
-            store.db.write(write)
-            write, waiting = WriteBatch(raw_mode=True), 0
+    # Without RocksDB's own log, a third cheaper: what a crash cuts short has no offset and begins anew.
+    options = WriteOptions()
+    options.disable_wal = True
+    async for records in topic.read_many(stage.state, partition, first, end):
+        write = WriteBatch(raw_mode=True)
+        for record in records:
+            header = record.headers[0][1]
+            if header != last_header:
+                last_header, before, epoch = header, epoch, int(header)
+                if epoch < before:
+                    log.warning(
+                        "two workers wrote one checkpoint; replaying the whole log",
+                        stage=stage.name,
+                        partition=partition,
+                    )
+                    store.clear()
+                    return
+            if record.key == MARK_KEY:
+                mark = msgspec.msgpack.decode(record.value, type=Mark)
+            elif record.value is None:
+                write.delete(record.key)
+            else:
+                write.put(record.key, record.value)
+        count += len(records)
+        store.db.write(write, options)
     assert mark is not None, "the saved position lies behind a mark"
+    store.db.flush()
+    write = WriteBatch(raw_mode=True)
     write.put(OFFSET_KEY, b"%d" % mark.next_offset)
     write.put(MARKS_KEY, state_encoder.encode(mark.marks))
     store.db.write(write)
@@ -121,9 +129,8 @@ async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic:
     mark = state_encoder.encode(Mark(next_offset, marks))
     position = await topic.produce_pairs(stage.state, partition, [(MARK_KEY, mark)], headers)
     await topic.save_position(_group(stage), stage.state, partition, position)
-    with contextlib.suppress(
-        Exception
-    ):  # a store that was closed meanwhile keeps its list: the next checkpoint is larger
+    # A store that was closed meanwhile keeps its list: the next checkpoint is larger.
+    with contextlib.suppress(Exception):
         store.db.delete_range(UNSAVED_PREFIX, UNSAVED_PREFIX + b"%016x" % (next_offset + 1))
     return len(keys)
 

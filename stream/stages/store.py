@@ -30,9 +30,9 @@ MARKS_KEY: Final = b"\x01m"
 UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
-_CACHED_OBJECTS: Final = 40_000
-"""Per generation and partition; a decoded visitor takes about 2 kB, so four partitions stay below 700 MB at worst."""
-_KNOWN_ABSENT: Final = 1 << 16
+_CACHED_OBJECTS: Final = 12_000
+"""Per generation and partition; a decoded visitor takes about 2 kB, so eight partitions stay below 400 MB at worst."""
+_KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
 _block_cache: Cache | None = None

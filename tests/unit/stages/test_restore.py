@@ -39,6 +39,9 @@ class StateTopic:
             if begin <= record.offset < end:
                 yield record
 
+    async def read_many(self, _topic, _partition, begin, end):
+        yield [record for record in self.records if begin <= record.offset < end]
+
     def age(self, ms: int) -> None:
         for record in self.records:
             record.timestamp -= ms
