@@ -6,8 +6,8 @@ that keeps the highest ``order`` it has applied per ``source`` drops every repet
 
     >>> parse(address("events", 3, 1234, 0))
     ('events/3', 80871424)
-    >>> order(1234, 0), offset_of(80871424)
-    (80871424, 1234)
+    >>> order(1234, 0)
+    80871424
 """
 
 from typing import Final
@@ -27,11 +27,6 @@ def address(topic: str, partition: int, offset: int, part: int) -> bytes:
 def order(offset: int, part: int) -> int:
     """What a reader compares: grows with the input offset, then with the part."""
     return offset << _PART_BITS | part
-
-
-def offset_of(position: int) -> int:
-    """The input offset of an ``order``."""
-    return position >> _PART_BITS
 
 
 def parse(header: bytes) -> tuple[str, int]:

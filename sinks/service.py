@@ -2,12 +2,11 @@
 
 import asyncio
 import signal
-import sys
 
-import structlog
 import uvloop
 
 from sinks.runner import Sink
+from stream.logs import configure_logs
 from stream.settings import Settings
 
 
@@ -16,10 +15,7 @@ def main(settings: Settings) -> None:
 
     Raises: TouchlineError if it cannot start, or the log and ClickHouse contradict each other.
     """
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings))
 

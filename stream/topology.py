@@ -1,7 +1,6 @@
 """Topics in Kafka: created as ``schemas.topics`` says, checked where they exist; rules put on the log when they changed."""
 
 import asyncio
-from collections.abc import Iterable
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -126,8 +125,3 @@ async def _append_rules(settings: Settings, record: bytes) -> None:
         await producer.send_and_wait(settings.topic(topics.PUBLISHED_RULES), record, key=_RULES_KEY, partition=0)
     finally:
         await producer.stop()
-
-
-def described_topics(settings: Settings) -> Iterable[tuple[str, topics.Topic]]:
-    """Every topic with its full name."""
-    return ((settings.topic(topic.name), topic) for topic in topics.TOPICS)

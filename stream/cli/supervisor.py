@@ -67,10 +67,6 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
-    def process_ids(self) -> dict[str, int]:
-        """Name -> pid of what runs now."""
-        return {name: process.pid for name, process in self._running.items() if process.returncode is None}
-
     async def _keep(self, service: Service, process: asyncio.subprocess.Process) -> None:
         pause = 0.2
         while True:

@@ -5,18 +5,16 @@ import gc
 import signal
 import sys
 
-import structlog
 import uvloop
 
 from stream.collect.app import Collector
+from stream.logs import configure_logs
 from stream.settings import Config, Settings
 
 
 def serve(settings: Settings, config: Config) -> None:
     """Blocks until SIGINT or SIGTERM; what was acknowledged is on the log by then."""
-    if not structlog.is_configured():
-        # Standard output belongs to the line ``ready``.
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs(settings)
     # Everything that start-up made stays for ever; requests make no cycles worth a look at every 700 objects.
     gc.collect()
     gc.freeze()

@@ -20,6 +20,7 @@ import uvloop
 from faust.types import StreamT
 
 from schemas.errors import ConfigError, Fatal
+from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
@@ -206,6 +207,7 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
 
 def main(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run a worker process with the stages that ``settings`` chooses from ``known``."""
+    configure_logs(settings)
     scratch = Path(settings.data) / "faust" / settings.worker_id  # Faust wants a folder; nothing of ours is in it
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

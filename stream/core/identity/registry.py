@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from schemas.ids import ACCOUNT, REGISTRY, kind, node, tenant
+from schemas.ids import ACCOUNT, REGISTRY, kind, tenant
 from schemas.messages import IdentityMessage, Merge, Retract, Root
 from stream.core.identity.node import level
 from stream.core.state import key
@@ -33,11 +33,6 @@ class RegistryState(msgspec.Struct, array_like=True, gc=False):
     retracted: dict[str, bool] = msgspec.field(default_factory=dict)
     roots: dict[str, str] = msgspec.field(default_factory=dict)
     """Account -> root that it was last told, where it is not itself."""
-
-
-def registry_node(tenant_id: str) -> str:
-    """Where a tenant's merges go."""
-    return node(tenant_id, REGISTRY, "accounts")
 
 
 def is_registry(name: str) -> bool:
