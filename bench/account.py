@@ -66,7 +66,8 @@ class Partition:
         step = Step(self.store, _RULES, partition=0, partitions=1, offset=self.store.next_offset, at=_NOW)
         messages_step(step, messages)
         decided = time.thread_time()
-        self.store.commit(self.store.seal(self.store.next_offset + 1))
+        self.store.advance(self.store.next_offset + 1)
+        self.store.commit(self.store.seal())
         return decided - start, time.thread_time() - start
 
     def new_touches(self, records: int) -> Iterator[list[Account]]:

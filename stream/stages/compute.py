@@ -19,7 +19,7 @@ from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
 from stream.core.step import Step
 from stream.stages.admission import Home
-from stream.stages.store import Batch, PartitionStore
+from stream.stages.store import PartitionStore
 
 LARGEST_INPUT: Final = 4 << 20
 """Bytes of a frame that we read; a larger one (never ours) is dead-lettered whole."""
@@ -94,31 +94,39 @@ class Work:
         self.step.sends.setdefault((topics.DEAD_LETTERS, self.step.partition), []).append(json_encoder.encode(letter))
 
 
+class Unsaved(Exception):
+    """Our own code failed on a record, and the state before it is not saved: roll back, apply what is missing, try again."""
+
+
 def compute(
-    stage: Stage, store: PartitionStore, record: Record, *, partition: int, partitions: int
-) -> tuple[Batch, list[Output]]:
-    """Apply ``record`` to ``store`` and list what must be produced before the batch may be committed.
+    stage: Stage, store: PartitionStore, record: Record, *, partition: int, partitions: int, careful: bool = False
+) -> list[Output]:
+    """Apply ``record`` to ``store`` and list what must be durable before the store's next batch may be committed.
 
-    A record whose source address was already applied changes nothing but the offset.
+    A record whose source address was already applied changes nothing but the offset. ``careful`` saves the state after it.
 
-    Raises: Fatal if our own code fails on most of the record.
+    Raises:
+        Unsaved: our own code failed, and frames before this one were not saved (``PartitionStore.savepoint``).
+        Fatal: our own code failed on most of the record.
     """
     source = _source(record)
     if source is not None:
         origin, position = source
         if position <= store.marks.get(origin, -1):
-            return store.seal(record.offset + 1), []
+            store.advance(record.offset + 1)
+            return []
         store.mark(origin, position)
     work = Work(stage, store, record, partition, partitions)
     kind = (record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()).decode("ascii", "replace")
     if kind == topics.MESSAGE_FRAME and source is None:
         work.reject(0, Rejected(RejectReason.UNSUPPORTED, "only the stages themselves send messages", record.value))
-        return store.seal(record.offset + 1), _outputs(stage, work.step)
+        store.advance(record.offset + 1)
+        return _outputs(stage, work.step)
     items = _items(work, kind)
     if stage.admit is not None and kind == topics.EVENT_FRAME and topics.PACKER_HEADER not in record.headers:
         items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
-    batch = _apply(work, kind, items)
-    return batch, _outputs(stage, work.step)
+    _apply(work, kind, items, careful=careful)
+    return _outputs(stage, work.step)
 
 
 def _source(record: Record) -> tuple[str, int] | None:
@@ -183,37 +191,48 @@ def _line_by_line(work: Work, decoder: msgspec.json.Decoder[Any]) -> Sequence[tu
     return items
 
 
-def _apply(work: Work, kind: str, items: list[tuple[int, Any]]) -> Batch:
+def _apply(work: Work, kind: str, items: list[tuple[int, Any]], *, careful: bool) -> None:
     core = work.stage.apply.get(kind)
     if core is not None and items:
         try:
             core(work.step, [item for _, item in items])
-            return work.store.seal(work.record.offset + 1)
-        except Exception:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
-            return _one_by_one(work, core, items)
-    return work.store.seal(work.record.offset + 1)
+            if careful:
+                work.store.savepoint()
+        except Exception as bug:
+            if work.store.saved_offset != work.record.offset:
+                raise Unsaved from bug
+            _one_by_one(work, core, items)
+    work.store.advance(work.record.offset + 1)
+    if careful:
+        work.store.savepoint()
 
 
-def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]]) -> Batch:
+def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]]) -> None:
     """Our code failed on the whole: dead-letter the item that it cannot digest, keep all the others."""
-    work.store.rollback()
+    store = work.store
+    _roll_back(work)
     work.step = _empty_like(work.step, keep=topics.DEAD_LETTERS)
-    whole = Batch(work.record.offset + 1, {}, None)
     bugs = 0
     for number, item in items:
         before = _lengths(work.step)
         try:
             core(work.step, [item])
-            part = work.store.seal(whole.next_offset)
-        except Exception as bug:  # noqa: BLE001
+            store.savepoint()
+        except Exception as bug:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
             bugs += 1
-            work.store.rollback()
+            _roll_back(work)
             _truncate(work.step, before)
             _blame(work, number, item, bug, bugs)
-            part = work.store.seal(whole.next_offset)
-        whole.values |= part.values
-        whole.marks = part.marks or whole.marks
-    return whole
+    store.advance(work.record.offset + 1)
+    store.savepoint()  # so that nobody rolls back into the middle of this record
+
+
+def _roll_back(work: Work) -> None:
+    """Undo what was changed since the last savepoint, but not that the record's source was applied."""
+    work.store.rollback()
+    source = _source(work.record)
+    if source is not None:
+        work.store.mark(*source)
 
 
 def _blame(work: Work, number: int, item: object, bug: Exception, bugs: int) -> None:

@@ -82,13 +82,13 @@ class Recompute:
         topic, partition = place
         store = self._stores[place]
         record = Record(store.next_offset, at, value, headers, home)
-        batch, outputs = compute(self._stages[topic], store, record, partition=partition, partitions=self.partitions)
+        outputs = compute(self._stages[topic], store, record, partition=partition, partitions=self.partitions)
         for output in outputs:
             if output.topic in (topics.EVENTS, topics.ACCOUNTS):
                 self._queues[output.topic, output.partition].append((at, output.value, dict(output.headers), None))
             else:
                 self.on_output(output)
-        store.commit(batch)
+        store.commit(store.seal())
 
 
 def _joined(queue: deque[Waiting]) -> Waiting:

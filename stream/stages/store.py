@@ -1,12 +1,14 @@
 """State of one partition in RocksDB: the ``State`` that the core sees, with the frame's offset in the same batch.
 
-Three layers, newest first: objects of the running step (``changed``), sealed batches whose outputs are not yet acked
-(``pending``), RocksDB. Decoded objects stay in a bounded cache. A frame is sealed when it is computed and committed when
-every output of it is durable; a crash in between loses the batch whole, and the log gives it again.
+Three layers, newest first: objects that frames changed (``changed``), sealed batches whose outputs are not yet acked
+(``pending``), RocksDB. Decoded objects stay in a bounded cache. Several frames may be sealed together: a visitor who does
+something in each of them is encoded and written once. A batch is committed when every output of its frames is durable; a
+crash in between loses it whole, and the log gives the frames again.
 
     >>> import tempfile
     >>> store = PartitionStore(Path(tempfile.mkdtemp()))
-    >>> store.put("k", Example(7)); store.commit(store.seal(1)); store.next_offset, store.get("k", Example)
+    >>> store.put("k", Example(7)); store.advance(1); store.commit(store.seal())
+    >>> store.next_offset, store.get("k", Example)
     (1, Example(count=7))
 """
 
@@ -39,8 +41,10 @@ _block_cache: Cache | None = None
 
 
 class Batch(msgspec.Struct):
-    """The effects of one frame on the state: encoded values (None = deleted), marks if they moved, the next offset."""
+    """The effects of frames on the state: encoded values (None = deleted), marks if they moved, the next offset."""
 
+    number: int
+    """Batches of a store are numbered in the order in which they are sealed."""
     next_offset: int
     values: dict[str, bytes | None]
     marks: bytes | None
@@ -50,7 +54,9 @@ class PartitionStore:
     """Ordered map of one partition; see ``stream.core.state.State`` for the contract of get, put, delete, scan.
 
     Attributes:
-        next_offset: offset that the next sealed frame must have.
+        next_offset: offset that the next frame must have.
+        saved_offset: the same, as the last ``savepoint`` has it.
+        sealed_offset: the same, as the last batch has it.
         committed_offset: the same, as RocksDB has it.
         marks: highest applied order per source (``schemas.address``).
     """
@@ -59,14 +65,16 @@ class PartitionStore:
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.db = Rdict(str(path), _options())
-        self.next_offset = self.committed_offset = 0
+        self.next_offset = self.saved_offset = self.sealed_offset = self.committed_offset = 0
         self.marks: dict[str, int] = {}
         self._marks_moved = False
         self._young: dict[str, msgspec.Struct] = {}
         self._old: dict[str, msgspec.Struct] = {}
         self._absent: set[str] = set()
         self._changed: dict[str, msgspec.Struct | None] = {}
+        self._unsealed: dict[str, bytes | None] = {}
         self._pending: dict[str, tuple[int, bytes | None]] = {}
+        self._number = 0
         self._groups: dict[str, dict[str, None]] = {}
         self.reload()
 
@@ -137,30 +145,53 @@ class PartitionStore:
 
     def reload(self) -> None:
         """Take offset and marks from RocksDB, after ``__init__`` or a restore; nothing may be in flight."""
-        self.next_offset = self.committed_offset = int(self.db.get(OFFSET_KEY) or b"0")
-        packed = self.db.get(MARKS_KEY)
-        self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+        offset = int(self.db.get(OFFSET_KEY) or b"0")
+        self.next_offset = self.saved_offset = self.sealed_offset = self.committed_offset = offset
+        self._saved_marks: bytes | None = self.db.get(MARKS_KEY)
+        self._take_saved_marks()
         self._absent = set()
+
+    @property
+    def changes(self) -> int:
+        """How many objects wait for the next ``seal``."""
+        return len(self._changed)
 
     def mark(self, source: str, order: int) -> None:
         """Remember that everything from ``source`` up to ``order`` has been applied."""
         self.marks[source] = order
         self._marks_moved = True
 
-    def seal(self, next_offset: int) -> Batch:
-        """End a step: encode what it changed. The effects stay visible; ``commit`` makes them durable."""
-        # All of it first: what cannot be encoded must leave nothing half done.
-        values = {n: None if value is None else state_encoder.encode(value) for n, value in self._changed.items()}
-        for name, packed in values.items():
-            self._pending[name] = (next_offset, packed)
-        self._changed = {}
-        marks = state_encoder.encode(self.marks) if self._marks_moved else None
-        self._marks_moved = False
+    def advance(self, next_offset: int) -> None:
+        """End a step: the frame before ``next_offset`` is applied. Its effects are visible; ``seal`` gives them out."""
         self.next_offset = next_offset
-        return Batch(next_offset, values, marks)
+
+    def savepoint(self) -> None:
+        """Encode what was changed, so that a ``rollback`` returns to here. What cannot be encoded raises and changes nothing."""
+        values = {n: None if value is None else state_encoder.encode(value) for n, value in self._changed.items()}
+        number = self._number
+        for name, packed in values.items():
+            self._pending[name] = (number, packed)
+        if self._unsealed:
+            self._unsealed |= values
+        else:
+            self._unsealed = values
+        self._changed = {}
+        if self._marks_moved:
+            self._saved_marks = state_encoder.encode(self.marks)
+        self.saved_offset = self.next_offset
+
+    def seal(self) -> Batch:
+        """All effects since the last ``seal``, encoded; ``commit`` makes them durable."""
+        self.savepoint()
+        batch = Batch(self._number, self.next_offset, self._unsealed, self._saved_marks if self._marks_moved else None)
+        self._number += 1
+        self._unsealed = {}
+        self.sealed_offset = self.next_offset
+        self._marks_moved = False
+        return batch
 
     def rollback(self) -> None:
-        """Forget what the running step changed since the last ``seal``: our own code failed in it.
+        """Return to the last ``savepoint``: our own code failed.
 
         The objects in the cache may be half changed, so all of them go.
         """
@@ -171,6 +202,8 @@ class PartitionStore:
         self._young = {}
         self._old = {}
         self._absent.clear()
+        self.next_offset = self.saved_offset
+        self._take_saved_marks()
 
     def commit(self, batch: Batch) -> None:
         """Write a sealed batch and its offset atomically. Batches are committed in the order they were sealed."""
@@ -187,9 +220,9 @@ class PartitionStore:
             write.put(UNSAVED_PREFIX + b"%016x" % batch.next_offset, state_encoder.encode(list(batch.values)))
         self.db.write(write)
         self.committed_offset = batch.next_offset
-        pending, changed, offset = self._pending, self._changed, batch.next_offset
+        pending, changed, number = self._pending, self._changed, batch.number
         for name in batch.values:
-            if pending[name][0] == offset:
+            if pending[name][0] == number:
                 del pending[name]
                 if name not in changed:
                     self._forget_overlay(name)
@@ -205,6 +238,10 @@ class PartitionStore:
         self.db.close()
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _take_saved_marks(self) -> None:
+        packed = self._saved_marks
+        self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
 
     def _cache(self, name: str, value: msgspec.Struct) -> None:
         young = self._young

@@ -147,7 +147,8 @@ async def test_a_worker_whose_broker_lost_what_it_applied_stops_and_says_so(boot
     prefix = f"lost{os.getpid()}{random.randrange(10**6)}."
     await create_topics(bootstrap, prefix)
     ahead = PartitionStore(tmp_path / "state" / "0" / "stitch" / "0")
-    ahead.commit(ahead.seal(5))
+    ahead.advance(5)
+    ahead.commit(ahead.seal())
     ahead.close()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await producer.start()

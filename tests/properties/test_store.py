@@ -26,6 +26,13 @@ NAMES = st.one_of(
 PREFIXES = st.sampled_from([key("i", "t/v:a", ""), key("i", "t/v:b", ""), key("n", ""), key("i", "")])
 
 
+def copied(state):
+    other = MemoryState()
+    for name, packed in state.encoded.items():
+        other.put(name, msgspec.msgpack.decode(packed, type=Thing))
+    return other
+
+
 class StoreMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
@@ -35,6 +42,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.sealed: list[Batch] = []
         self.committed = MemoryState()
         self.offset = 0
+        self.saved = MemoryState()
 
     @rule(name=NAMES, n=st.integers(0, 9))
     def put(self, name, n):
@@ -61,8 +69,26 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def seal(self):
+        self.advance()
+        self.sealed.append(self.store.seal())
+        self.saved = copied(self.model)
+
+    @rule()
+    def advance(self):
         self.offset += 1
-        self.sealed.append(self.store.seal(self.offset))
+        self.store.advance(self.offset)
+
+    @rule()
+    def savepoint(self):
+        self.store.savepoint()
+        self.saved = copied(self.model)
+
+    @rule()
+    def rollback_returns_to_the_last_savepoint(self):
+        self.store.rollback()
+        self.model = copied(self.saved)
+        assert self.store.next_offset == self.store.saved_offset
+        self.offset = self.store.next_offset
 
     @rule()
     def commit_oldest(self):
@@ -81,11 +107,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
         self.store = PartitionStore(self.path)
         assert self.store.next_offset == at
-        self.model, self.committed = self.committed, MemoryState()
-        for name, packed in self.model.encoded.items():
-            self.committed.put(name, msgspec.msgpack.decode(packed, type=Thing))
+        self.model = self.committed
+        self.committed = copied(self.model)
         self.sealed = []
         self.offset = at
+        self.saved = copied(self.model)
         everything = self.store.scan(key("i", ""), Thing)
         assert everything == self.model.scan(key("i", ""), Thing)
 
@@ -104,7 +130,8 @@ def test_marks_survive_with_the_offset(marks):
     store = PartitionStore(path)
     for source, order in marks.items():
         store.mark(source, order)
-    store.commit(store.seal(5))
+    store.advance(5)
+    store.commit(store.seal())
     store.close()
     again = PartitionStore(path)
     assert again.marks == marks

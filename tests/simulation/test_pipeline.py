@@ -8,6 +8,7 @@ folded facts must equal those of a run that sorts the events and computes them i
 import random
 import tempfile
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -17,10 +18,10 @@ from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
 from schemas.ids import partition_of
-from stream.stages.compute import Batch, Output, Record, compute
+from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import STAGES
 from stream.stages.recompute import Recompute
-from stream.stages.store import PartitionStore
+from stream.stages.store import Batch, PartitionStore
 from tests.support.rows import FactReader
 from tests.support.world import START, histories
 
@@ -30,18 +31,19 @@ class Runner:
 
     def __init__(self, stage, number, partitions, path):
         self.stage, self.number, self.partitions, self.path = stage, number, partitions, path
-        self.flying: deque[tuple[Batch, deque[Output]]] = deque()
+        self.flying: deque[tuple[Batch | None, deque[Output]]] = deque()
         self.store = PartitionStore(path)
 
     def can_step(self, log):
         return self.store.next_offset < len(log) and len(self.flying) < 3
 
-    def step(self, log):
+    def step(self, log, *, save):
+        """Compute the next frame; ``save`` whether a batch ends with it."""
         offset = self.store.next_offset
         at, value, headers = log[offset]
         record = Record(offset, at, value, headers)
-        batch, outputs = compute(self.stage, self.store, record, partition=self.number, partitions=self.partitions)
-        self.flying.append((batch, deque(outputs)))
+        outputs = compute(self.stage, self.store, record, partition=self.number, partitions=self.partitions)
+        self.flying.append((self.store.seal() if save else None, deque(outputs)))
 
     def undelivered(self):
         return [outputs for _, outputs in self.flying if outputs]
@@ -50,7 +52,9 @@ class Runner:
         return bool(self.flying) and not self.flying[0][1]
 
     def commit(self):
-        self.store.commit(self.flying.popleft()[0])
+        batch, _ = self.flying.popleft()
+        if batch is not None:
+            self.store.commit(batch)
 
     def crash(self):
         self.store.close()
@@ -99,7 +103,7 @@ class World:
             choices = []
             for place, runner in self.runners.items():
                 if runner.can_step(self.logs[place]):
-                    choices.append((runner.step, (self.logs[place],)))
+                    choices.append((partial(runner.step, save=self.chance.random() < 0.4), (self.logs[place],)))
                 # Order per target partition is kept by the producer: only the oldest frame's outputs, in order.
                 pending = runner.undelivered()
                 if pending:

@@ -31,8 +31,8 @@ def store():
 def run(store, value, *, partition=HOME, headers=None, home=None, at=NOW):
     record = Record(store.next_offset, at, value, headers or {}, home)
     partitions = 4 if home is None else 1
-    batch, outputs = compute(STITCH, store, record, partition=partition, partitions=partitions)
-    store.commit(batch)
+    outputs = compute(STITCH, store, record, partition=partition, partitions=partitions)
+    store.commit(store.seal())
     facts = b"".join(o.value for o in outputs if o.topic == topics.STITCH_FACTS)
     letters = [msgspec.json.decode(o.value, type=DeadLetter) for o in outputs if o.topic == topics.DEAD_LETTERS]
     return facts, letters

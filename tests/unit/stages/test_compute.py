@@ -26,8 +26,8 @@ def store():
 
 def run(store, value, *, offset=0, headers=None, stage=TOY):
     record = Record(offset, 1_700_000_000_000, value, headers or {})
-    batch, outputs = compute(stage, store, record, partition=1, partitions=4)
-    store.commit(batch)
+    outputs = compute(stage, store, record, partition=1, partitions=4)
+    store.commit(store.seal())
     return outputs
 
 

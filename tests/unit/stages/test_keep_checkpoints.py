@@ -33,7 +33,8 @@ def test_what_a_failed_checkpoint_would_have_saved_goes_with_the_next(tmp_path):
     async def run() -> list[bytes]:
         store, broker = PartitionStore(tmp_path), Restarting()
         store.put("k", Example(1))
-        store.commit(store.seal(1))
+        store.advance(1)
+        store.commit(store.seal())
         task = asyncio.create_task(keep_checkpoints(TOY, 0, store, broker, 0.01))
         await asyncio.wait({task, asyncio.create_task(broker.saved.wait())}, return_when=asyncio.FIRST_COMPLETED)
         assert not task.done(), "the keeper gave up"

@@ -1,14 +1,17 @@
 """A partition that is taken away while it works: the agent goes on, and nothing more is done to it."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from schemas import topics
 from schemas.codec import lines
-from stream.stages.compute import Record
+from stream.core.state import key
+from stream.stages.compute import Output, Record
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
-from tests.support.toy import TOY, Item
+from tests.support.toy import TOY, Item, Tally
 
 
 class SilentLog:
@@ -68,6 +71,63 @@ def test_a_frame_that_waits_for_room_is_let_go_when_its_partition_is_revoked(tmp
         await asyncio.sleep(0.2)
 
     assert isinstance(asyncio.run(revoked_while(tmp_path, many, full)), Revoked)
+
+
+class MemoryLog:
+    """A broker that has every record of the partition and acknowledges at once."""
+
+    def __init__(self, values: list[bytes]) -> None:
+        self.values = values
+        self.produced: list[Output] = []
+
+    async def produce(self, output: Output) -> asyncio.Future[object]:
+        self.produced.append(output)
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    async def read(self, _topic: str, _partition: int, begin: int, end: int):
+        for offset in range(begin, end):
+            found = Found(offset)
+            found.value = self.values[offset]
+            yield found
+
+
+def test_a_bug_costs_its_own_item_only_however_many_frames_are_unsaved(tmp_path):
+    frames = [[Item("a", 1)], [Item("a", 2)], [Item("a", 4), Item("a", 8, poison=True), Item("a", 16)], [Item("a", 32)]]
+    log = MemoryLog([lines(items) for items in frames])
+    acknowledged = []
+
+    async def work() -> None:
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        for offset, value in enumerate(log.values):
+            await partition.apply(Record(offset, offset, value, {}), partial(acknowledged.append, offset))
+        await partition.drain()
+        await partition.close()
+
+    asyncio.run(work())
+    store = PartitionStore(tmp_path)
+    assert store.next_offset == 4
+    assert store.get(key("n", "a"), Tally) == Tally(5, 1 + 2 + 4 + 16 + 32)
+    assert acknowledged == [0, 1, 2, 3]
+    assert [o.topic for o in log.produced].count(topics.DEAD_LETTERS) == 1
+    addresses = [(o.topic, o.headers[0]) for o in log.produced if o.topic == topics.STITCH_FACTS]
+    assert len(set(addresses)) == len(addresses) == 4
+    store.close()
+
+
+def test_state_is_saved_although_nothing_more_comes(tmp_path):
+    log = MemoryLog([lines([Item("a", n)]) for n in (1, 2)])
+
+    async def work() -> None:
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        for offset, value in enumerate(log.values):
+            await partition.apply(Record(offset, offset, value, {}), ignore)
+        while partition.store.committed_offset < 2:
+            await asyncio.sleep(0.01)
+        await partition.close()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 def test_catching_up_ends_when_its_partition_is_revoked(tmp_path):

@@ -57,7 +57,8 @@ async def cut_short(path, hours: int) -> tuple[int, Example | None]:
     store = PartitionStore(path / "first")
     for offset, count in ((1, 5), (2, 6)):
         store.put("k", Example(count))
-        store.commit(store.seal(offset))
+        store.advance(offset)
+        store.commit(store.seal())
         saved = topic.saved
         await checkpoint(TOY, 0, store, topic, 1)
         if offset == 2:
