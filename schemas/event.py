@@ -1,7 +1,8 @@
 """The canonical event: what every adapter produces and the ``events`` topic carries, one JSON object a line.
 
 A frame is one Kafka record with one to 500 such lines (NDJSON); ``(topic, partition, offset, line)`` is the
-address of an event for ever. Fields left at their default are not written.
+address of an event for ever. Fields left at their default are not written. On the wire fields have the names of the
+``events`` table's columns, so that a line is most of its row already (``stream.core.rows``).
 """
 
 from typing import Final
@@ -39,21 +40,36 @@ SERVER: Final = "server"
 """Platforms. Only ``web`` and ``app`` events open or extend sessions."""
 
 
-class Event(msgspec.Struct, omit_defaults=True, gc=False):
+COLUMNS: Final = {
+    "id": "event_id", "at": "occurred_at", "visitor": "visitor_id", "user": "user_id", "group": "group_id",
+    "utm_source": "campaign_source", "utm_medium": "campaign_medium", "utm_campaign": "campaign_name",
+    "utm_term": "campaign_term", "utm_content": "campaign_content",
+}  # fmt: skip
+"""Names on the wire where they differ. What a campaign field says explicitly is not yet what an event is attributed to."""
+NODE_FIRST: Final = b'{"node":"'
+"""How every line begins that our encoder wrote."""
+CONTENT: Final = b',"type":'
+"""Where its content begins: before it are the id, the node and times, which a repeated delivery may have others of."""
+
+
+class Event(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, rename=COLUMNS):
     """One thing that happened, in one shape whatever SDK sent it.
 
     Times are integer milliseconds since 1970 UTC. Texts are "" where absent. ``properties`` and ``traits`` are raw
     JSON objects, decoded only where a rule needs them.
     """
 
-    id: str
-    """The client's id (messageId, eid, sg_event_id, ...), unique per ``node``; generated at the edge if missing."""
     node: str
     """Entry node (``schemas.ids``): visitor if known, else user, else email, else account or opportunity."""
-    type: str
+    id: str
+    """The client's id (messageId, eid, sg_event_id, ...), unique per ``node``; generated at the edge if missing."""
     at: int
     """When it happened: the client's time corrected for clock skew."""
     received_at: int
+    original_at: int = 0
+    """The client's own, uncorrected time; 0 if it sent none."""
+    sent_at: int = 0
+    type: str
     tenant: str = "default"
     source: str = ""
     """Name of the configured source (write key) it came by, never the key itself."""
@@ -70,9 +86,6 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     """Account id of a ``group`` call or of ``context.groupId``."""
     client_session: str = ""
     """What the SDK calls its session; kept, not trusted."""
-    original_at: int = 0
-    """The client's own, uncorrected time; 0 if it sent none."""
-    sent_at: int = 0
     clock_suspect: bool = False
     url: str = ""
     referrer: str = ""

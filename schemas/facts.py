@@ -16,63 +16,76 @@ Of the three tables with most rows, columns at their default ("", 0, false) are 
 rows are a third smaller to encode, pack and send. Columns that are always written have a default that never occurs.
 """
 
-from typing import Final
-
 import msgspec
 
-_ALWAYS_WRITTEN: Final = msgspec.Raw(b"null")
-"""A default of raw columns; it is compared by identity, so whatever is given is written."""
 
+class PageColumns(msgspec.Struct, omit_defaults=True, gc=False):
+    """What an event's addresses say: columns of ``events`` that follow the event's own."""
 
-class EventRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """``events``: immutable, one a kept event. Person, account and session are joined by the view."""
-
-    tenant: str
-    event_id: str
-    occurred_at: int
-    received_at: int
-    source: str
-    protocol: str = ""
-    platform: str = ""
-    type: str = ""
-    name: str = ""
-    node: str = ""
-    """Entry node without tenant, e.g. ``v:3f2a``."""
-    visitor_id: str = ""
-    user_id: str = ""
-    email: str = ""
-    group_id: str = ""
-    url: str = ""
-    path: str = ""
-    referrer: str = ""
-    title: str = ""
-    channel: str = ""
+    path: str
+    """Always written."""
+    channel: str
     utm_source: str = ""
     utm_medium: str = ""
     utm_campaign: str = ""
     utm_term: str = ""
     utm_content: str = ""
     click_id: str = ""
-    engaged_ms: int = 0
-    is_bot: bool = False
-    bot: str = ""
-    bot_reason: str = ""
-    device: str = ""
-    browser: str = ""
-    os: str = ""
-    country: str = ""
-    region: str = ""
-    city: str = ""
-    company: str = ""
-    clock_suspect: bool = False
-    client_session: str = ""
-    locale: str = ""
-    library: str = ""
-    properties: msgspec.Raw = _ALWAYS_WRITTEN
-    traits: msgspec.Raw = _ALWAYS_WRITTEN
-    _p: int = -1
-    _o: int = -1
-    _i: int = -1
+
+
+class EventRow(msgspec.Struct, gc=False):
+    """``events``: immutable, one a kept event. Person, account and session are joined by the view.
+
+    Never built: a row is the event's line as the log has it, then ``PageColumns``, then the address. What the line leaves
+    out, ClickHouse fills in; what it says beyond these columns, ClickHouse leaves out.
+    """
+
+    tenant: str
+    event_id: str
+    occurred_at: int
+    received_at: int
+    source: str
+    protocol: str
+    platform: str
+    type: str
+    name: str
+    node: str
+    """Entry node with its tenant, e.g. ``default/v:3f2a``; the view shows it without."""
+    visitor_id: str
+    user_id: str
+    email: str
+    group_id: str
+    url: str
+    path: str
+    referrer: str
+    title: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_term: str
+    utm_content: str
+    click_id: str
+    engaged_ms: int
+    is_bot: bool
+    bot: str
+    bot_reason: str
+    device: str
+    browser: str
+    os: str
+    country: str
+    region: str
+    city: str
+    company: str
+    clock_suspect: bool
+    client_session: str
+    locale: str
+    library: str
+    properties: msgspec.Raw
+    traits: msgspec.Raw
+    _p: int
+    _o: int
+    _i: int
 
 
 class SupersededRow(msgspec.Struct, gc=False):
@@ -110,6 +123,9 @@ class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
     utm_campaign: str = ""
     landing_url: str = ""
     exit_url: str = ""
+    touch_id: str = ""
+    """Its touch; ``v_touches`` has sessions from here."""
+    points: float = 0.0
     deleted: bool = False
     version: int = -1
     _p: int = -1
@@ -118,7 +134,7 @@ class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class TouchRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """``touches``: latest version counts. ``account_id`` is "" while nobody owns it."""
+    """``touches`` other than sessions: latest version counts. ``account_id`` is "" while nobody owns it."""
 
     tenant: str
     touch_id: str

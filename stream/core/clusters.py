@@ -31,7 +31,7 @@ NONE: Final = -(2**62)
 _hits: Final = msgspec.msgpack.Decoder(list[Hit])
 _ARRAY_32: Final = b"\xdd"
 """MessagePack: an array whose length follows in 4 bytes."""
-_CHUNK: Final = 16 << 10
+CHUNK: Final = 16 << 10
 """Bytes of hits in a cluster's record, about 100: more go to a chunk."""
 
 
@@ -166,7 +166,7 @@ class Clusters:
 
     def _append(self, cluster: Cluster, hit: Hit, cause: str) -> None:
         cluster.append(hit)
-        if len(cluster.packed) > _CHUNK:
+        if len(cluster.packed) > CHUNK:
             self._shelve(cluster)
         if self.newest_start in self._stale:
             return
@@ -200,6 +200,8 @@ class Clusters:
             if place < len(hits) and hits[place].order() == (at, event_id):
                 self._retire(cluster)
                 self._adopt_pieces(hits[:place] + hits[place + 1 :], cause)
+                if self.newest is None:
+                    self._find_newest()  # whoever adds a hit next must find it
                 return hits[place]
         return None
 

@@ -1,17 +1,15 @@
-"""A short digest of an event's content, taken from its encoded row so that nothing is encoded twice."""
+"""A short digest of an event's content, taken from its line so that nothing is encoded again."""
 
-from typing import Final
 from zlib import crc32
 
-_BEGIN: Final = b',"source":"'
-_END: Final = b',"_p":'
+from schemas.event import CONTENT
 
 
-def digest(row: bytes) -> tuple[int, int]:
-    """Checksum and size of an ``events`` row without id, times and address.
+def digest(line: bytes) -> tuple[int, int]:
+    """Checksum and size of an event without node, id and times.
 
     Two contents of one id are the same if both agree: 32 bits of checksum are enough for the few events that share an
     id, and cost a quarter of a cryptographic hash.
     """
-    content = row[row.index(_BEGIN) : row.rindex(_END)]
+    content = line[line.index(CONTENT) :]
     return crc32(content), len(content)

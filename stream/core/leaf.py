@@ -37,10 +37,10 @@ def show_changes(step: Step, node: str, changes: Changes) -> None:
     for session, event_id, late in changes.changed.values():
         reason = "late" if late else "changed" if session.account else "new"
         session.held = True
-        _show(step, node, session, reason, event_id)
+        show(step, node, session, reason, event_id)
 
 
-def _show(step: Step, node: str, session: Session, reason: str, cause: str) -> bool:
+def show(step: Step, node: str, session: Session, reason: str, cause: str) -> bool:
     """Show a session with its items. Returns: whether anything in its record changed."""
     owner = owner_of(step, node, session.start, session.user_at(session.start))
     changed = show_session(step, node, session, owner, reason=reason, cause=cause)
@@ -123,5 +123,5 @@ def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str) 
 def _settle_cluster(step: Step, node: str, cluster: Cluster, cause: str) -> bool:
     changed = False
     for session in cluster.sessions:
-        changed = _show(step, node, session, "new" if session.held else "moved", cause) or changed
+        changed = show(step, node, session, "new" if session.held else "moved", cause) or changed
     return changed

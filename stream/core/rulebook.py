@@ -3,14 +3,27 @@
 Everything here is a pure function of ``Rules``; the caches only save work.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from schemas.event import Event
+from schemas.codec import json_encoder
+from schemas.facts import PageColumns
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.core.sources import Source, Tags, place_of, source_of
 
 _CACHED = 1 << 16
 """Entries of each cache. Pages and campaigns repeat; 65,536 of them take about 40 MB."""
+
+
+class Addressed(Protocol):
+    """What has the addresses of an ``Event``."""
+
+    url: str
+    referrer: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    utm_term: str
+    utm_content: str
 
 
 class Page(NamedTuple):
@@ -20,6 +33,8 @@ class Page(NamedTuple):
     source: Source
     opens: Source | None
     """The source if it is a new external one, which may split a session."""
+    columns: bytes
+    """The columns of an event's row that its addresses decide, as they follow the event's line: ``,"path":...``."""
 
 
 class Rulebook:
@@ -45,7 +60,7 @@ class Rulebook:
         self._points: dict[tuple[str, str, str], int] = {}
         self._points_by_type: dict[str, list[PointRule]] = {}
 
-    def page(self, event: Event) -> Page:
+    def page(self, event: Addressed) -> Page:
         """Path and source of an event; equal addresses are worked out once."""
         name = (
             event.url, event.referrer,
@@ -61,7 +76,12 @@ class Rulebook:
     def _read(self, url: str, referrer: str, *tags: str) -> Page:
         place = place_of(url)
         source = source_of(place, referrer, Tags(*tags), self._internal, self._excluded)
-        return Page(place.path, source, source if source.kind == "external" else None)
+        said = PageColumns(
+            place.path, source.channel,
+            source.source, source.medium, source.campaign, source.term, source.content, source.click_id,
+        )  # fmt: skip
+        columns = b"," + json_encoder.encode(said)[1:-1]
+        return Page(place.path, source, source if source.kind == "external" else None, columns)
 
     def points(self, type_: str, name: str, path: str) -> int:
         """Engagement of an event in thousandths of a point: the first rule that matches."""

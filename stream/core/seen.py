@@ -16,10 +16,12 @@ from stream.core.state import State, key, time_part
 
 KEEP_MS: Final = 30 * 86_400_000
 """How long an id is remembered, by the time of the log."""
+HASH_BYTES: Final = 8
 _PACKED: Final = 256
 """Ids in the node's own record. 256 are 11 KB, as much as one wants to write for one event."""
+PACKED_BYTES: Final = _PACKED * HASH_BYTES
+"""Their hashes, in bytes."""
 _SPILLED_AT_ONCE: Final = 128
-_HASH: Final = 8
 _ENTRY: Final = Struct(">qIIqqqI")
 """Log time, digest, size, receipt, event time, offset and number of the row. Fixed width, so that it can be indexed."""
 _SWEPT_AT_ONCE: Final = 5000
@@ -69,7 +71,7 @@ class Due(msgspec.Struct, array_like=True, gc=False):
 
 def id_hash(event_id: str) -> bytes:
     """8 bytes that stand for an id within its node."""
-    return blake2b(event_id.encode(), digest_size=_HASH).digest()
+    return blake2b(event_id.encode(), digest_size=HASH_BYTES).digest()
 
 
 def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
@@ -79,8 +81,8 @@ def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
     if place == -1 and not seen.spilled:
         return None
     while place != -1:
-        if place % _HASH == 0:
-            return Entry(*_ENTRY.unpack_from(seen.entries, place // _HASH * _ENTRY.size))
+        if place % HASH_BYTES == 0:
+            return Entry(*_ENTRY.unpack_from(seen.entries, place // HASH_BYTES * _ENTRY.size))
         place = hashes.find(hashed, place + 1)
     if seen.spilled:
         spilled = state.get(_spilled_key(node, hashed), Spilled)
@@ -93,15 +95,15 @@ def remember(state: State, node: str, seen: Seen, hashed: bytes, *entry: int) ->
     """Add an id that is new to the node; ``entry`` are the fields of its ``Entry``."""
     seen.hashes += hashed
     seen.entries += _ENTRY.pack(*entry)
-    if len(seen.hashes) > _PACKED * _HASH:
+    if len(seen.hashes) > PACKED_BYTES:
         _spill(state, node, seen)
 
 
 def replace(state: State, node: str, seen: Seen, hashed: bytes, entry: Entry) -> None:
     """Put ``entry`` in the place of what is known of the id; its log time stays."""
-    for place in range(0, len(seen.hashes), _HASH):
-        if seen.hashes[place : place + _HASH] == hashed:
-            begin = place // _HASH * _ENTRY.size
+    for place in range(0, len(seen.hashes), HASH_BYTES):
+        if seen.hashes[place : place + HASH_BYTES] == hashed:
+            begin = place // HASH_BYTES * _ENTRY.size
             kept = Entry(*_ENTRY.unpack_from(seen.entries, begin))
             packed = _ENTRY.pack(*entry._replace(log_at=kept.log_at))
             seen.entries = seen.entries[:begin] + packed + seen.entries[begin + _ENTRY.size :]
@@ -112,16 +114,31 @@ def replace(state: State, node: str, seen: Seen, hashed: bytes, entry: Entry) ->
     state.put(name, Spilled(_ENTRY.pack(*entry._replace(log_at=log_at))))
 
 
+pack: Final = _ENTRY.pack
+"""The fields of an ``Entry``, packed as ``Seen.entries`` has them."""
+
+
+def forgotten_before(now: int) -> bytes:
+    """What ``Seen.entries`` is less than if its first id's time is over at ``now`` (log time, not negative)."""
+    return max(0, now - KEEP_MS).to_bytes(8, "big")
+
+
+def is_due(seen: Seen, now: int) -> bool:
+    """Whether an id's time is over. They lie in the order of log time, so this looks at one."""
+    entries = seen.entries
+    return bool(entries) and int.from_bytes(entries[:8], "big", signed=True) < now - KEEP_MS
+
+
 def expire(seen: Seen, now: int) -> None:
-    """Forget ids whose time is over. They lie in the order of log time, so mostly this looks at one."""
+    """Forget ids whose time is over."""
+    if not is_due(seen, now):
+        return
     entries = seen.entries
     count = 0
-    if not entries or int.from_bytes(entries[:8], "big", signed=True) >= now - KEEP_MS:
-        return
     while count * _ENTRY.size < len(entries) and _log_at(entries, count) < now - KEEP_MS:
         count += 1
     if count:
-        seen.hashes = seen.hashes[count * _HASH :]
+        seen.hashes = seen.hashes[count * HASH_BYTES :]
         seen.entries = entries[count * _ENTRY.size :]
 
 
@@ -142,12 +159,12 @@ def _log_at(entries: bytes, index: int) -> int:
 
 def _spill(state: State, node: str, seen: Seen) -> None:
     for i in range(_SPILLED_AT_ONCE):
-        hashed = seen.hashes[i * _HASH : (i + 1) * _HASH]
+        hashed = seen.hashes[i * HASH_BYTES : (i + 1) * HASH_BYTES]
         packed = seen.entries[i * _ENTRY.size : (i + 1) * _ENTRY.size]
         name = _spilled_key(node, hashed)
         state.put(name, Spilled(packed))
         state.put(key("y", time_part(_log_at(packed, 0)), name[2:]), Due())
-    seen.hashes = seen.hashes[_SPILLED_AT_ONCE * _HASH :]
+    seen.hashes = seen.hashes[_SPILLED_AT_ONCE * HASH_BYTES :]
     seen.entries = seen.entries[_SPILLED_AT_ONCE * _ENTRY.size :]
     seen.spilled = True
 

@@ -17,6 +17,7 @@ from schemas.ids import derived_id, partition_of
 from schemas.messages import AccountMessage, IdentityMessage, Token
 from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
+from stream.core.seen import forgotten_before
 from stream.core.state import State
 
 
@@ -28,11 +29,14 @@ class Step:
         rules: the rules that hold at this offset.
         partition: of the input frame.
         offset: of the input frame.
+        forgotten: ids of events that were packed less than this are forgotten (``stream.core.seen``).
+        row_address: where a row says that it comes from, up to its number.
         at: append time (ms) of the input frame, from the log: the only clock there is.
         local: messages to nodes of this partition that are still to be handled in this step.
         changed: identity nodes whose resolution changed in this step, with the cause (``identity.flush`` books them).
         rows: encoded fact rows by table.
         sends: encoded messages by (topic, partition).
+        refused: lines that are no event, by their number in the frame.
         counts: things worth a metric that have no row, by name.
     """
 
@@ -40,10 +44,13 @@ class Step:
         "at",
         "changed",
         "counts",
+        "forgotten",
         "local",
         "offset",
         "partition",
         "partitions",
+        "refused",
+        "row_address",
         "rows",
         "rules",
         "sends",
@@ -57,10 +64,13 @@ class Step:
         self.partitions = partitions
         self.offset = offset
         self.at = at
+        self.forgotten = forgotten_before(at)
+        self.row_address = b',"_p":%d,"_o":%d,"_i":' % (partition, offset)
         self.local: deque[IdentityMessage] = deque()
         self.changed: dict[str, str] = {}
         self.rows: dict[str, list[bytes]] = {}
         self.sends: dict[tuple[str, int], list[bytes]] = {}
+        self.refused: list[tuple[int, Rejected]] = []
         self.counts: dict[str, int] = {}
 
     def next_row(self, table: str) -> int:

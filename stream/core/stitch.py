@@ -4,7 +4,7 @@ Events of a frame are taken node by node, so that a visitor's state is read and 
 pure function of the set of events; only row versions and addresses depend on how they were framed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,10 +12,10 @@ import msgspec
 from schemas import event as kinds
 from schemas import messages as wire
 from schemas.codec import properties_of
-from schemas.event import Event
+from schemas.event import NODE_FIRST, Event
 from schemas.facts import SupersededRow
 from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
-from schemas.rejections import RejectReason
+from schemas.rejections import Rejected, RejectReason
 from schemas.rules import Rules
 from stream.core.clusters import Clusters
 from stream.core.digest import digest
@@ -30,19 +30,20 @@ from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
+from stream.core.visit import HIT_KINDS, SITES, go_on
 
 RULES_KEY: Final = "rules"
-_SITES: Final = (kinds.WEB, kinds.APP)
-"""Platforms whose events make sessions."""
+Line = tuple[int, bytes]
+"""A line's number in the frame, and the line, as the canonical encoder writes it."""
+Said = tuple[Event, bytes]
+"""An event and its line."""
+Everyday = Callable[[Step, Rulebook, str, Sequence[Line]], bool]
+_decode: Final = msgspec.json.Decoder(Event).decode
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
 """Types that may say something of identity without naming a user, an address or a group."""
-_HIT_KINDS: Final = {
-    kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
-    kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION, kinds.GROUP: ACTION, kinds.ALIAS: ACTION,
-}  # fmt: skip
 
 
 def rules_of(state: State) -> Rules:
@@ -50,37 +51,76 @@ def rules_of(state: State) -> Rules:
     return state.get(RULES_KEY, Rules) or Rules()
 
 
-def events_step(step: Step, events: Sequence[Event]) -> None:
-    """Apply one frame of canonical events."""
-    by_node: dict[str, list[Event]] = {}
-    for event in events:
-        if not (-_LATEST < event.at < _LATEST and 0 <= event.received_at < _LATEST):
-            step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
-            continue
-        if event.type in _CLAIMING and not _has_object(event):
-            step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
-            continue
-        group = by_node.get(event.node)
-        if group is None:
-            by_node[event.node] = [event]
-        else:
-            group.append(event)
+def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = go_on) -> None:
+    """Apply one frame of canonical events, each as its line; ``everyday`` takes those of a node that it can.
+
+    Lines are decoded when their node's turn comes: so no more is decoded than is needed, and it is still in the CPU's
+    cache then.
+    """
     book = rulebook_of(step.rules)
     step.rows.setdefault("events", [])
     leaves: list[_Leaf] = []
-    for node, group in by_node.items():
-        if level(node) < 0:
-            for event in group:
-                step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
-            continue
-        leaf = _Leaf(step, book, node)
-        leaf.let_in(group)
-        leaves.append(leaf)
+    for name, group in _by_node(lines).items():
+        try:
+            if everyday(step, book, name.decode(), group):
+                continue
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass  # a line that is no event: said below
+        said = _decoded(step, group)
+        if said:
+            leaf = _Leaf(step, book, said[0][0].node)
+            leaf.let_in(said)
+            leaves.append(leaf)
     # What the events say of identity comes first: then most of what they do has an owner at once.
     _drain(step)
     for leaf in leaves:
         leaf.apply()
     _work_off(step)
+
+
+def _by_node(lines: Sequence[Line]) -> dict[bytes, list[Line]]:
+    """Lines by their node, in the order in which nodes first appear."""
+    groups: dict[bytes, list[Line]] = {}
+    begin = len(NODE_FIRST)
+    for line in lines:
+        text = line[1]
+        name = text[begin : text.find(b'"', begin)]
+        if not text.startswith(NODE_FIRST) or b"\\" in name:
+            name = _node_of(text)
+        group = groups.get(name)
+        if group is None:
+            groups[name] = [line]
+        else:
+            group.append(line)
+    return groups
+
+
+def _node_of(line: bytes) -> bytes:
+    """The node of a line that does not begin with it as plain text."""
+    try:
+        return _decode(line).node.encode()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return b""
+
+
+def _decoded(step: Step, group: list[Line]) -> list[Said]:
+    """The events of one node's lines that can be taken, each with its line."""
+    said: list[Said] = []
+    for number, line in group:
+        try:
+            event = _decode(line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            step.refused.append((number, Rejected(RejectReason.MALFORMED, str(error)[:200], line)))
+            continue
+        if not (-_LATEST < event.at < _LATEST and 0 <= event.received_at < _LATEST):
+            step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
+        elif event.type in _CLAIMING and not _has_object(event):
+            step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
+        elif level(event.node) < 0 or (said and event.node != said[0][0].node):
+            step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
+        else:
+            said.append((event, line))
+    return said
 
 
 def _has_object(event: Event) -> bool:
@@ -138,18 +178,17 @@ class _Leaf:
         self._kept: list[tuple[Event, Page, bool, Entry | None, int]] = []
         """What counts: event, page, whether it is a hit, what it replaces, and the number of its row."""
 
-    def let_in(self, events: Sequence[Event]) -> None:
+    def let_in(self, said: Sequence[Said]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
         step, seen, node, rows = self._step, self._seen, self._node, self._rows
         if not self._visitor and not seen.hashes and not seen.spilled:
-            entered(step, node, events[0].id)
+            entered(step, node, said[0][0].id)
         expire(seen, step.at)
-        for event in events:
+        for event, line in said:
             page = self._book.page(event)
             number = len(rows)
-            row = event_row(event, page, step.partition, step.offset, number)
             hashed = id_hash(event.id)
-            check, size = digest(row)
+            check, size = digest(line)
             old = find(step.state, node, seen, hashed)
             if old is None:
                 remember(
@@ -158,8 +197,8 @@ class _Leaf:
                 )  # fmt: skip
             elif not self._replaces(event, old, check, size):
                 continue
-            rows.append(row)
-            is_hit = self._visitor and event.type in _HIT_KINDS and event.platform in _SITES and not event.bot
+            rows.append(event_row(step, line, page, number))
+            is_hit = self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
             self._kept.append((event, page, is_hit, old, number))
             if event.user or event.email or event.group or event.type in _CLAIMING:
                 self._identify(event, is_hit=is_hit)
@@ -173,7 +212,7 @@ class _Leaf:
             return True
         if old.digest != check or old.size != size:
             # The claims of both contents count, whichever is kept: so their order does not matter.
-            self._identify(event, is_hit=self._visitor and event.type in _HIT_KINDS and event.platform in _SITES)
+            self._identify(event, is_hit=self._visitor and event.type in HIT_KINDS and event.platform in SITES)
         return False
 
     def _identify(self, event: Event, *, is_hit: bool) -> None:
@@ -262,7 +301,7 @@ class _Leaf:
 
     def _hit(self, event: Event, page: Page) -> Hit:
         book, name = self._book, event.name
-        hit_kind = _HIT_KINDS[event.type]
+        hit_kind = HIT_KINDS[event.type]
         if hit_kind == PING:
             return Hit(event.at, event.id, PING, engaged_ms=event.engaged_ms)
         user = session_link(event, self._step.rules) if event.user or event.email else ""

@@ -40,15 +40,27 @@ def show_session(step: Step, node: str, session: Session, owner: Owner | None, *
     if account:
         step.tell_account(TouchPut(account, step.at, cause, reason, _touch(session, node, person)))
     session.account, session.person, session.held = account, person, False
-    _session_rows(step, node, session, deleted=False)
+    _session_row(step, node, session, deleted=False)
     return True
+
+
+def show_again(step: Step, node: str, session: Session, cause: str) -> None:
+    """Show a session that went on and is not held, to whom it was shown before.
+
+    Its owner is not asked for again: had that changed, the session would have been settled, or will be.
+    """
+    account = session.account
+    if account:
+        touch = _touch(session, node, session.person)
+        step.tell_account(TouchPut(account, step.at, cause, "changed", touch))
+    _session_row(step, node, session, deleted=False)
 
 
 def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
     """A late event dissolved the session."""
     if session.account:
         step.tell_account(TouchWithdrawn(session.account, step.at, cause, "changed", session.touch, session.start))
-    _session_rows(step, node, session, deleted=True)
+    _session_row(step, node, session, deleted=True)
 
 
 def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str) -> bool:
@@ -122,31 +134,21 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
-def _session_rows(step: Step, node: str, session: Session, *, deleted: bool) -> None:
-    """The session's own row and its touch's."""
+def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
+    """The session's row, which is its touch's, too."""
     source = session.source
     names = _names(node)
-    person, account = _value(session.person), _value(session.account)
-    partition, offset = step.partition, step.offset
-    # Half of a frame's rows are these two: no calls but the encoder's.
-    rows = step.rows.setdefault("sessions", [])
+    offset = step.offset
+    rows = step.rows.get("sessions")
+    if rows is None:
+        rows = step.rows["sessions"] = []
     rows.append(
         json_encoder.encode(
             SessionRow(
-                names.tenant, session.id, names.bare, names.visitor, person, account, session.start, session.end,
-                session.page_views, session.events, session.engaged_ms, session.engaged,
+                names.tenant, session.id, names.bare, names.visitor, _value(session.person), _value(session.account),
+                session.start, session.end, session.page_views, session.events, session.engaged_ms, session.engaged,
                 source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
-                deleted, offset, partition, offset, len(rows),
-            )
-        )
-    )  # fmt: skip
-    rows = step.rows.setdefault("touches", [])
-    rows.append(
-        json_encoder.encode(
-            TouchRow(
-                names.tenant, session.touch, names.bare, account, person, session.start, "session",
-                source.channel, source.source, source.medium, source.campaign, session.id, "",
-                session.points / _MILLI, deleted, offset, partition, offset, len(rows),
+                session.touch, session.points / _MILLI, deleted, offset, step.partition, offset, len(rows),
             )
         )
     )  # fmt: skip

@@ -66,6 +66,8 @@ class Stage(msgspec.Struct, frozen=True):
     rules_of: Callable[[PartitionStore], Rules]
     admit: Callable[[Any, int, Home], Rejected | None] | None = None
     """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
+    raw: frozenset[str] = frozenset()
+    """Kinds whose items the core decodes itself: it gets (number, canonical line) of each."""
     largest_output: int = 4 << 20
     """Bytes of an output record; the topics take twice that."""
 
@@ -122,10 +124,15 @@ def compute(
         work.reject(0, Rejected(RejectReason.UNSUPPORTED, "only the stages themselves send messages", record.value))
         store.advance(record.offset + 1)
         return _outputs(stage, work.step)
-    items = _items(work, kind)
-    if stage.admit is not None and kind == topics.EVENT_FRAME and topics.PACKER_HEADER not in record.headers:
+    packed = topics.PACKER_HEADER in record.headers
+    items = _raw_lines(work) if packed and kind in stage.raw else _items(work, kind)
+    if stage.admit is not None and kind == topics.EVENT_FRAME and not packed:
         items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
+    if kind in stage.raw and not packed:
+        items = [(number, (number, json_encoder.encode(item))) for number, item in items]
     _apply(work, kind, items, careful=careful)
+    for number, rejected in work.step.refused:
+        work.reject(number, rejected)
     return _outputs(stage, work.step)
 
 
@@ -155,6 +162,14 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
         return list(_line_by_line(work, decoder))
 
 
+def _raw_lines(work: Work) -> list[tuple[int, Any]]:
+    """The same for lines that the core decodes."""
+    value = work.record.value
+    if len(value) > LARGEST_INPUT or value.count(b"\n") >= _MOST_LINES:
+        return _items(work, topics.EVENT_FRAME)[:0]
+    return [(number, (number, line)) for number, line in enumerate(value.split(b"\n")) if line]
+
+
 def _admitted(
     work: Work,
     admit: Callable[[Any, int, Home], Rejected | None],
@@ -173,6 +188,8 @@ def _admitted(
 
 
 def _encoded(item: object) -> bytes:
+    if isinstance(item, tuple):
+        return bytes(item[1])  # a raw line
     try:
         return json_encoder.encode(item)
     except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits: JSON can say it, our encoders cannot

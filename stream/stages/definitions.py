@@ -25,6 +25,7 @@ STITCH: Final = Stage(
     },
     rules_of=stitch.rules_of,
     admit=fault_of,
+    raw=frozenset({topics.EVENT_FRAME}),
 )
 ACCOUNT: Final = Stage(
     name="account",

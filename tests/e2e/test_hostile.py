@@ -24,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from schemas import topics
+from schemas.event import COLUMNS
 from schemas.ids import partition_of
 from tests.e2e.hostility import DAMAGES, GIANTS, OBJECTS, PATHS, VALUES, damaged, wrapped
 from tests.support.machine import Machine
@@ -165,13 +167,13 @@ def test_the_interface_is_as_its_own_description_says(rig):
 def foreign(**fields: object) -> dict[str, object]:
     now = int(time.time() * 1000)
     return {
-        "id": "f",
+        "event_id": "f",
         "node": "default/v:foe",
-        "visitor": "foe",
+        "visitor_id": "foe",
         "type": "page",
-        "at": now,
+        "occurred_at": now,
         "received_at": now,
-    } | fields
+    } | {COLUMNS.get(name, name): value for name, value in fields.items()}
 
 
 def strangers(rig: Rig) -> list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]:
@@ -204,9 +206,10 @@ def strangers(rig: Rig) -> list[tuple[bytes | None, bytes | None, list[tuple[str
     message = b'{"m":"C","to":"default/v:foe","id":"1","parent":"default/u:foe","precedence":9}'
     headers: list[list[tuple[str, bytes]]] = [
         [], [("kind", b"messages")], [("kind", b"control")], [("kind", b"\xff")], [("src", b"x")], [("src", b"events/0/x/0")],
+        [(topics.PACKER_HEADER, topics.PACKED)],
     ]  # fmt: skip
     records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
-        (b"default/v:foe", value, chosen) for value in values for chosen in headers[: 6 if len(value) < 10_000 else 1]
+        (b"default/v:foe", value, chosen) for value in values for chosen in headers[: 7 if len(value) < 10_000 else 1]
     ]
     records += [(None, message, chosen) for chosen in headers] + [(b"k", None, [])]
     return records

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas import topics
+from schemas.codec import json_encoder
 from schemas.event import Event
 from schemas.facts import TABLES
 from schemas.ids import partition_of
@@ -30,12 +31,35 @@ _DEFAULTS = {
     for table, shape in TABLES.items()
 }
 """What ClickHouse fills in where a row leaves a column out."""
+_OWN = {"tenant": "default", "platform": "web", "properties": {}, "traits": {}}
+
+
+def _filled(table, row):
+    """A row as the table has it."""
+    if table == "events":
+        row = {n: v for n, v in row.items() if n in TABLES["events"].__struct_fields__}
+        row = {n: {str: "", int: 0, bool: bool(row.get("bot"))}.get(t) for n, t in _EVENT_TYPES.items()} | _OWN | row
+        return row | {"node": row["node"].partition("/")[2]}
+    return _DEFAULTS[table] | row
+
+
+_EVENT_TYPES = {field.name: field.type for field in msgspec.structs.fields(TABLES["events"])}
 IDS = {"sessions": "session_id", "touches": "touch_id", "identity": "node", "events": "event_id"}
 
 
 def step_of(state, rules=None, *, offset=0, at=0, partition=0, partitions=1):
     """A step on ``state`` as the shell makes it."""
     return Step(state, rules or rules_of(state), partition=partition, partitions=partitions, offset=offset, at=at)
+
+
+def take_events(step, events):
+    """Events as the log has them: canonical lines."""
+    events_step(step, [(number, json_encoder.encode(event)) for number, event in enumerate(events)])
+
+
+def _session_touch(row):
+    shown = {n: row[n] for n in TABLES["touches"].__struct_fields__ if n in row}
+    return _DEFAULTS["touches"] | shown | {"occurred_at": row["started_at"], "type": "session"}
 
 
 class Stage:
@@ -87,7 +111,7 @@ class Stage:
             self.states[partition], offset=offset, at=self.at, partition=partition, partitions=self.partitions
         )
         {
-            topics.EVENT_FRAME: events_step,
+            topics.EVENT_FRAME: take_events,
             topics.MESSAGE_FRAME: messages_step,
             topics.CONTROL_FRAME: control_step,
         }[kind](step, items)
@@ -95,7 +119,7 @@ class Stage:
 
     def _collect(self, step: Step) -> None:
         for table, rows in step.rows.items():
-            self.rows.setdefault(table, []).extend(_DEFAULTS[table] | msgspec.json.decode(row) for row in rows)
+            self.rows.setdefault(table, []).extend(_filled(table, msgspec.json.decode(row)) for row in rows)
         for (topic, target), lines in step.sends.items():
             if topic == topics.EVENTS:
                 self.logs[target].append((topics.MESSAGE_FRAME, [msgspec.json.decode(m, type=Identity) for m in lines]))
@@ -126,6 +150,9 @@ class Stage:
         rows: dict[str, dict[str, Any]] = {}
         for row in self.rows.get(name, []):
             rows[row[IDS[name]]] = row
+        if name == "touches":  # as v_touches
+            sessions = {row["session_id"]: row for row in self.rows.get("sessions", [])}
+            rows |= {row["touch_id"]: _session_touch(row) for row in sessions.values()}
         hidden = {"version", "_p", "_o", "_i", "recorded_at", "cause_event_id"}
         return {
             name: {k: v for k, v in row.items() if k not in hidden}

@@ -113,7 +113,9 @@ class _Calls:
         self.browser = browser
         self.kind = ""
         self.context: Context | None = None
-        self.blank = Event("", "", "", 0, request.received_at, source.tenant, source.name)
+        self.blank = Event(
+            id="", node="", type="", at=0, received_at=request.received_at, tenant=source.tenant, source=source.name
+        )
 
     def read(self, raws: Sequence[bytes | Raw], item_of: Callable[[bytes], Item] = read_item) -> Parsed:
         """Every call as an event or as a refusal."""

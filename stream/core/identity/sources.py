@@ -7,7 +7,7 @@ enters by remembers what it told other nodes, so that a repeat sends nothing.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from schemas import event as kinds
 from schemas.event import Event
@@ -20,6 +20,16 @@ from stream.core.identity.domains import work_domain
 from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
 from stream.core.identity.protocol import opened
 from stream.core.step import Step
+
+
+class Named(Protocol):
+    """What has the identifiers of an ``Event``."""
+
+    type: str
+    tenant: str
+    visitor: str
+    user: str
+    email: str
 
 
 class Said(NamedTuple):
@@ -36,7 +46,7 @@ class Said(NamedTuple):
     """Holds from its event time on (back-stitched only if it is the first); else for all time."""
 
 
-def session_link(event: Event, rules: Rules) -> str:
+def session_link(event: Named, rules: Rules) -> str:
     """Whose session the event says it is: its user, else the address of a form; "" if it does not say.
 
     Never both: a device with a user and an address would look shared (forest rule 8). The address becomes the user's.

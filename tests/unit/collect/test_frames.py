@@ -30,11 +30,13 @@ class MemoryLog:
         self.records.append((partition, value))
 
     def ids(self) -> list[str]:
-        return [line.split(b'"')[3].decode() for _, value in self.records for line in value.split(b"\n")]
+        return [line.split(b'"')[7].decode() for _, value in self.records for line in value.split(b"\n")]
 
 
 def events(count: int, node: str = "default/v:{}", size: int = 0) -> list[Event]:
-    return [Event(str(n), node.format(n), "track", 1, 1, name="x" * size) for n in range(count)]
+    return [
+        Event(id=str(n), node=node.format(n), type="track", at=1, received_at=1, name="x" * size) for n in range(count)
+    ]
 
 
 def frames(log: MemoryLog, *, wait_s: float = 5.0, **changes: object) -> Frames:
@@ -56,7 +58,7 @@ async def test_every_event_lies_in_the_partition_of_its_node():
     node = {event.id: event.node for event in sent}
     for partition, value in log.records:
         for line in value.split(b"\n"):
-            assert partition_of(node[line.split(b'"')[3].decode()], PARTITIONS) == partition
+            assert partition_of(node[line.split(b'"')[7].decode()], PARTITIONS) == partition
 
 
 async def test_events_of_one_node_keep_their_order():

@@ -29,7 +29,7 @@ def seen(**fields) -> Event:
         "properties": Raw(b'{"coupon": "ann"}'),
         "protocol": "segment",
     }
-    return Event("m1", "default/v:anon-1", "page", 5, 5, **said | fields)
+    return Event(id="m1", node="default/v:anon-1", type="page", at=5, received_at=5, **said | fields)
 
 
 @pytest.mark.parametrize("consent", REFUSALS)
@@ -101,6 +101,8 @@ def test_who_has_blocked_ids_only_is_refused_with_the_event_and_costs_no_neighbo
 
 
 def test_a_blocked_account_is_refused():
-    event = Event("m1", "default/a:test", "crm.account", 5, 5, group="test", platform="server")
+    event = Event(
+        id="m1", node="default/a:test", type="crm.account", at=5, received_at=5, group="test", platform="server"
+    )
     kept, rejected = without_blocked([event], frozenset({"test"}))
     assert (kept, len(rejected)) == ([], 1)

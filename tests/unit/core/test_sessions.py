@@ -127,4 +127,14 @@ def test_a_session_row_comes_once_per_frame():
     stage = Stage()
     stage.put([page(f"{n}", n) for n in range(20)])
     stage.run()
-    assert len(stage.rows["sessions"]) == len(stage.rows["touches"]) == 1
+    assert len(stage.rows["sessions"]) == 1
+    assert len(stage.table("touches")) == 1
+
+
+@pytest.mark.parametrize("variant", range(8))
+def test_what_a_replaced_hit_leaves_is_the_newest_visit_again(variant):
+    late, early = hit("ping", "b", GAP + 1, engaged_ms=1), page("b", 0, path=f"/{variant}")
+    one, other = spans(page("a", 0), late, early), spans(page("a", 0), early, late)
+
+    # A page view at the same moment is the same visit; a ping beyond the gap is none.
+    assert one == other == [(0, 0)]

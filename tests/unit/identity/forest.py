@@ -23,7 +23,8 @@ def event(type_: str, entry: str, at: int = 0, **fields) -> Event:
     """An event entering at the node ``entry`` (short name); ``properties`` may be a dict."""
     if "properties" in fields:
         fields["properties"] = msgspec.Raw(msgspec.json.encode(fields["properties"]))
-    return Event(fields.pop("id", f"{type_}-{entry}-{at}"), name(entry), type_, at, at, tenant=TENANT, **fields)
+    id_ = fields.pop("id", f"{type_}-{entry}-{at}")
+    return Event(id=id_, node=name(entry), type=type_, at=at, received_at=at, tenant=TENANT, **fields)
 
 
 class Forest:

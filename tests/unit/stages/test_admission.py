@@ -9,7 +9,7 @@ import pytest
 
 from schemas import topics
 from schemas.codec import lines
-from schemas.event import Event
+from schemas.event import COLUMNS, Event
 from schemas.ids import partition_of
 from schemas.rejections import DeadLetter
 from stream.stages.compute import Record, compute
@@ -18,7 +18,7 @@ from stream.stages.store import PartitionStore
 
 NOW = 1_790_000_000_000
 HOME = partition_of("default/v:x", 4)
-GOOD = Event("e1", "default/v:x", "page", NOW, NOW, visitor="x", url="https://acme.com/")
+GOOD = Event(id="e1", node="default/v:x", type="page", at=NOW, received_at=NOW, visitor="x", url="https://acme.com/")
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def run(store, value, *, partition=HOME, headers=None, home=None, at=NOW):
 
 
 def changed(**fields) -> bytes:
-    return json.dumps(msgspec.to_builtins(GOOD) | fields).encode()
+    said = msgspec.to_builtins(GOOD) | {COLUMNS.get(name, name): value for name, value in fields.items()}
+    return json.dumps(said, separators=(",", ":")).encode()
 
 
 def test_a_single_event_keyed_by_its_entry_node_counts(store):

@@ -1,0 +1,85 @@
+"""Everyday hits have the same effects whether they are taken the short way or the general one."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.codec import json_encoder
+from schemas.event import APP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
+from schemas.ids import VISITOR, node
+from schemas.rules import EventConversion, Rules
+from stream.core.state import MemoryState
+from stream.core.stitch import events_step
+from stream.core.visit import go_on
+from tests.support.stitch import step_of
+
+MINUTE = 60_000
+START = 1_800_000_000_000
+RULES = Rules(
+    key_events=("Signed Up",), conversions=(EventConversion(event="Bought", stage="won"),), session_gap_s=1800
+)
+PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm_source=g&utm_medium=cpc", "")
+
+
+@st.composite
+def visits(draw):
+    """Frames of one visitor's events, most of which follow each other within a session."""
+    known = draw(st.booleans())
+    at, frames, number = START, [], 0
+    for _ in range(draw(st.integers(1, 6))):
+        frame = []
+        for _ in range(draw(st.integers(1, 4))):
+            at += draw(st.sampled_from([0, 1, 20_000, 5 * MINUTE, 30 * MINUTE, 31 * MINUTE, -2 * MINUTE]))
+            number += draw(st.sampled_from([1, 1, 1, 1, 0]))
+            kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, TRACK, SCREEN, IDENTIFY]))
+            email = draw(st.sampled_from(["", "", "ann@corp.example"])) if kind == IDENTIFY else ""
+            frame.append(
+                Event(
+                    id=f"e{number}", node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
+                    visitor="v1", user="u1" if known and draw(st.integers(0, 5)) else "", email=email,
+                    platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
+                    url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/"])),
+                    name=draw(st.sampled_from(["", "", "Signed Up", "Bought", "Form Submitted", "Clicked"])),
+                    engaged_ms=draw(st.sampled_from([0, 15_000])), bot=draw(st.sampled_from([""] * 9 + ["tool"])),
+                    title=draw(st.sampled_from(["", 'Prïces \u2028 "now"'])),
+                )
+            )  # fmt: skip
+        frames.append(frame)
+    return frames
+
+
+def run(frames, everyday):
+    """State, rows and messages after each frame."""
+    state, effects = MemoryState(), []
+    for offset, frame in enumerate(frames):
+        step = step_of(state, RULES, offset=offset, at=START + 10**9 + offset)
+        events_step(
+            step, [(number, json_encoder.encode(event)) for number, event in enumerate(frame)], everyday=everyday
+        )
+        effects.append((dict(state.encoded), step.rows, step.sends))
+    return effects
+
+
+def refuse(*_args):
+    return False
+
+
+@given(visits())
+@settings(max_examples=400, deadline=None)
+def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
+    assert run(frames, go_on) == run(frames, refuse)
+
+
+def test_a_known_visitors_next_page_view_takes_the_short_way():
+    taken = []
+
+    def watched(*args):
+        taken.append(go_on(*args))
+        return taken[-1]
+
+    frames = [
+        [Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n * MINUTE, received_at=START,
+               visitor="v1", user="u1", url="https://acme.com/")]
+        for n in range(3)
+    ]  # fmt: skip
+    run(frames, watched)
+    assert taken == [False, True, True]
