@@ -39,7 +39,6 @@ PUBLIC = "https://collect.example.com/webhooks"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:ses-events"
 CERTIFICATE_NAME = "SimpleNotificationService-0123456789abcdef.pem"
 CERTIFICATE_URL = f"https://sns.eu-west-1.amazonaws.com/{CERTIFICATE_NAME}"
-FILLER = "z"
 
 
 class Signed(NamedTuple):
@@ -87,7 +86,8 @@ def certificate(key: RSAPrivateKey = RSA_KEY, *, days: int = 7_000, start: datet
 
 
 def _json(payload: Any) -> bytes:
-    return json.dumps(payload).encode("utf-8", "surrogatepass")
+    """As JSON; bytes as they are, for what is none."""
+    return payload if isinstance(payload, bytes) else json.dumps(payload).encode("utf-8", "surrogatepass")
 
 
 def _b64_hmac(content: bytes, digest: Any, key: bytes = KEY.encode()) -> str:
@@ -95,7 +95,7 @@ def _b64_hmac(content: bytes, digest: Any, key: bytes = KEY.encode()) -> str:
 
 
 def sendgrid(payload: Any, at_s: int, key: EllipticCurvePrivateKey = MAIL_KEY) -> Signed:
-    body = _json(payload if isinstance(payload, list) else [payload])
+    body = _json(payload if isinstance(payload, list | bytes) else [payload])
     signature = base64.b64encode(key.sign(str(at_s).encode() + body, ECDSA(SHA256()))).decode()
     head = "x-twilio-email-event-webhook-"
     return Signed(body, {head + "signature": signature, head + "timestamp": str(at_s)})
@@ -174,7 +174,7 @@ def resend(payload: Any, at_s: int, message: str = "") -> Signed:
 
 
 def hubspot(payload: Any, at_s: int, url: str = f"{PUBLIC}/hubspot/main") -> Signed:
-    body = _json(payload if isinstance(payload, list) else [payload])
+    body = _json(payload if isinstance(payload, list | bytes) else [payload])
     timestamp = f"{at_s}000"
     signature = _b64_hmac(b"POST" + url.encode() + body + timestamp.encode(), hashlib.sha256)
     return Signed(body, {"x-hubspot-signature-v3": signature, "x-hubspot-request-timestamp": timestamp})

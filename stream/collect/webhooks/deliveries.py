@@ -46,9 +46,9 @@ def events_of_json(
         read: of this provider.
         replies: tells rows that hold a whole incoming mail, whose size has no limit but that of the body.
     """
-    body = clean(body).strip()
+    text = clean(body)
     try:
-        rows = read_whole(_array, body) if body[:1] == b"[" else [Raw(body)]
+        rows = read_whole(_array, text) if text.lstrip()[:1] == b"[" else [Raw(text)]
     except UNREADABLE as error:
         return useless(request, undecodable(error), "the body is not a JSON array", body)
     return events_of_rows(rows, request, read, replies=replies)
