@@ -268,3 +268,15 @@ SENDERS = {
     ),
 }  # fmt: skip
 EMAIL_SENDERS = [name for name in SENDERS if name != "hubspot"]
+
+
+def config_text() -> str:
+    """``[[webhooks]]`` of all senders for ``touchline.toml``, in the default tenant."""
+    parts = []
+    for sender in SENDERS.values():
+        hook = sender.webhook
+        given = {"provider": hook.provider, "name": hook.name, "secret": hook.secret, "url": hook.url}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in given.items() if value]
+        lines += [f"topics = {json.dumps(hook.topics)}"] if hook.topics else []
+        parts.append("\n".join(["[[webhooks]]", *lines, ""]))
+    return "\n".join(parts)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from schemas.event import Event
 from schemas.ids import derived_id
@@ -49,6 +49,7 @@ _NAMES: Final = {
 
 class _Inbound(msgspec.Struct):
     items: list[Raw]
+    event: Raw | UnsetType = UNSET
 
 
 _decode_inbound: Final = msgspec.json.Decoder(_Inbound).decode
@@ -64,6 +65,8 @@ def events_of(body: bytes, request: Request) -> Parsed:
     try:
         replies = _decode_inbound(clean(body))
     except UNREADABLE:
+        return events_of_json(body, request, _read)
+    if replies.event is not UNSET:
         return events_of_json(body, request, _read)
     return events_of_rows(replies.items, request, _read_reply, replies=lambda _row: True)
 

@@ -13,7 +13,7 @@ from schemas.event import Event
 from schemas.rejections import RejectReason
 from stream.collect import normal
 from stream.collect.adapters.rows import Row
-from stream.collect.bodies import UNREADABLE, Unfit
+from stream.collect.bodies import UNREADABLE, Unfit, clean, read_whole
 from stream.collect.request import Parsed, Request
 from stream.collect.webhooks.deliveries import events_of_json, first_text, inner, listed
 from stream.collect.webhooks.mail import Mail, event_of
@@ -76,7 +76,8 @@ def events_of(body: bytes, request: Request) -> Parsed:
 
 def _signed(body: bytes) -> _Signed | None:
     try:
-        return _decode(body)
+        # The signature is within, and does not cover the rest: so it may be read as leniently as the rest is.
+        return read_whole(_decode, clean(body))
     except UNREADABLE:
         return None
 
