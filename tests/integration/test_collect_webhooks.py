@@ -1,5 +1,6 @@
 """Webhooks over HTTP with a real broker: every refusal stores nothing, everything genuine is on the log."""
 
+import asyncio
 import base64
 import json
 import time
@@ -8,6 +9,7 @@ import pytest
 
 from schemas import topics
 from schemas.errors import Retryable
+from stream.collect.webhooks.certificates import AWAY_S
 from stream.settings import Config
 from tests.support import webhooks
 from tests.support.collecting import collecting, collector_settings
@@ -152,6 +154,7 @@ async def test_without_the_certificate_the_delivery_is_to_come_again(collector, 
     amazon.away = True
     assert await send(collector, "ses", click("ses")) == (503, "unavailable")
     amazon.away = False
+    await asyncio.sleep(AWAY_S)
     assert await send(collector, "ses", click("ses")) == (200, "")
     assert await stored(collector) == 1
 

@@ -3,6 +3,7 @@
 The address was checked (``sns.certificate_url``) before it comes here.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ KEPT: Final = 64
 """Amazon changes its certificate about once a year, in each region."""
 ABSENT_S: Final = 60.0
 """That there is none is remembered so long: else each forged message would cost a request."""
+AWAY_S: Final = 5.0
+"""After a failure nobody is asked for so long: what waits for its turn must not time out one after the other."""
 _BYTES_LIMIT: Final = 64 << 10
 _TIMEOUT_S: Final = 5.0
 _REFUSED: Final = 400
@@ -38,21 +41,38 @@ class Certificates:
         self._clock = clock
         self._kept: dict[str, bytes] = {}
         self._absent: dict[str, float] = {}
+        self._away: tuple[float, str] = (-AWAY_S, "")
+        self._turn = asyncio.Lock()
+        """One request at a time: a burst of deliveries after the start asks once, and forgers cannot make us ask in crowds."""
 
     async def get(self, url: str) -> bytes:
         """The certificate; b"" if there is none. Raises: Retryable if Amazon cannot be reached."""
         kept = self._kept.get(url)
         if kept is not None:
             return kept
+        async with self._turn:
+            return self._kept.get(url) or await self._found(url)
+
+    async def _found(self, url: str) -> bytes:
         if self._clock() - self._absent.get(url, -ABSENT_S) < ABSENT_S:
             return b""
-        found = self._local(url) or await self._fetch(url)
+        found = self._local(url) or await self._ask(url)
         if found:
             _put(self._kept, url, found)
         else:
             self._absent.pop(url, None)
             _put(self._absent, url, self._clock())
         return found
+
+    async def _ask(self, url: str) -> bytes:
+        since, why = self._away
+        if self._clock() - since < AWAY_S:
+            raise Retryable(why)
+        try:
+            return await self._fetch(url)
+        except Retryable as away:
+            self._away = self._clock(), str(away)
+            raise
 
     def _local(self, url: str) -> bytes:
         if self._folder is None:

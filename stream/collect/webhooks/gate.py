@@ -3,6 +3,8 @@
 ingest -> admit(provider, delivery, webhook) -> None or Refusal;  confirm(address) once the answer is sure
 """
 
+import time
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
@@ -24,9 +26,9 @@ TOKENS_KEPT: Final = 1 << 18
 class Gate:
     """One for the process."""
 
-    def __init__(self, settings: Settings, fetch: Fetch = fetch) -> None:
+    def __init__(self, settings: Settings, fetch: Fetch = fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
-        self._certificates = Certificates(settings.sns_certificates, fetch)
+        self._certificates = Certificates(settings.sns_certificates, fetch, clock)
         self._tokens = Tokens()
 
     async def admit(self, provider: Provider, delivery: Delivery, webhook: Webhook) -> Refusal | None:

@@ -1,9 +1,11 @@
 """The gate: certificates are got once and from Amazon only, one-time tokens hold once."""
 
+import asyncio
+
 import pytest
 
 from schemas.errors import Retryable
-from stream.collect.webhooks.certificates import ABSENT_S, KEPT, Certificates
+from stream.collect.webhooks.certificates import ABSENT_S, AWAY_S, KEPT, Certificates
 from stream.collect.webhooks.gate import Gate, Tokens
 from stream.collect.webhooks.verification import Refusal, Token
 from stream.settings import Settings
@@ -22,6 +24,7 @@ class Amazon:
 
     async def fetch(self, url: str) -> bytes:
         self.asked.append(url)
+        await asyncio.sleep(0)
         if self.away:
             raise Retryable("away")
         return CERTIFICATE if url == CERTIFICATE_URL else b""
@@ -43,6 +46,13 @@ async def test_a_certificate_is_fetched_once(amazon):
     assert amazon.asked == [CERTIFICATE_URL]
 
 
+async def test_a_burst_of_deliveries_asks_once(amazon):
+    gate = Gate(Settings(), amazon.fetch)
+    burst = [admit(gate, "ses", webhooks.ses({"n": number}, SENT_S)) for number in range(20)]
+    assert await asyncio.gather(*burst) == [None] * 20
+    assert amazon.asked == [CERTIFICATE_URL]
+
+
 async def test_nobody_else_is_ever_asked(amazon):
     gate = Gate(Settings(), amazon.fetch)
     elsewhere = webhooks.ses({}, SENT_S, SigningCertURL="https://evil.example/a.pem")
@@ -55,11 +65,15 @@ async def test_nobody_else_is_ever_asked(amazon):
 
 
 async def test_while_amazon_is_away_the_delivery_is_to_come_again(amazon):
-    gate = Gate(Settings(), amazon.fetch)
+    now = [0.0]
+    gate = Gate(Settings(), amazon.fetch, lambda: now[0])
     amazon.away = True
-    with pytest.raises(Retryable):
-        await admit(gate, "ses", webhooks.ses({}, SENT_S))
+    for _ in range(3):
+        with pytest.raises(Retryable):
+            await admit(gate, "ses", webhooks.ses({}, SENT_S))
+    assert len(amazon.asked) == 1
     amazon.away = False
+    now[0] = AWAY_S
     assert await admit(gate, "ses", webhooks.ses({}, SENT_S)) is None
 
 
