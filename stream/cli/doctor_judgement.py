@@ -78,6 +78,9 @@ def judge_config(config: Config, settings: Settings, webhook_faults: Sequence[st
             name, "fail", f"{what}; {'; '.join(webhook_faults)}",
             "see docs/email.md; until then every delivery is answered 401",
         )  # fmt: skip
+    paths = [(hook.provider, hook.name) for hook in config.webhooks]
+    if len(set(paths)) < len(paths):
+        return Check(name, "fail", f"{what}; two webhooks have the same path", "give each a name of its own")
     if not config.sources:
         return Check(name, "fail", f"{what}: no SDK may send anything", "add a [[sources]] entry to touchline.toml")
     keys = [source.key for source in config.sources]

@@ -62,8 +62,9 @@ def events_of_rows(
     parsed = Parsed([], refused_together(RejectReason.TOO_MANY, "array", rest), source=sender(request))
     for raw in rows[: request.max_batch_events]:
         try:
-            row = _row(raw)
-            if len(bytes(raw)) > request.max_event_bytes and not (replies is not None and replies(row)):
+            json = bytes(raw)
+            row = _row(json)
+            if len(json) > request.max_event_bytes and not (replies is not None and replies(row)):
                 raise Unfit(RejectReason.TOO_LARGE, f"more than {request.max_event_bytes} bytes")  # noqa: TRY301
             found = list(read(row, request))
         except (Unfit, *UNREADABLE) as error:
@@ -113,8 +114,7 @@ def first_text(*candidates: object) -> str:
 _LARGEST: Final = 10**40
 
 
-def _row(raw: Raw) -> Row:
-    json = bytes(raw)
+def _row(json: bytes) -> Row:
     if depth_fault(json):
         raise Unfit(RejectReason.TOO_DEEP, f"nested more than {DEPTH_LIMIT} levels")
     try:

@@ -102,6 +102,9 @@ def addresses(given: Sequence[object]) -> list[str]:
     >>> addresses(["Ann Lee <Ann@acme.com>", "ann@acme.com", None, "bob@acme.com"])
     ['ann@acme.com', 'bob@acme.com']
     """
+    if len(given) == 1:  # nearly always
+        only = _address(given[0])
+        return [only] if only else []
     found = (_address(one) for one in given[:RECIPIENTS_LIMIT])
     return list(dict.fromkeys(filter(None, found)))
 

@@ -26,4 +26,6 @@ def fault_of(webhook: Webhook) -> str:
     'provider is none of sendgrid, mailgun, postmark, ses, mandrill, resend, brevo, hubspot'
     """
     provider = _BY_NAME.get(webhook.provider)
+    if not webhook.name or "/" in webhook.name:
+        return "name is empty or has a slash: it is the last part of the webhook's path"
     return provider.fault_of(webhook) if provider is not None else f"provider is none of {', '.join(_BY_NAME)}"

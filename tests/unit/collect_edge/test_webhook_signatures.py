@@ -34,6 +34,11 @@ def test_every_provider_has_a_sender_here_and_is_configured_well():
     assert {name: fault_of(sender.webhook) for name, sender in SENDERS.items()} == dict.fromkeys(SENDERS, "")
 
 
+@pytest.mark.parametrize("name", ["", "a/b"])
+def test_a_name_that_no_path_can_have_is_a_fault(name):
+    assert "name" in fault_of(msgspec.structs.replace(SENDERS["mailgun"].webhook, name=name))
+
+
 @pytest.mark.parametrize("name", SENDERS)
 def test_what_the_provider_sent_is_genuine(name):
     assert verdict(name, signed(name)) is None
