@@ -58,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     geo_file: Annotated[str, _help("mmdb file with city or country; empty: no geo")] = ""
     company_file: Annotated[str, _help("mmdb file with company domains by network; empty: none")] = ""
+    sns_certificates: Annotated[
+        str, _help("folder with signing certificates of Amazon SNS, looked at before they are fetched; empty: none")
+    ] = ""
     checkpoint_s: Annotated[float, _help("between checkpoints of stage state to its compacted topic", "s")] = 5.0
     tick_s: Annotated[float, _help("between ticks on the log", "s")] = 60.0
     sink_rows: Annotated[int, _help("rows of a range before it is written", "rows")] = 50_000
@@ -134,16 +137,30 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenant: str = "default"
     origins: tuple[str, ...] = ("*",)
     """Browser origins that may send with it."""
+    open_secret: str = ""
+    """Signs the email opens of its pixel (docs/email.md); empty: unsigned ones are taken."""
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One email provider or CRM webhook: POST /webhooks/{provider}/{name}."""
+    """One email provider or CRM webhook: POST /webhooks/{provider}/{name}. docs/email.md has what each provider needs."""
 
     provider: str
     name: str
-    secret: str
-    """The provider's public key or shared secret, in the form its console shows."""
+    secret: str = ""
+    """The provider's public key or shared secret, in the form its console shows; Amazon SES has none."""
     tenant: str = "default"
+    header: str = ""
+    """Postmark, Brevo: the header that carries the secret; empty: Basic authorization with ``user:password``."""
+    url: str = ""
+    """Mandrill, HubSpot: the public address of this webhook exactly as the provider has it, since they sign it."""
+    topics: tuple[str, ...] = ()
+    """Amazon SES: ARNs of the SNS topics that are ours."""
+    window_s: int = 0
+    """Oldest signature that still counts, in s; 0: the provider's default."""
+    currency: str = ""
+    """HubSpot: currency of amounts, for accounts with only one."""
+    stages: dict[str, str] = {}
+    """HubSpot: ids of own deal stages -> what they are called here (``won``, ``lost``, ...)."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

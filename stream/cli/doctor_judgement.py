@@ -69,15 +69,18 @@ def judge_version(text: str) -> Check:
     return Check(name, "ok", text)
 
 
-def judge_config(config: Config, settings: Settings, bad_webhooks: Sequence[str]) -> Check:
+def judge_config(config: Config, settings: Settings, webhook_faults: Sequence[str]) -> Check:
     """``touchline.toml``: sources, webhooks, and what is unsafe about them."""
     name = "configuration"
     what = f"{len(config.sources)} sources, {len(config.webhooks)} webhooks, rules {config.rules.version!r}"
-    if bad_webhooks:
+    if webhook_faults:
         return Check(
-            name, "fail", f"{what}; the keys of {', '.join(bad_webhooks)} are no keys",
-            "copy the verification key from the provider's console; until then every delivery is answered 401",
+            name, "fail", f"{what}; {'; '.join(webhook_faults)}",
+            "see docs/email.md; until then every delivery is answered 401",
         )  # fmt: skip
+    paths = [(hook.provider, hook.name) for hook in config.webhooks]
+    if len(set(paths)) < len(paths):
+        return Check(name, "fail", f"{what}; two webhooks have the same path", "give each a name of its own")
     if not config.sources:
         return Check(name, "fail", f"{what}: no SDK may send anything", "add a [[sources]] entry to touchline.toml")
     keys = [source.key for source in config.sources]

@@ -21,7 +21,7 @@ from sinks.clickhouse.migrations import read_migrations
 from stream.cli import doctor_judgement as judge
 from stream.cli.doctor_judgement import Check
 from stream.cli.lag import READERS, lags
-from stream.collect.webhooks.sendgrid import public_key
+from stream.collect.webhooks.registry import fault_of
 from stream.settings import Settings, read_config
 
 _BETWEEN_S: Final = 2.0
@@ -47,8 +47,8 @@ def _configuration(settings: Settings) -> Check:
         config = read_config(path)
     except ConfigError as error:
         return Check("configuration", "fail", str(error), "correct the file; nothing starts with it")
-    bad = [f"{hook.provider}/{hook.name}" for hook in config.webhooks if public_key(hook.secret) is None]
-    return judge.judge_config(config, settings, bad)
+    faults = [f"{hook.provider}/{hook.name}: {fault}" for hook in config.webhooks if (fault := fault_of(hook))]
+    return judge.judge_config(config, settings, faults)
 
 
 def _files() -> Check:

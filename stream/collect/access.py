@@ -21,12 +21,22 @@ def write_key(authorization: str) -> str:
     credentials = credentials.strip()
     if scheme.lower() == "bearer":
         return credentials
+    return basic_credentials(authorization).partition(":")[0]
+
+
+def basic_credentials(authorization: str) -> str:
+    """``user:password`` of a Basic authorization; "" if it is none.
+
+    >>> basic_credentials("Basic dXNlcjpzZWNyZXQ="), basic_credentials("Bearer x")
+    ('user:secret', '')
+    """
+    scheme, _, credentials = authorization.partition(" ")
+    credentials = credentials.strip()
     if scheme.lower() != "basic":
         return ""
     try:
-        decoded = base64.b64decode(credentials + "=" * (-len(credentials) % 4), validate=True)
-        return decoded.decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+        return base64.b64decode(credentials + "=" * (-len(credentials) % 4), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
         return ""
 
 

@@ -23,6 +23,9 @@ from stream.collect.log import Log
 from stream.collect.metrics import Metrics
 from stream.collect.openapi import document
 from stream.collect.ticks import send_ticks
+from stream.collect.webhooks.certificates import Fetch, fetch
+from stream.collect.webhooks.gate import Gate
+from stream.collect.webhooks.registry import fault_of
 from stream.settings import Config, Settings
 
 logger = structlog.get_logger(__name__)
@@ -37,10 +40,17 @@ DRAIN_S: Final = 1.0
 
 
 class Collector:
-    """One collector: an HTTP server, its producer, its ticks. ``start`` and ``stop`` belong to one event loop."""
+    """One collector: an HTTP server, its producer, its ticks. ``start`` and ``stop`` belong to one event loop.
 
-    def __init__(self, settings: Settings, config: Config) -> None:
+    Args:
+        settings: of this installation.
+        config: of ``touchline.toml``.
+        fetch: how certificates of Amazon SNS are got.
+    """
+
+    def __init__(self, settings: Settings, config: Config, *, fetch: Fetch = fetch) -> None:
         self.settings = settings
+        self._config = config
         self._log = Log(settings)
         self._frames = Frames(self._log.append, settings)
         self._dead_letters = DeadLetters(self._log.append, settings)
@@ -52,12 +62,20 @@ class Collector:
             frames=self._frames,
             dead_letters=self._dead_letters,
             metrics=self._metrics,
+            gate=Gate(settings, fetch),
         )
         self._runner: web.AppRunner | None = None
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Serve. Returns: the port (the one the system chose, if the setting is 0)."""
+        for webhook in self._config.webhooks:
+            fault = fault_of(webhook)
+            if fault:
+                logger.warning(
+                    "a webhook cannot work: each of its deliveries will be refused",
+                    provider=webhook.provider, name=webhook.name, fault=fault,
+                )  # fmt: skip
         self._log.start()
         self._ticking = asyncio.create_task(send_ticks(self._log, self.settings), name="ticks")
         runner = web.AppRunner(
@@ -99,6 +117,8 @@ class Collector:
                 resource = paths[endpoint.path] = app.router.add_resource(endpoint.path)
                 resource.add_route("OPTIONS", _preflight)
             resource.add_route(endpoint.method, self._ingest.handler(endpoint))
+            if endpoint.provider is not None and endpoint.provider.head:
+                resource.add_route("HEAD", self._ingest.head(endpoint.provider))
         app.router.add_get("/t.js", script("t.js"))
         app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
         app.router.add_get("/healthz", _healthy)

@@ -1,19 +1,16 @@
 """The ingest paths: one row each, path -> adapter. A new source is a new row."""
 
-from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
 
 from stream.collect.adapters import cost, crm, pixel, segment, snowplow, tracker
 from stream.collect.request import Adapter
-from stream.collect.webhooks import sendgrid
-from stream.settings import Webhook
+from stream.collect.webhooks.provider import Provider
+from stream.collect.webhooks.registry import PROVIDERS
 
 Answer = Literal["json", "ok", "gif"]
 """What success looks like: ``{"success": true}``, ``ok``, or a transparent pixel."""
-Genuine = Callable[[bytes, Mapping[str, str], Webhook, int], bool]
-"""(body, headers, webhook, now in ms): whether the provider's signature is right."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,9 +26,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Answer 401 to an unknown write key. Never for SDKs: they drop their data on 401."""
     network_cookie: bool = False
     """Give the browser Snowplow's cookie ``sp``."""
-    provider: str = ""
-    """Webhooks only: the provider whose signature ``genuine`` checks."""
-    genuine: Genuine | None = None
+    provider: Provider | None = None
+    """Webhooks only: whose signature is checked first."""
 
 
 _SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias", "batch")
@@ -64,11 +60,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         for objects in ("accounts", "contacts", "opportunities", "activities")
     ),
     Endpoint(path="/v1/costs", summary="Ad cost", events_of=cost.events_of, key_needed=True),
-    Endpoint(
-        path="/webhooks/sendgrid/{name}",
-        summary="SendGrid: email events",
-        events_of=sendgrid.events_of,
-        provider="sendgrid",
-        genuine=sendgrid.genuine,
+    *(
+        Endpoint(
+            path=f"/webhooks/{provider.name}/{{name}}",
+            summary=provider.title,
+            events_of=provider.events_of,
+            provider=provider,
+        )
+        for provider in PROVIDERS
     ),
 )

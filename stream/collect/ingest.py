@@ -21,6 +21,9 @@ from stream.collect.endpoints import Endpoint
 from stream.collect.frames import Frames
 from stream.collect.metrics import Metrics
 from stream.collect.request import Enrich, Parsed, Request
+from stream.collect.webhooks.gate import Gate
+from stream.collect.webhooks.provider import Provider
+from stream.collect.webhooks.verification import DETAILS, Delivery
 from stream.settings import Config, Settings, Source, Webhook
 
 logger = structlog.get_logger(__name__)
@@ -50,6 +53,7 @@ class Ingest:
         frames: Frames,
         dead_letters: DeadLetters,
         metrics: Metrics,
+        gate: Gate,
     ) -> None:
         self._settings = settings
         self._sources: Mapping[str, Source] = {source.key: source for source in config.sources}
@@ -59,6 +63,7 @@ class Ingest:
         self._frames = frames
         self._dead_letters = dead_letters
         self._metrics = metrics
+        self._gate = gate
 
     def handler(self, endpoint: Endpoint) -> Handler:
         """The handler of one endpoint."""
@@ -87,28 +92,31 @@ class Ingest:
     async def _ingest(self, endpoint: Endpoint, http: web.Request) -> web.Response:
         origin = http.headers.get("Origin")
         body = await read_body(http, self._settings.max_body_bytes) if endpoint.method == "POST" else b""
-        request = self._request(endpoint, http, body)
+        received_at = time.time_ns() // 1_000_000
+        webhook = await self._webhook(endpoint.provider, http, body, received_at) if endpoint.provider else None
+        request = self._request(endpoint, http, received_at, webhook)
         parsed = self._parsed(endpoint, body, request, origin)
         if parsed.fault is not None:
             return answers.bad_request(parsed.fault, origin)
-        await self._keep(endpoint, parsed, request.received_at)
+        await self._keep(endpoint, parsed, received_at)
+        if parsed.visit:
+            await self._gate.confirm(parsed.visit)
         response = answers.success(endpoint.answer, origin)
         if request.network_id:
             network_id.give(response, request.network_id)
         return response
 
-    def _request(self, endpoint: Endpoint, http: web.Request, body: bytes) -> Request:
-        """What the adapter may know. Raises: Unanswerable with 401 or 404."""
+    def _request(self, endpoint: Endpoint, http: web.Request, received_at: int, webhook: Webhook | None) -> Request:
+        """What the adapter may know. Raises: Unanswerable with 401."""
         headers = http.headers
         source = access.source_of(headers, self._sources)
         if endpoint.key_needed and source is None:
             raise Unanswerable(answers.error(401, "unknown_key", "Authorization needs the write key of a source"))
-        received_at = time.time_ns() // 1_000_000
         return Request(
             received_at=received_at,
             source=source,
             sources=self._sources,
-            webhook=self._webhook(endpoint, http, body, received_at) if endpoint.provider else None,
+            webhook=webhook,
             path=endpoint.path,
             query=http.rel_url.raw_query_string if endpoint.method == "GET" else "",
             headers=headers,
@@ -119,13 +127,25 @@ class Ingest:
             enrich=self._enrich,
         )
 
-    def _webhook(self, endpoint: Endpoint, http: web.Request, body: bytes, now: int) -> Webhook:
-        webhook = self._webhooks.get((endpoint.provider, http.match_info["name"]))
+    def head(self, provider: Provider) -> Handler:
+        """The handler of HEAD: whether such a webhook is configured."""
+
+        async def handle(http: web.Request) -> web.StreamResponse:
+            known = (provider.name, http.match_info["name"]) in self._webhooks
+            return web.Response(status=200 if known else 404)
+
+        return handle
+
+    async def _webhook(self, provider: Provider, http: web.Request, body: bytes, now: int) -> Webhook:
+        """The webhook that a genuine delivery is for. Raises: Unanswerable with 401 or 404, Retryable."""
+        webhook = self._webhooks.get((provider.name, http.match_info["name"]))
         if webhook is None:
             raise Unanswerable(answers.error(404, "unknown_webhook", "no such webhook is configured"))
-        if endpoint.genuine is not None and not endpoint.genuine(body, http.headers, webhook, now):
-            self._metrics.rejected["bad_signature"] += 1
-            raise Unanswerable(answers.error(401, "bad_signature", "the signature is wrong"))
+        delivery = Delivery(body=body, headers=http.headers, query=http.rel_url.raw_query_string, now=now)
+        refusal = await self._gate.admit(provider, delivery, webhook)
+        if refusal is not None:
+            self._metrics.refused[provider.name, refusal.value] += 1
+            raise Unanswerable(answers.error(401, refusal.value, DETAILS[refusal]))
         return webhook
 
     def _parsed(self, endpoint: Endpoint, body: bytes, request: Request, origin: str | None) -> Parsed:
@@ -154,6 +174,8 @@ class Ingest:
         else:
             await self._frames.submit(parsed.events)
         self._metrics.accepted[endpoint.path] += len(parsed.events)
+        if parsed.ignored:
+            self._metrics.ignored[endpoint.path] += parsed.ignored
 
 
 async def read_body(http: web.Request, limit: int) -> bytes:

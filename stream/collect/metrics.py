@@ -24,6 +24,10 @@ class Metrics(Collector):
         """Events by protocol's path family, acknowledged by the broker."""
         self.rejected: Counter[str] = Counter()
         """Refused things by reason, in the dead letters."""
+        self.refused: Counter[tuple[str, str]] = Counter()
+        """Webhook deliveries that are not genuine, by provider and reason. Nothing else is kept of them."""
+        self.ignored: Counter[str] = Counter()
+        """Things that are no events by design, by path."""
         self.answers: Counter[int] = Counter()
         """Requests by status."""
         self._latency = [0] * (len(_BOUNDS_S) + 1)
@@ -41,6 +45,13 @@ class Metrics(Collector):
         """For prometheus_client."""
         yield _counter("touchline_collect_events", "Events acknowledged by the broker", "path", self.accepted)
         yield _counter("touchline_collect_rejected", "Things refused and dead-lettered", "reason", self.rejected)
+        refused = CounterMetricFamily(
+            "touchline_collect_webhooks_refused", "Deliveries that are not genuine", labels=["provider", "reason"]
+        )
+        for labels, count in sorted(self.refused.items()):
+            refused.add_metric(labels, count)
+        yield refused
+        yield _counter("touchline_collect_ignored", "Things that are no events by design", "path", self.ignored)
         yield _counter("touchline_collect_requests", "Requests answered", "status", self.answers)
         yield CounterMetricFamily("touchline_collect_frames", "Frames acknowledged", value=self._frames.frames)
         yield GaugeMetricFamily(

@@ -34,7 +34,7 @@ _OPERATIONS: Final = (
 _STATUS: Final = {
     304: "Not modified",
     400: "The body as a whole is unusable: not JSON, too large, broken compression",
-    401: "Unknown write key or wrong signature",
+    401: "Unknown write key, or a webhook's signature or secret is wrong; nothing was stored",
     404: "No such webhook is configured",
     503: "The broker is not there or the buffer is full: send again after Retry-After seconds",
 }
@@ -82,7 +82,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         },
     }
     if endpoint.method == "POST":
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
+        sent = endpoint.provider.content_type if endpoint.provider else "application/json"
+        operation["requestBody"] = {"required": True, "content": {sent: {"schema": {}}}}
     if endpoint.key_needed:
         operation["security"] = [{"writeKey": []}]
     return operation

@@ -93,6 +93,10 @@ class Parsed(msgspec.Struct):
     """The body as a whole is useless (not JSON, wrong shape): answered 400, nothing is stored."""
     source: Source | None = None
     """Whose dead letters they are."""
+    ignored: int = 0
+    """Things that are no events by design (a provider's test, the echo of something reported already): only counted."""
+    visit: str = ""
+    """Address that has to be opened before the answer: Amazon SNS asks whether a subscription is wanted."""
 
 
 Adapter = Callable[[bytes, Request], Parsed]

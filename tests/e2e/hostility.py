@@ -4,10 +4,12 @@ import gzip
 
 from hypothesis import strategies as st
 
+from tests.support.webhooks import SENDERS
+
 PATHS = [
     "/v1/batch", "/v1/track", "/v1/identify", "/v1/group", "/v1/alias", "/v1/t", "/v1/p",
     "/com.snowplowanalytics.snowplow/tp2", "/t", "/v1/crm/accounts", "/v1/crm/contacts", "/v1/crm/opportunities",
-    "/v1/crm/activities", "/v1/costs", "/webhooks/sendgrid/main",
+    "/v1/crm/activities", "/v1/costs", *(sender.path for sender in SENDERS.values()),
 ]  # fmt: skip
 NASTY_TEXT = st.sampled_from([
     "", " ", "\x00", "a\x00b", "\ud800", "\udfff\ud800", "a/b", "default/v:x", "x\ny", "\x1b[31m", "\u202e\u2066", "😀" * 50,

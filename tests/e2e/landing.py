@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import base64
 import itertools
 import time
 from collections import Counter
@@ -19,12 +18,11 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.event import Event
 from schemas.ids import partition_of
 from schemas.topics import EVENTS, KIND_HEADER
+from tests.support import webhooks
 from tests.support.machine import Machine
 
 T = TypeVar("T")
@@ -36,10 +34,6 @@ blocked_ids = ["kiosk"]
 name = "website"
 key = "dev"
 
-[[webhooks]]
-provider = "sendgrid"
-name = "main"
-secret = "{secret}"
 """
 PARTITIONS = 4
 DELIVERY_S = 30.0
@@ -112,10 +106,12 @@ class Landing:
     """One machine for the tests of a session. It knows from before: user u1 is ann@acme.com, of the account acme."""
 
     def __init__(self, folder: Path) -> None:
-        self.mail_key = generate_private_key(SECP256R1())
         config = folder / "touchline.toml"
-        config.write_text(_CONFIG.format(secret=_der(self.mail_key)))
-        self.machine = Machine(folder / "data", config=str(config), partitions=str(PARTITIONS))
+        config.write_text(_CONFIG + webhooks.config_text())
+        (folder / webhooks.CERTIFICATE_NAME).write_bytes(webhooks.certificate())
+        self.machine = Machine(
+            folder / "data", config=str(config), partitions=str(PARTITIONS), sns_certificates=str(folder)
+        )
         self.machine.start()
         self.port = self.machine.http
         self.url = self.machine.url
@@ -214,8 +210,3 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """In a thread of its own: Playwright has a loop running in the test's."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
-
-
-def _der(key: EllipticCurvePrivateKey) -> str:
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(public).decode()

@@ -27,8 +27,10 @@ from schemathesis.specs.openapi.checks import (
 from schemas import topics
 from schemas.event import COLUMNS
 from schemas.ids import partition_of
-from tests.e2e.hostility import DAMAGES, GIANTS, OBJECTS, PATHS, VALUES, damaged, wrapped
+from tests.e2e.hostility import DAMAGES, GIANTS, NASTY_TEXT, OBJECTS, PATHS, VALUES, damaged, wrapped
+from tests.support import webhooks
 from tests.support.machine import Machine
+from tests.support.webhooks import SENDERS
 
 PARTITIONS = 4
 ANSWERS = {200, 400, 401, 404, 405, 411, 413, 415}
@@ -47,7 +49,12 @@ class Rig:
     """A machine under attack, and the good events that were sent in between."""
 
     def __init__(self, folder: Path) -> None:
-        self.machine = Machine(folder / "data", partitions=str(PARTITIONS))
+        config = folder / "touchline.toml"
+        config.write_text(webhooks.config_text())
+        (folder / webhooks.CERTIFICATE_NAME).write_bytes(webhooks.certificate())
+        self.machine = Machine(
+            folder / "data", config=str(config), partitions=str(PARTITIONS), sns_certificates=str(folder)
+        )
         self.machine.start()
         self.log = folder / "data-up.log"
         self.pids = self.machine.processes()
@@ -110,7 +117,35 @@ def test_no_body_costs_its_neighbours_anything(rig):
     rig.assert_unharmed()
 
 
-@pytest.mark.parametrize("path", ["/v1/batch", "/t", "/v1/crm/opportunities", "/com.snowplowanalytics.snowplow/tp2"])
+def test_nothing_that_a_provider_signed_costs_anything(rig):
+    answers = Counter()
+
+    @settings(BOUNDED, max_examples=300)
+    @given(st.sampled_from(list(SENDERS)), st.dictionaries(NASTY_TEXT, VALUES, max_size=2), VALUES, st.data())
+    def attack(name, more, value, data):
+        click = SENDERS[name].click
+        field = data.draw(st.sampled_from([*click, ""]))
+        payload = click | more | {field: value} if field else value
+        signed = SENDERS[name].sign(payload, int(time.time()))
+        answers[rig.send(f"{SENDERS[name].path}?{signed.query}", signed.body, signed.headers)] += 1
+
+    attack()
+    # What Mailgun and Amazon sign is in the body, so one that cannot be read is not genuine.
+    assert answers.keys() <= {200, 401}
+    assert answers[200] > 200
+    rig.assert_unharmed()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/batch",
+        "/t",
+        "/v1/crm/opportunities",
+        "/com.snowplowanalytics.snowplow/tp2",
+        *(sender.path for sender in SENDERS.values()),
+    ],
+)
 def test_giants_and_monsters_are_answered_and_change_nothing(rig, path):
     for body in GIANTS:
         try:

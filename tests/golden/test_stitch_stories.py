@@ -20,7 +20,7 @@ def test_a_story_ends_as_it_is_written(story):
     stage = Stage()
     for line in lines:
         if "frame" in line:
-            stage.put(msgspec.convert(line["frame"], list[Event]))
+            stage.put(msgspec.json.decode(msgspec.json.encode(line["frame"]), type=list[Event]))
     stage.run()
     wanted = [line["session"] for line in lines if "session" in line]
     found = sorted(stage.table("sessions").values(), key=lambda s: s["started_at"])

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.topics import TOPICS
 from stream.collect.app import Collector
+from stream.collect.webhooks.certificates import fetch
 from stream.settings import Config, Settings
 
 
@@ -81,10 +82,10 @@ async def records(settings: Settings, topic: str) -> list:
 
 
 @asynccontextmanager
-async def collecting(settings: Settings, config: Config | None = None) -> AsyncIterator[Running]:
+async def collecting(settings: Settings, config: Config | None = None, *, fetch=fetch) -> AsyncIterator[Running]:
     """A collector that has reached its broker."""
     await create_topics(settings)
-    collector = Collector(settings, config or Config())
+    collector = Collector(settings, config or Config(), fetch=fetch)
     port = await collector.start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:

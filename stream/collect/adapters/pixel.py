@@ -17,6 +17,7 @@ title      of the page
 id         makes repeats count once; absent: every request counts
 message_id of the email, for ``open``
 campaign   of the email, for ``open``
+sig        for ``open``, if the source has an ``open_secret``: what ``open_signature`` makes of the three
 ========== ===================================================================================
 """
 
@@ -34,6 +35,7 @@ from stream.collect import normal
 from stream.collect.bodies import Properties, Unfit, rejected
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request
+from stream.collect.webhooks.verification import hex_hmac, same
 
 OPEN: Final = "open"
 _TYPES: Final = {"": kinds.PAGE, kinds.PAGE: kinds.PAGE, kinds.TRACK: kinds.TRACK, OPEN: kinds.EMAIL_EVENT}
@@ -53,6 +55,8 @@ def events_of(body: bytes, request: Request) -> Parsed:  # noqa: ARG001 - a GET 
     if len(query) > request.max_event_bytes:
         return Parsed([], [rejected(RejectReason.TOO_LARGE, "query", query)], source=source)
     try:
+        if given.get("type") == OPEN and source.open_secret:
+            _check_signature(given, source.open_secret)
         event = _event(given, request)
         event.tenant, event.source = source.tenant, source.name
         _enter(event, request)
@@ -90,6 +94,21 @@ def _event(given: dict[str, str], request: Request) -> Event:
     if not page:
         _judge_open(event, request.headers.get("user-agent", ""))
     return event
+
+
+def open_signature(secret: str, message_id: str, email: str, campaign: str) -> str:
+    """Signature of an email's open: its sender made the link, for this message and this recipient.
+
+    >>> open_signature("s", "m1", "ann@acme.com", "")[:8], open_signature("", "m1", "ann@acme.com", "")
+    ('05ca98d9', '')
+    """
+    return hex_hmac(secret, f"{message_id}\n{email}\n{campaign}".encode("utf-8", "replace"), "sha256")
+
+
+def _check_signature(given: dict[str, str], secret: str) -> None:
+    parts = (given.get(name, "") for name in ("message_id", "email", "campaign"))
+    if not same(given.get("sig", ""), open_signature(secret, *parts)):
+        raise Unfit(RejectReason.BAD_VALUE, "sig")
 
 
 def _reader(given: dict[str, str]) -> Callable[[str, int], str]:

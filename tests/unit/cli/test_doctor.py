@@ -8,7 +8,7 @@ import pytest
 
 from stream.cli import doctor_judgement as judge
 from stream.cli.lag import Lag
-from stream.settings import Config, Settings, Source
+from stream.settings import Config, Settings, Source, Webhook
 from tests.support.machine import free_ports
 
 GB = 1 << 30
@@ -117,7 +117,11 @@ def test_a_configuration_that_lets_nobody_in_or_mixes_two_up_is_a_fault():
     assert judge.judge_config(Config(sources=()), Settings(), ()).level == "fail"
     twins = Config(sources=(Source("website", "k"), Source("app", "k")))
     assert judge.judge_config(twins, Settings(), ()).level == "fail"
-    assert judge.judge_config(Config(), Settings(), ("sendgrid/main",)).level == "fail"
+    hooks = (Webhook("brevo", "main", "a"), Webhook("brevo", "main", "b"))
+    assert judge.judge_config(Config(webhooks=hooks), Settings(), ()).level == "fail"
+    check = judge.judge_config(Config(), Settings(), ("ses/main: topics is empty", "resend/eu: no secret"))
+    assert (check.level, check.what.partition("; ")[2]) == ("fail", "ses/main: topics is empty; resend/eu: no secret")
+    assert "docs/email.md" in check.advice
 
 
 def test_a_law_that_does_not_hold_is_a_fault():

@@ -1,0 +1,152 @@
+"""HubSpot's CRM subscriptions: an array of changes, as versions of our CRM objects and as unsubscribes.
+
+A change names its object by id and one property, never the whole object. Companies and deals are complete that way,
+since our objects are folds over partial versions:
+
+======================== ==========================================================================================
+HubSpot                  ours
+======================== ==========================================================================================
+company (0-2)            ``crm.account``; its id is the account's
+deal (0-3)               ``crm.opportunity``; its primary company gives it the account
+contact (0-1)            ``crm.contact`` of the user ``hubspot:ID``; the property ``email`` says whose address that is,
+                         so that all else said of the contact, earlier or later, is that person's
+contact, opted out       email event ``unsubscribed`` (``subscribed``) of the user ``hubspot:ID``
+======================== ==========================================================================================
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemas import event as kinds
+from schemas import ids
+from schemas.event import SERVER, Event
+from schemas.rejections import RejectReason
+from stream.collect import clock, normal
+from stream.collect.adapters.rows import Row, as_properties
+from stream.collect.bodies import Unfit
+from stream.collect.request import Parsed, Request
+from stream.collect.webhooks import hubspot_signature
+from stream.collect.webhooks.deliveries import events_of_json, first_text
+from stream.collect.webhooks.hubspot_properties import fields_of
+from stream.collect.webhooks.provider import Provider, secret_or_url_missing
+
+_OPT_OUT: Final = "hs_email_optout"
+"""Alone: of everything; with ``_123``: of subscription type 123."""
+_OBJECTS: Final = {"0-1": "contact", "0-2": "company", "0-3": "deal"}
+_TYPES: Final = {"contact": kinds.CRM_CONTACT, "company": kinds.CRM_ACCOUNT, "deal": kinds.CRM_OPPORTUNITY}
+
+
+def events_of(body: bytes, request: Request) -> Parsed:
+    """The events of one delivery, in its order."""
+    return events_of_json(body, request, _read)
+
+
+def _read(row: Row, request: Request) -> Iterator[Event]:
+    subject, _, action = normal.text(row.get("subscriptionType")).partition(".")
+    if action == "associationChange":
+        found = _association(row)
+        if found is not None:
+            yield _object(row, request, *found)
+        return
+    kind = _OBJECTS.get(normal.text(row.get("objectTypeId")), "") if subject == "object" else subject
+    if kind not in _TYPES:
+        raise Unfit(RejectReason.UNSUPPORTED, "subscriptionType")
+    number = normal.identifier(row.get("objectId"))
+    name, value = normal.text(row.get("propertyName")), first_text(row.get("propertyValue"))
+    if action == "creation":
+        yield _object(row, request, kind, number, {"created_at": _at(row)} if kind == "deal" else {})
+    elif kind == "deal" and action in {"deletion", "restore"}:
+        yield _object(row, request, kind, number, {"deleted": action == "deletion"})
+    elif action != "propertyChange" or not name:
+        raise Unfit(RejectReason.UNSUPPORTED, "subscriptionType")
+    elif kind == "contact" and (name == _OPT_OUT or name.startswith(_OPT_OUT + "_")):
+        yield _opt_out(row, request, number, name, value)
+    elif kind == "contact" and name == "email":
+        yield _object(row, request, kind, number, {}, email=normal.address(value))
+    else:
+        assert request.webhook is not None
+        yield _object(row, request, kind, number, fields_of(kind, name, value, request.webhook))
+
+
+def _association(row: Row) -> tuple[str, str, Row] | None:
+    """The deal or contact whose account changes, and how; None if it is not about its primary company."""
+    kinds_of_ends = normal.text(row.get("associationType")).lower().split("_to_")
+    if row.get("fromObjectTypeId") is not None:
+        kinds_of_ends = [_OBJECTS.get(normal.text(row.get(f"{end}ObjectTypeId")), "") for end in ("from", "to")]
+    numbers = [normal.identifier(row.get("fromObjectId")), normal.identifier(row.get("toObjectId"))]
+    ends = dict(zip(kinds_of_ends, numbers, strict=False))
+    kind = "deal" if "deal" in ends else "contact"
+    if ends.keys() != {kind, "company"}:
+        raise Unfit(RejectReason.UNSUPPORTED, "associationType")
+    if row.get("isPrimaryAssociation") is False:
+        return None
+    account = "" if row.get("associationRemoved") is True else ends["company"]
+    return kind, ends[kind], {"account_id": account}
+
+
+def _object(row: Row, request: Request, kind: str, number: str, fields: Row, *, email: str = "") -> Event:
+    """A version of a CRM object that says what ``fields`` say and nothing else."""
+    event = _blank(row, request, _TYPES[kind], number)
+    if kind == "company":
+        event.group = number
+        event.node = normal.entry_node(event.tenant, account=number)
+    else:
+        event.group = normal.text(fields.get("account_id"))
+        if kind == "deal":
+            event.node = normal.entry_node(event.tenant, opportunity=number)
+        else:
+            event.user, event.email = f"hubspot:{number}", email
+            event.node = normal.entry_node(event.tenant, user="" if email else event.user, email=email)
+    event.properties = as_properties({"id": number, "email": email or None, **fields})
+    event.id = ids.derived_id("hubspot", event.type, number, str(event.at), bytes(event.properties).decode())
+    return event
+
+
+def _opt_out(row: Row, request: Request, number: str, name: str, value: str) -> Event:
+    event = _blank(row, request, kinds.EMAIL_EVENT, number)
+    event.name = "unsubscribed" if value.lower() == "true" else "subscribed"
+    event.user = f"hubspot:{number}"
+    event.node = normal.entry_node(event.tenant, user=event.user)
+    event.properties = as_properties({"message_id": "", "reason": name})
+    # HubSpot's own event ids are not promised to be unique.
+    event.id = ids.derived_id("hubspot", event.type, number, str(event.at), event.name, name)
+    return event
+
+
+def _blank(row: Row, request: Request, type_: str, number: str) -> Event:
+    webhook = request.webhook
+    assert webhook is not None  # an adapter of webhooks is called for none but configured ones
+    if not number:
+        raise Unfit(RejectReason.MISSING_FIELD, "objectId")
+    event = Event(
+        id="",
+        node="",
+        type=type_,
+        at=request.received_at,
+        received_at=request.received_at,
+        tenant=webhook.tenant,
+        source=webhook.name,
+        protocol=webhook.provider,
+        platform=SERVER,
+        library=webhook.provider,
+    )
+    if not clock.put_times(event, _at(row)):
+        raise Unfit(RejectReason.BAD_TIME, "occurredAt")
+    return event
+
+
+def _at(row: Row) -> int:
+    """When it changed, ms. Without that nobody could tell which version is the later one."""
+    at = clock.moment(row.get("occurredAt"))
+    if at is None:
+        raise Unfit(RejectReason.BAD_TIME, "occurredAt")
+    return at
+
+
+PROVIDER: Final = Provider(
+    name="hubspot",
+    title="HubSpot: CRM changes and unsubscribes",
+    verify=hubspot_signature.verify,
+    events_of=events_of,
+    fault_of=secret_or_url_missing,
+)

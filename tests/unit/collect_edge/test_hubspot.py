@@ -1,0 +1,167 @@
+"""HubSpot's changes as versions of our CRM objects, and what a stage makes of them."""
+
+from typing import Any
+
+import pytest
+
+from schemas.event import Event
+from schemas.rejections import RejectReason
+from stream.settings import Webhook
+from tests.support.stitch import Stage
+from tests.support.webhooks import AT_MS, SENDERS
+from tests.unit.collect_edge.deliveries import only, parsed
+from tests.unit.collect_edge.requests import properties
+
+HOOK = SENDERS["hubspot"].webhook
+
+
+def change(kind: str, number: int, name: str, value: str, at: int = AT_MS, **more: Any) -> dict[str, Any]:
+    base = {"eventId": 1, "occurredAt": at, "subscriptionType": f"{kind}.propertyChange", "objectId": number}
+    return base | {"propertyName": name, "propertyValue": value} | more
+
+
+def happened(what: str, number: int, at: int = AT_MS, **more: Any) -> dict[str, Any]:
+    return {"eventId": 1, "occurredAt": at, "subscriptionType": what, "objectId": number} | more
+
+
+def association(what: str, start: int, end: int, at: int = AT_MS, **more: Any) -> dict[str, Any]:
+    subject = what.partition("_")[0].lower()
+    base = {"eventId": 1, "occurredAt": at, "subscriptionType": f"{subject}.associationChange", "associationType": what}
+    return (
+        base
+        | {"fromObjectId": start, "toObjectId": end, "associationRemoved": False, "isPrimaryAssociation": True}
+        | more
+    )
+
+
+def said(event: Event) -> tuple[str, str, str, object]:
+    return event.type, event.node, event.group, properties(event)
+
+
+@pytest.mark.parametrize(
+    ("payload", "type_", "node", "expected"),
+    [
+        (happened("company.creation", 5), "crm.account", "a:5", {}),
+        (change("company", 5, "name", "Acme"), "crm.account", "a:5", {"name": "Acme"}),
+        (change("company", 5, "domain", " Acme.com"), "crm.account", "a:5", {"domains": ["acme.com"]}),
+        (change("company", 5, "domain", ""), "crm.account", "a:5", {"domains": []}),
+        (change("company", 5, "lifecyclestage", "customer"), "crm.account", "a:5", {"stage": "customer"}),
+        (change("company", 5, "hs_parent_company_id", "4"), "crm.account", "a:5", {"parent_id": "4"}),
+        (change("company", 5, "industry", "Steel"), "crm.account", "a:5", {"custom": {"industry": "Steel"}}),
+        (happened("deal.creation", 9), "crm.opportunity", "o:9", {"created_at": AT_MS}),
+        (happened("deal.deletion", 9), "crm.opportunity", "o:9", {"deleted": True}),
+        (happened("deal.restore", 9), "crm.opportunity", "o:9", {"deleted": False}),
+        (change("deal", 9, "dealstage", "closedwon"), "crm.opportunity", "o:9", {"stage": "won"}),
+        (change("deal", 9, "dealstage", "qualifiedtobuy"), "crm.opportunity", "o:9", {"stage": "qualifiedtobuy"}),
+        (change("deal", 9, "amount", "1500.5"), "crm.opportunity", "o:9", {"amount": "1500.5"}),
+        (change("deal", 9, "deal_currency_code", "eur"), "crm.opportunity", "o:9", {"currency": "EUR"}),
+        (change("deal", 9, "closedate", str(AT_MS)), "crm.opportunity", "o:9", {"closed_at": AT_MS}),
+        (change("deal", 9, "closedate", ""), "crm.opportunity", "o:9", {}),
+        (happened("contact.creation", 7), "crm.contact", "u:hubspot:7", {}),
+        (change("contact", 7, "email", "Ann@acme.com"), "crm.contact", "e:ann@acme.com", {"email": "ann@acme.com"}),
+        (change("contact", 7, "email", ""), "crm.contact", "u:hubspot:7", {}),
+        (change("contact", 7, "associatedcompanyid", "5"), "crm.contact", "u:hubspot:7", {"account_id": "5"}),
+        (change("contact", 7, "jobtitle", "CTO"), "crm.contact", "u:hubspot:7", {"title": "CTO"}),
+        (association("DEAL_TO_COMPANY", 9, 5), "crm.opportunity", "o:9", {"account_id": "5"}),
+        (association("COMPANY_TO_DEAL", 5, 9), "crm.opportunity", "o:9", {"account_id": "5"}),
+        (association("DEAL_TO_COMPANY", 9, 5, associationRemoved=True), "crm.opportunity", "o:9", {"account_id": ""}),
+        (association("CONTACT_TO_COMPANY", 7, 5), "crm.contact", "u:hubspot:7", {"account_id": "5"}),
+    ],
+)
+def test_a_change_is_a_version_that_says_only_what_changed(payload, type_, node, expected):
+    event = only("hubspot", payload)
+    number = {"a": "5", "o": "9", "u": "7", "e": "7"}[node[0]]
+    assert (event.type, event.node, event.at, event.protocol) == (type_, f"acme/{node}", AT_MS, "hubspot")
+    assert properties(event) == {"id": number} | expected
+
+
+@pytest.mark.parametrize(
+    ("old", "kind"), [(change("deal", 9, "dealname", "Big"), "0-3"), (change("company", 5, "name", "Acme"), "0-2"),
+                      (change("contact", 7, "email", "ann@acme.com"), "0-1")],
+)  # fmt: skip
+def test_the_new_generic_subscriptions_say_the_same(old, kind):
+    new = old | {"subscriptionType": "object.propertyChange", "objectTypeId": kind, "eventId": 2}
+    assert only("hubspot", new) == only("hubspot", old)
+
+
+def test_an_association_is_the_same_seen_from_both_ends_and_in_both_formats():
+    old = association("DEAL_TO_COMPANY", 9, 5)
+    new = old | {"subscriptionType": "object.associationChange", "fromObjectTypeId": "0-3", "toObjectTypeId": "0-2"}
+    del new["associationType"]
+    assert only("hubspot", old) == only("hubspot", new) == only("hubspot", association("COMPANY_TO_DEAL", 5, 9))
+
+
+def test_a_company_beside_the_primary_one_changes_nothing():
+    found = parsed("hubspot", [association("DEAL_TO_COMPANY", 9, 5, isPrimaryAssociation=False)])
+    assert (found.events, found.rejected, found.ignored) == ([], [], 1)
+
+
+@pytest.mark.parametrize(("value", "name"), [("true", "unsubscribed"), ("false", "subscribed"), ("", "subscribed")])
+@pytest.mark.parametrize("about", ["hs_email_optout", "hs_email_optout_8812"])
+def test_an_opt_out_is_an_email_event_of_the_contact(value, name, about):
+    event = only("hubspot", change("contact", 7, about, value))
+    assert (event.type, event.name, event.node, event.user) == ("email", name, "acme/u:hubspot:7", "hubspot:7")
+    assert properties(event)["reason"] == about
+
+
+def test_own_stages_and_the_only_currency_are_configured():
+    hook = Webhook(
+        "hubspot", "main", "k", "acme", url=HOOK.url, currency="eur", stages={"11": "Closed Won", "12": "demo"}
+    )
+    assert properties(only("hubspot", change("deal", 9, "dealstage", "11"), hook))["stage"] == "won"
+    assert properties(only("hubspot", change("deal", 9, "dealstage", "12"), hook))["stage"] == "demo"
+    assert properties(only("hubspot", change("deal", 9, "amount", "5"), hook)) == {
+        "id": "9",
+        "amount": "5",
+        "currency": "EUR",
+    }
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "detail"),
+    [
+        (happened("contact.privacyDeletion", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (happened("contact.merge", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (happened("ticket.creation", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (change("contact", 7, "", "x"), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (association("DEAL_TO_CONTACT", 9, 7), RejectReason.UNSUPPORTED, "associationType"),
+        (happened("deal.creation", 0), RejectReason.MISSING_FIELD, "objectId"),
+        (happened("deal.creation", 9, at=None), RejectReason.BAD_TIME, "occurredAt"),  # type: ignore[arg-type]
+        (happened("deal.creation", 9, at=5), RejectReason.BAD_TIME, "occurredAt"),
+        (change("deal", 9, "amount", "a lot"), RejectReason.BAD_VALUE, "amount"),
+        (change("deal", 9, "closedate", "soon"), RejectReason.BAD_TIME, "propertyValue"),
+    ],
+)
+def test_what_says_nothing_that_we_can_use_is_refused(payload, reason, detail):
+    (refusal,) = parsed("hubspot", payload).rejected
+    assert (refusal.reason, refusal.detail) == (reason, detail)
+
+
+def test_repeats_of_a_change_are_one_event():
+    first = change("deal", 9, "dealstage", "closedwon", attemptNumber=0)
+    assert only("hubspot", first) == only("hubspot", first | {"attemptNumber": 3, "eventId": 77, "subscriptionId": 8})
+
+
+STORY = [
+    happened("company.creation", 5, AT_MS - 9000),
+    change("company", 5, "domain", "acme.com", AT_MS - 9000),
+    happened("deal.creation", 9, AT_MS - 5000),
+    association("DEAL_TO_COMPANY", 9, 5, AT_MS - 4000),
+    change("deal", 9, "amount", "1500", AT_MS - 4000),
+    change("deal", 9, "deal_currency_code", "EUR", AT_MS - 3900),
+    change("deal", 9, "dealstage", "closedwon", AT_MS - 1000),
+    change("contact", 7, "hs_email_optout", "true", AT_MS - 2000),
+    change("contact", 7, "email", "ann@acme.com", AT_MS - 500),
+]
+
+
+@pytest.mark.parametrize("order", [STORY, STORY[::-1], STORY[4:] + STORY[:4] + STORY])
+def test_pieces_in_any_order_and_repeated_make_a_won_deal_and_an_unsubscribe_of_ann(order):
+    stage = Stage()
+    for payload in order:
+        stage.put([only("hubspot", payload)])
+    stage.run()
+    (won,) = [c for c in stage.conversions["acme/a:5"].values() if c.stage == "won"]
+    assert (won.amount, won.currency, won.at, won.opportunity) == (150_000, "EUR", AT_MS - 1000, "9")
+    (touch,) = stage.touches["acme/a:5"].values()
+    assert (touch.type, touch.person, touch.at) == ("email_unsubscribe", "acme/e:ann@acme.com", AT_MS - 2000)
