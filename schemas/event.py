@@ -23,10 +23,12 @@ CRM_CONTACT: Final = "crm.contact"
 CRM_OPPORTUNITY: Final = "crm.opportunity"
 CRM_ACTIVITY: Final = "crm.activity"
 COST: Final = "cost"
+FX: Final = "fx"
+"""A rate between two currencies on a day."""
 
 EVENT_TYPES: Final = (
     PAGE, SCREEN, TRACK, IDENTIFY, GROUP, ALIAS, PING, EMAIL_EVENT,
-    CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_ACTIVITY, COST,
+    CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_ACTIVITY, COST, FX,
 )  # fmt: skip
 EMAIL_EVENTS: Final = (
     "sent", "delivered", "deferred", "bounced", "rejected", "opened", "clicked",
@@ -58,7 +60,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     source: str = ""
     """Name of the configured source (write key) it came by, never the key itself."""
     protocol: str = ""
-    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, sendgrid, ..."""
+    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, fx, sendgrid, ..."""
     platform: str = WEB
     name: str = ""
     """Event name (track), page or screen name, email event."""

@@ -22,6 +22,7 @@ from stream.core.step import Step
 OPEN: Final = "open"
 WON: Final = "won"
 LOST: Final = "lost"
+_FINAL: Final = (WON, LOST)
 _STAGES: Final = {
     "closed_won": WON, "closedwon": WON, "closed_as_won": WON,
     "closed_lost": LOST, "closedlost": LOST, "closed_as_lost": LOST, "opened": OPEN, "created": OPEN,
@@ -46,6 +47,9 @@ class Update(msgspec.Struct, array_like=True, gc=False, order=True):
     currency: str | None = None
     created_at: int | None = None
     deleted: bool = False
+    closed_at: int | None = None
+    history: tuple[tuple[int, str], ...] | None = None
+    """When it entered which stage, as the CRM remembers it: (ms, stage), ascending."""
 
 
 class Opportunity(msgspec.Struct, array_like=True, gc=False):
@@ -92,37 +96,76 @@ def stage_name(text: str) -> str:
     return _STAGES.get(name, name)
 
 
+class _Walk(msgspec.Struct):
+    """An opportunity while one goes through what is known of it, in the order of time."""
+
+    amount: str
+    currency: str
+    stage: str = ""
+    began: int = BEGINNING
+    """Of the present cycle; the first one has no beginning."""
+    closed: int | None = None
+    """When it was closed, as updates of the present cycle say."""
+    entered: dict[str, Reached] = {}
+    """Stages of the present cycle."""
+    reached: dict[str, Reached] = {}
+    """Stages of all cycles, each as in the latest one that had it."""
+
+    def take(self, moment: Update) -> None:
+        before, self.stage = self.stage, moment.stage or self.stage
+        self.amount = self.amount if moment.amount is None else moment.amount
+        self.currency = self.currency if moment.currency is None else moment.currency
+        if before in _FINAL and self.stage not in _FINAL:
+            self.began, self.closed, self.entered = moment.at, None, {}
+        if self.stage in _FINAL and moment.closed_at is not None:
+            self.closed = moment.closed_at
+        if self.stage:
+            first = self.entered.get(self.stage)
+            at, event = (moment.at, moment.event) if first is None else (first.at, first.event)
+            self.entered[self.stage] = self.reached[self.stage] = Reached(at, event, self.amount, self.currency)
+
+
 def stages_of(updates: list[Update]) -> dict[str, Reached]:
     """The stages that a sorted list of updates amounts to.
 
-    A stage begins with its first update; its amount is that of the last update while in it. ``won`` and ``lost`` count
-    only while they are the latest stage. Without an explicit ``open`` the first update opens it at its creation time.
+    A stage counts from its first entry in the latest cycle in which the opportunity was in it; ``won`` or ``lost`` ends
+    a cycle. Its amount is that of the last update while in it. ``won`` and ``lost`` count only while they are the latest
+    stage, and from when it was closed if that was before the update. Without an explicit ``open`` the first update opens
+    it at its creation time.
     """
-    reached: dict[str, Reached] = {}
-    stage, amount, currency, deleted = "", "0", "", False
-    for update in updates:
-        stage = update.stage or stage
-        amount = amount if update.amount is None else update.amount
-        currency = currency if update.currency is None else update.currency
-        deleted = update.deleted
-        if stage:
-            first = reached.get(stage)
-            entered, event = (update.at, update.event) if first is None else (first.at, first.event)
-            reached[stage] = Reached(entered, event, amount, currency)
-    if deleted:
+    if not updates or updates[-1].deleted:
         return {}
-    for final in (WON, LOST):
-        if stage != final:
-            reached.pop(final, None)
-    if updates and OPEN not in reached:
-        reached[OPEN] = _opening(updates)
+    # Until an update names an amount, the first one that does counts: a CRM that does not say it does not say "nothing".
+    amount = next((u.amount for u in updates if u.amount is not None), "0")
+    currency = next((u.currency for u in updates if u.currency is not None), "")
+    created = next((u.created_at for u in updates if u.created_at is not None), BEGINNING)
+    walk = _Walk(amount, currency)
+    moments = _moments(updates)
+    for moment in moments:
+        walk.take(moment)
+    reached = walk.reached
+    for outcome in _FINAL:
+        if walk.stage != outcome:
+            reached.pop(outcome, None)
+        elif walk.closed is not None:
+            entry = reached[outcome]
+            closed = max(walk.began, created, walk.closed)
+            reached[outcome] = msgspec.structs.replace(entry, at=min(entry.at, closed))
+    if OPEN not in reached:
+        earliest = min(moments[0].at, *(entry.at for entry in reached.values())) if reached else moments[0].at
+        opened = earliest if created == BEGINNING else min(created, earliest)
+        reached[OPEN] = Reached(opened, updates[0].event, amount, currency)
     return reached
 
 
-def _opening(updates: list[Update]) -> Reached:
-    first = updates[0]
-    created = next((u.created_at for u in updates if u.created_at is not None), first.at)
-    return Reached(min(created, first.at), first.event, first.amount or "0", first.currency or "")
+def _moments(updates: list[Update]) -> list[Update]:
+    """The updates and, of the latest that has one, the history: all that is known of when which stage was entered."""
+    told = next((u for u in reversed(updates) if u.history is not None), None)
+    if told is None or not told.history:
+        return updates
+    entries = [Update(at, told.event, stage) for at, stage in told.history]
+    # Of one moment the update counts last: it is what the CRM says now.
+    return sorted([*entries, *updates], key=lambda m: m.at)
 
 
 def take_opportunity(step: Step, event: Event, *, replaces: bool) -> None:
@@ -172,11 +215,27 @@ def _update_of(step: Step, event: Event) -> Update:
         event.at,
         event.id,
         stage_name(text_of(properties, "stage", "stage_name")) or None,
-        None if given is None else usable_amount(step, event, given, currency),
+        # Empty is what "there is none" looks like, not a bad number.
+        None if given is None else "0" if given == "" else usable_amount(step, event, given, currency),
         currency or None,
         _time_of(properties.get("created_at")),
         properties.get("deleted") is True,
+        _time_of(properties.get("closed_at")),
+        _history_of(properties.get("stages")),
     )
+
+
+def _history_of(given: object) -> tuple[tuple[int, str], ...] | None:
+    """The entries of ``[{stage, at}]`` that name both, ascending; None if it is no list."""
+    if not isinstance(given, list):
+        return None
+    found = set()
+    for entry in given:
+        if isinstance(entry, dict):
+            at, stage = _time_of(entry.get("at")), stage_name(text_of(entry, "stage"))
+            if at is not None and stage:
+                found.add((at, stage))
+    return tuple(sorted(found))
 
 
 def _time_of(given: object) -> int | None:

@@ -18,14 +18,16 @@ from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
 from schemas.rejections import RejectReason
 from schemas.rules import Rules
 from stream.core.clusters import Clusters
+from stream.core.costs import take_cost
 from stream.core.digest import digest
+from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
-from stream.core.rows import cost_row, email_row, event_row
+from stream.core.rows import email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
@@ -35,6 +37,7 @@ RULES_KEY: Final = "rules"
 _SITES: Final = (kinds.WEB, kinds.APP)
 """Platforms whose events make sessions."""
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
+_RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
@@ -106,6 +109,7 @@ def control_step(step: Step, messages: Sequence[wire.Control]) -> None:
         else:
             before, step.rules = step.rules, message.rules
             step.state.put(RULES_KEY, message.rules)
+            step.fact("reporting", reporting_row(step))
             rules_changed(step, before)
     _work_off(step)
 
@@ -240,8 +244,8 @@ class _Leaf:
         step = self._step
         if event.type == kinds.EMAIL_EVENT:
             step.fact("email", email_row(step, event, number))
-        elif event.type == kinds.COST:
-            step.fact("costs", cost_row(step, event))
+        elif event.type in _RESTATED:
+            _RESTATED[event.type](step, event, replaces=old is not None)
         elif event.type in _FOLDS:
             wanted, fold = _FOLDS[event.type]
             if kind(event.node) == wanted:
