@@ -26,9 +26,21 @@ class BadRows:
         self._source = source
         self._append = append and place.exists()
         self._file: IO[str] | None = None
+        self._held: list[tuple[SourceRow, str]] = []
 
     def add(self, row: SourceRow, reason: str) -> None:
-        """Keep a row with its line and reason. Raises: ConfigError if it cannot be written."""
+        """Keep a row with its line and reason until ``write``."""
+        self._held.append((row, reason))
+
+    def write(self) -> None:
+        """Have in the file what was added. Raises: ConfigError if it cannot be written."""
+        for row, reason in self._held:
+            self._write(row, reason)
+        self._held.clear()
+        if self._file is not None:
+            self._file.flush()
+
+    def _write(self, row: SourceRow, reason: str) -> None:
         file = self._opened()
         if self._source.format == "csv":
             writer = csv.writer(file, delimiter=self._source.delimiter, lineterminator="\n")
@@ -37,13 +49,8 @@ class BadRows:
             whole = own_fields(row.fields) | {LINE: row.line, REASON: reason}
             file.write(msgspec.json.encode(whole).decode() + "\n")
 
-    def flush(self) -> None:
-        """Have on disk what was added."""
-        if self._file is not None:
-            self._file.flush()
-
     def close(self) -> None:
-        """No more rows come."""
+        """No more rows come; what was not written is not (an import that goes on will find it again)."""
         if self._file is not None:
             self._file.close()
 

@@ -26,6 +26,8 @@ from stream.cli.importing.readers import Opened, SourceRow, own_fields, rows_of
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 1 << 20
 """A quarter of what a collector takes by default: many times the size at which a request costs more than its rows."""
+_MARKED_ROWS: Final = 5000
+"""The bookmark moves on at least this often, also where all rows are bad or skipped."""
 _SHOWN: Final = 3
 
 
@@ -123,6 +125,7 @@ def rehearse(plan: Plan, bad: BadRows, progress: Callable[[Tally], None]) -> Tal
         tally.sent += len(objects)
         if objects and len(tally.examples) < _SHOWN:
             tally.examples.append((row.fields, objects))
+        bad.write()
         progress(tally)
     return tally
 
@@ -144,7 +147,7 @@ def send(
             collector.post(KINDS[plan.kind].path, body_of(plan.kind, waiting))
             tally.sent += len(waiting)
             waiting.clear()
-        bad.flush()
+        bad.write()
         mark.rows, mark.sent, mark.bad, mark.skipped = tally.rows, tally.sent, tally.bad, tally.skipped
         bookmarks.write_bookmark(place, mark)
         progress(tally)
@@ -152,7 +155,8 @@ def send(
     for row, objects, reason in made_of(plan, mark.rows):
         encoded = [msgspec.json.encode(found) for found in objects]
         more = sum(map(len, encoded))
-        if waiting and (len(waiting) + len(encoded) > _BATCH_ROWS or size + more > _BATCH_BYTES):
+        full = waiting and (len(waiting) + len(encoded) > _BATCH_ROWS or size + more > _BATCH_BYTES)
+        if full or tally.rows - mark.rows >= _MARKED_ROWS:
             post()
             size = 0
         _count(tally, bad, row, objects, reason)

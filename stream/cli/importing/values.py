@@ -20,6 +20,7 @@ _GROUPED: Final = {
 }
 _PLAIN: Final = {".": re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?"), ",": re.compile(r"\d+(,\d+)?")}
 _CODE: Final = re.compile(r"^[A-Z]{3}(?=[\d(+-])|(?<=[\d)])[A-Z]{3}$")
+_SIGN: Final = re.compile("^[+\u2212-]")
 _CLOCK: Final = ("%H", "%I", "%X", "%c")
 
 
@@ -44,7 +45,7 @@ def number(text: str, decimal: str) -> str:
     bare = "".join(c for c in text if not c.isspace() and c != "'" and unicodedata.category(c) != "Sc")
     bare = _CODE.sub("", bare)
     negative = (bare.startswith("(") and bare.endswith(")")) or bare.startswith(("-", "\u2212"))
-    digits = bare.strip("()").lstrip("+-\u2212")
+    digits = _SIGN.sub("", bare.strip("()"))
     other = "," if decimal == "." else "."
     if _GROUPED[decimal].fullmatch(digits):
         digits = digits.replace(other, "")
