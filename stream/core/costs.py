@@ -22,8 +22,8 @@ _BETWEEN: Final = "\x1f"
 """Parts a key; the edge lets no control characters in."""
 
 
-def take_cost(step: Step, event: Event, *, replaces: bool) -> None:
-    """Fold a report of a cost in and book what it changes (arguments as ``restate``)."""
+def take_cost(step: Step, event: Event) -> None:
+    """Fold a report of a cost in and book what it changes."""
     properties = properties_or_reject(step, event)
     source = event.utm_source or text_of(properties, "source", "utm_source")
     medium = event.utm_medium or text_of(properties, "medium", "utm_medium")
@@ -34,7 +34,7 @@ def take_cost(step: Step, event: Event, *, replaces: bool) -> None:
     given = next((properties[n] for n in ("amount", "cost", "spend") if properties.get(n) is not None), "")
     units = amount_or_reject(step, event, given, currency)
     name = _BETWEEN.join(part.replace(_BETWEEN, " ") for part in (day, channel, source, medium, campaign, currency))
-    for change in restate(step, event, name, str(units), replaces=replaces):
+    for change in restate(step, event, name, str(units)):
         step.fact("cost_ledger", _row(step, event, change))
 
 

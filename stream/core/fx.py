@@ -55,8 +55,8 @@ def rate_text(units: int) -> str:
     return f"{units // _ONE}.{units % _ONE:0{PLACES}d}"
 
 
-def take_rate(step: Step, event: Event, *, replaces: bool) -> None:
-    """Fold a rate in and book what it changes (arguments as ``restate``). One that is none goes to the dead letters."""
+def take_rate(step: Step, event: Event) -> None:
+    """Fold a rate in and book what it changes. One that is none goes to the dead letters."""
     properties = properties_or_reject(step, event)
     day = text_of(properties, "day", "date")[:_DAY_LETTERS]
     base, quote = (currency_of(text_of(properties, name)) for name in ("base", "quote"))
@@ -70,7 +70,7 @@ def take_rate(step: Step, event: Event, *, replaces: bool) -> None:
         return
     low, high = sorted((base, quote))
     figure = f"{base}{_BETWEEN}{units}"
-    for change in restate(step, event, _BETWEEN.join((low, high, day)), figure, replaces=replaces):
+    for change in restate(step, event, _BETWEEN.join((low, high, day)), figure):
         _book(step, event, change)
 
 

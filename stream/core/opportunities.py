@@ -168,18 +168,16 @@ def _moments(updates: list[Update]) -> list[Update]:
     return sorted([*entries, *updates], key=lambda m: m.at)
 
 
-def take_opportunity(step: Step, event: Event, *, replaces: bool) -> None:
+def take_opportunity(step: Step, event: Event) -> None:
     """Fold an opportunity's update in and tell what it changed about its conversions.
 
     Args:
         step: of the frame.
-        event: of type ``crm.opportunity``.
-        replaces: whether another content of the same id counted until now.
+        event: of type ``crm.opportunity``. It takes the place of what was known of its id.
     """
     place = key("f", event.node)
     fold = step.state.get(place, Opportunity) or Opportunity()
-    if replaces:
-        fold.updates = [u for u in fold.updates if u.event != event.id]
+    fold.updates = [u for u in fold.updates if u.event != event.id]
     fold.updates.append(_update_of(step, event))
     fold.updates.sort(key=_order)
     wanted = stages_of(fold.updates)
@@ -253,12 +251,11 @@ def _time_of(given: object) -> int | None:
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * _MS_IN_S)
 
 
-def take_account(step: Step, event: Event, *, replaces: bool) -> None:
+def take_account(step: Step, event: Event) -> None:
     """Fold a CRM account's update in and tell the account its present profile (arguments as ``take_opportunity``)."""
     place = key("f", event.node)
     fold = step.state.get(place, Profiles) or Profiles()
-    if replaces:
-        fold.updates = [u for u in fold.updates if u.event != event.id]
+    fold.updates = [u for u in fold.updates if u.event != event.id]
     fold.updates.append(ProfileUpdate(event.at, event.id, _fields_of(step, event)))
     fold.updates.sort(key=_order)
     fold.told_at = max(fold.told_at, fold.updates[-1].at)

@@ -39,24 +39,20 @@ class Restatement(msgspec.Struct, frozen=True):
     after: str | None
 
 
-def restate(step: Step, event: Event, name: str, figure: str, *, replaces: bool) -> list[Restatement]:
+def restate(step: Step, event: Event, name: str, figure: str) -> list[Restatement]:
     """Fold a version in.
 
     Args:
         step: of the frame.
-        event: that reports; its time is the version's.
+        event: that reports; its time is the version's. It takes the place of what was known of its id.
         name: of what the figure is of, within the event's node.
         figure: as text in normal form.
-        replaces: whether another content of the same id counted until now.
     Returns: what changed by it, in the order of keys: nothing for a repeat and for a version that is not the latest.
     """
     place = key("f", event.node, event.type)
     fold = step.state.get(place, Figures) or Figures()
-    if replaces:
-        fold.versions = [v for v in fold.versions if v.event != event.id]
-    version = Version(event.at, event.id, name, figure)
-    if version not in fold.versions:
-        fold.versions = _latest(sorted([*fold.versions, version]))
+    others = (v for v in fold.versions if v.event != event.id)
+    fold.versions = _latest(sorted([*others, Version(event.at, event.id, name, figure)]))
     standing = {v.key: v.figure for v in fold.versions}
     changes = [
         Restatement(name, fold.booked.get(name), standing.get(name))

@@ -198,7 +198,7 @@ class _Leaf:
             # Since ``let_in`` messages may have given the newest cluster to another owner.
             self._seen.newest = stored.newest
         clusters: Clusters | None = None
-        others: dict[str, tuple[Event, Entry | None, int]] = {}
+        others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
             if old is not None:
                 self._supersede(event, old)
@@ -208,7 +208,7 @@ class _Leaf:
                     clusters = self._opened()
                 clusters.add(self._hit(event, page), event.id)
             else:
-                others[event.id] = event, old, number
+                others[event.id] = event, number
         clusters = self._clusters
         if clusters is not None:
             show_changes(self._step, self._node, clusters.finish())
@@ -216,8 +216,8 @@ class _Leaf:
             self._seen.newest = clusters.newest
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
-        for event, old, number in others.values():
-            self._apply(event, old, number)
+        for event, number in others.values():
+            self._apply(event, number)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""
@@ -239,17 +239,17 @@ class _Leaf:
             self._clusters = Clusters(self._step.state, self._node, self._book, self._seen.newest)
         return self._clusters
 
-    def _apply(self, event: Event, old: Entry | None, number: int) -> None:
+    def _apply(self, event: Event, number: int) -> None:
         """Let an event count that is no hit."""
         step = self._step
         if event.type == kinds.EMAIL_EVENT:
             step.fact("email", email_row(step, event, number))
         elif event.type in _RESTATED:
-            _RESTATED[event.type](step, event, replaces=old is not None)
+            _RESTATED[event.type](step, event)
         elif event.type in _FOLDS:
             wanted, fold = _FOLDS[event.type]
             if kind(event.node) == wanted:
-                fold(step, event, replaces=old is not None)
+                fold(step, event)
             else:
                 step.reject(event, RejectReason.BAD_VALUE, f"{event.type} did not come by its own node")
         if not event.bot:

@@ -131,3 +131,18 @@ def test_every_row_says_which_event_at_which_time_of_the_log_caused_it():
     stage.put([cost("1", 0, "10")])
     (row,) = stage.run().rows["cost_ledger"]
     assert (row["cause_event_id"], row["recorded_at"]) == ("1", T0 + 77)
+
+
+def test_a_repeat_after_its_id_was_forgotten_changes_nothing():
+    stage = Stage()
+    first, deal = cost("1", 0, "10"), make("crm.opportunity", "default/o:1", "o", 0, platform="server",
+                                           properties={"stage": "won", "amount": 5, "account_id": "A"})  # fmt: skip
+    stage.put([first, deal])
+    stage.run()
+    before = stage.result()
+    stage.tick(stage.at + 31 * 86_400_000)
+    stage.put([first, deal])
+    stage.run()
+    assert len(stage.rows["events"]) == 4
+    assert len(stage.rows["cost_ledger"]) == 1
+    assert stage.result() == before
