@@ -57,21 +57,25 @@ def rate_text(units: int) -> str:
 
 def take_rate(step: Step, event: Event) -> None:
     """Fold a rate in and book what it changes. One that is none goes to the dead letters."""
+    name, figure = "", None
+    try:
+        name, figure = _said(step, event)
+    except ValueError as error:
+        step.reject(event, RejectReason.BAD_VALUE, str(error))
+    for change in restate(step, event, name, figure):
+        _book(step, event, change)
+
+
+def _said(step: Step, event: Event) -> tuple[str, str]:
+    """What a rate is of (pair and day) and what it is (direction and units). Raises: ValueError."""
     properties = properties_or_reject(step, event)
     day = text_of(properties, "day", "date")[:_DAY_LETTERS]
     base, quote = (currency_of(text_of(properties, name)) for name in ("base", "quote"))
-    try:
-        units = rate_units(text_of(properties, "rate"))
-    except ValueError as error:
-        step.reject(event, RejectReason.BAD_VALUE, str(error))
-        return
+    units = rate_units(text_of(properties, "rate"))
     if not base or not quote or base == quote:
-        step.reject(event, RejectReason.BAD_VALUE, "base and quote are two currencies (ISO 4217)")
-        return
+        raise ValueError("base and quote are two currencies (ISO 4217)")
     low, high = sorted((base, quote))
-    figure = f"{base}{_BETWEEN}{units}"
-    for change in restate(step, event, _BETWEEN.join((low, high, day)), figure):
-        _book(step, event, change)
+    return _BETWEEN.join((low, high, day.replace(_BETWEEN, " "))), f"{base}{_BETWEEN}{units}"
 
 
 def _book(step: Step, event: Event, change: Restatement) -> None:

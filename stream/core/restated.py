@@ -39,20 +39,22 @@ class Restatement(msgspec.Struct, frozen=True):
     after: str | None
 
 
-def restate(step: Step, event: Event, name: str, figure: str) -> list[Restatement]:
+def restate(step: Step, event: Event, name: str, figure: str | None) -> list[Restatement]:
     """Fold a version in.
 
     Args:
         step: of the frame.
         event: that reports; its time is the version's. It takes the place of what was known of its id.
         name: of what the figure is of, within the event's node.
-        figure: as text in normal form.
+        figure: as text in normal form; None: it reports nothing, and only takes the place of what it did before.
     Returns: what changed by it, in the order of keys: nothing for a repeat and for a version that is not the latest.
     """
     place = key("f", event.node, event.type)
     fold = step.state.get(place, Figures) or Figures()
-    others = (v for v in fold.versions if v.event != event.id)
-    fold.versions = _latest(sorted([*others, Version(event.at, event.id, name, figure)]))
+    versions = [v for v in fold.versions if v.event != event.id]
+    if figure is not None:
+        versions.append(Version(event.at, event.id, name, figure))
+    fold.versions = _latest(sorted(versions))
     standing = {v.key: v.figure for v in fold.versions}
     changes = [
         Restatement(name, fold.booked.get(name), standing.get(name))

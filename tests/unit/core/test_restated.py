@@ -121,6 +121,16 @@ def test_what_is_no_rate_is_a_dead_letter(bad):
     assert [letter["reason"] for letter in stage.rejected] == ["bad_value"]
 
 
+def test_a_rate_that_is_replaced_by_none_is_gone_in_every_order():
+    def standing(*events):
+        last = {(base, quote): deleted for base, quote, _, deleted in rates(*events)}
+        return {pair for pair, deleted in last.items() if not deleted}
+
+    for text in ("zero", "nil", "none", "x", "many"):
+        good, bad = rate("same", 0, "1.25"), rate("same", 0, text)
+        assert standing(good, bad) == standing(bad, good)
+
+
 def test_a_currency_has_no_rate_to_itself():
     assert rates(rate("1", 0, "1", "EUR", "EUR")) == []
 
