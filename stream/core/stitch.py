@@ -26,7 +26,8 @@ from stream.core.identity import entered, flush, handle, link, observe, rules_ch
 from stream.core.identity.node import level
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
-from stream.core.opportunities import take_account, take_opportunity
+from stream.core.opportunities import take_opportunity
+from stream.core.profiles import take_account
 from stream.core.rows import email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep

@@ -32,6 +32,7 @@ from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
+from stream.collect.adapters.crm_stages import closed_of, history_of, stage_of
 from stream.collect.adapters.rows import (
     ReadRow,
     Row,
@@ -45,7 +46,6 @@ from stream.collect.adapters.rows import (
     text_of,
     time_of,
 )
-from stream.collect.adapters.stages import closed_of, history_of, stage_of
 from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request, faulty
 

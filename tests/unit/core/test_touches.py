@@ -5,7 +5,7 @@ import pytest
 from schemas.ids import derived_id
 from schemas.messages import Profile, TouchPut, TouchWithdrawn
 from schemas.rules import EventConversion, Rules
-from stream.core.opportunities import stage_name
+from stream.core.opportunity_stages import stage_name
 from tests.support.account_log import AccountLog
 from tests.support.events import MINUTE, T0, email, hit, make, page, track
 from tests.support.stitch import Stage
