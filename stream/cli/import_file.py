@@ -131,6 +131,9 @@ def _send(settings: Settings, plan: "Plan", bad: "BadRows", options: "Options") 
         try:
             collector.check()
             tally = run.send(plan, collector, bad, place, mark=mark, progress=shown.progress)
+        except KeyboardInterrupt:
+            click.echo(f"interrupted; {mark.rows:,} rows are done, go on with --resume", err=True)
+            raise
         except TouchlineError as error:
             if mark.rows:
                 raise type(error)(f"{error}; {mark.rows:,} rows are done, go on with --resume") from None

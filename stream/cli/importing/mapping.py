@@ -4,6 +4,7 @@ A mapping has a table for each kind of rows, or several for one kind: the first 
 used. Shipped mappings have a name (``hubspot``); others are TOML files of the same shape. docs/import.md has examples.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -94,6 +95,18 @@ def mapping_of(given: str) -> Mapping:
 
 def _read(path: Path) -> Mapping:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Mapping)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError, OSError) as error:
+        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Mapping)
+        for kind in found.kinds():
+            for table in found.tables(kind):
+                _check(table)
+    except (msgspec.ValidationError, ValueError, OSError, re.error) as error:
         raise ConfigError(f"mapping {path}: {error}; docs/import.md describes mappings") from None
+    return found
+
+
+def _check(table: Table) -> None:
+    """Raises: ValueError or re.error if a regular expression is none or has not the groups that it needs."""
+    if "stage" not in re.compile(table.history).groupindex and table.history:
+        raise ValueError(f"history {table.history!r} needs a group (?P<stage>...)")
+    if table.unpivot is not None and not re.compile(table.unpivot.columns).groupindex:
+        raise ValueError(f"unpivot.columns {table.unpivot.columns!r} needs a named group")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -24,7 +25,7 @@ class Options(msgspec.Struct, frozen=True):
     form: str | None
     encoding: str
     delimiter: str
-    decimal: str | None
+    decimal: Literal[".", ","] | None
     dates: tuple[str, ...]
     timezone: str
     patience_s: float

@@ -129,6 +129,10 @@ def _csv_row(line: int, cells: list[str], columns: tuple[str, ...]) -> SourceRow
 def _ndjson_rows(opened: Opened) -> Iterator[SourceRow]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     with opened.path.open("rb") as file:
+        if file.read(_PIECE).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+            yield from _array_rows(opened)
+            return
+        file.seek(0)
         for line, text in enumerate(file, 1):
             bare = text.removeprefix(b"\xef\xbb\xbf").strip()
             if not bare:
@@ -138,6 +142,19 @@ def _ndjson_rows(opened: Opened) -> Iterator[SourceRow]:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 shown = {"text": bare.decode("utf-8", "replace")}
                 yield SourceRow(line, shown, "the line is no JSON object (NDJSON has one a line)")
+
+
+def _array_rows(opened: Opened) -> Iterator[SourceRow]:
+    """A JSON array of objects, numbered from 1. It has to be read whole."""
+    try:
+        found = msgspec.json.decode(opened.path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=list[Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{opened.path}: begins like a JSON array and is none ({error})") from None
+    for number, one in enumerate(found, 1):
+        if isinstance(one, dict):
+            yield SourceRow(number, flat(one))
+        else:
+            yield SourceRow(number, {"text": str(one)}, "the element is no JSON object")
 
 
 def flat(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -31,12 +31,12 @@ class BadCell(Exception):
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a file writes things."""
 
-    decimal: str = "."
+    decimal: Literal[".", ","] = "."
     dates: tuple[str, ...] = ()
     """``strptime`` formats, tried in this order after ISO 8601."""
     timezone: str = "UTC"
     """Of times without one."""
-    separator: str = ";"
+    separator: Annotated[str, msgspec.Meta(min_length=1)] = ";"
     """Between the parts of a list."""
 
 

@@ -167,10 +167,29 @@ def test_a_file_that_the_mapping_does_not_know_says_what_was_looked_for(tmp_path
         made(file(tmp_path, "a.csv", "Deal\n1\n"), "opportunities", "hubspot")
 
 
-def test_a_broken_mapping_names_the_place(tmp_path):
-    mapping = file(tmp_path, "m.toml", "[costs]\nfeilds = {}\n")
-    with pytest.raises(ConfigError, match="feilds"):
-        mapping_of(str(mapping))
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[costs]\nfeilds = {}\n", "feilds"),
+        ("[opportunities]\nhistory = '('\n", "unterminated"),
+        ("[opportunities]\nhistory = 'Entered .*'\n", "stage"),
+        ("[fx]\nunpivot = {columns = '...', field = 'rate'}\n", "named group"),
+        ("[format]\ndecimal = ';'\n", "decimal"),
+        ("[format\n", "line 1"),
+    ],
+)
+def test_a_broken_mapping_names_the_place(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says):
+        mapping_of(str(file(tmp_path, "m.toml", text)))
+
+
+def test_a_json_array_is_as_good_as_lines(tmp_path):
+    path = file(tmp_path, "a.json", '\ufeff [\n {"id": 1},\n 7,\n {"id": 2}]')
+    assert [(line, [o["id"] for o in objects], reason) for line, objects, reason in made(path, "accounts")] == [
+        (1, [1], ""), (2, [], "the element is no JSON object"), (3, [2], ""),
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="begins like a JSON array"):
+        made(file(tmp_path, "b.json", '[{"id": 1}'), "accounts")
 
 
 def test_every_shipped_mapping_says_what_it_is_for():
