@@ -7,6 +7,8 @@ The machine is one for the module, and the tests tell one story in their order.
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,6 +169,21 @@ def test_central_bank_rates_convert_to_the_cent(imports: Imports) -> None:
     )
 
 
+def test_a_refund_books_the_difference_and_the_report_of_before_stays(imports: Imports) -> None:
+    before = imports.rows("SELECT toString(now64(3, 'UTC')) AS at")[0][0]
+    time.sleep(0.1)
+    refund = {"id": "9001", "amount": "10000.01", "updated_at": "2026-06-10T08:00:00Z"}
+    imports.machine.post("/v1/crm/opportunities", json.dumps(refund).encode())
+    # 10,000.01 / 1.25 = 8,000.008 = 8,000.01
+    won = "model = 'linear' AND stage = 'won' AND currency = 'USD'"
+    report = f"SELECT channel, reporting_amount FROM {{}} WHERE {won} ORDER BY channel"
+    imports.eventually(report.format("v_attribution_reporting"), [("Email", "4000"), ("Paid Search", "4000.01")])
+    as_of = f"v_attribution_reporting_as_of(as_of = '{before}')"
+    assert imports.rows(report.format(as_of)) == [("Email", "5000"), ("Paid Search", "5000.01")]
+    why = f"SELECT sum(amount), sum(reporting_amount) FROM v_ledger_reporting WHERE {won} AND reason = 'amount_change'"
+    assert imports.rows(why) == [("-2500", "-2000")]
+
+
 def test_restated_cost_shows_what_it_was(imports: Imports) -> None:
     first, second = imports.folder / "spend.csv", imports.folder / "spend-corrected.csv"
     os.utime(first, (1_768_000_000, 1_768_000_000))
@@ -207,3 +224,29 @@ def test_importing_it_all_again_changes_nothing(imports: Imports) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert imports.rows(count) == before
     assert imports.rows("SELECT count(), sum(amount) FROM v_ledger") == ledger
+
+
+def test_an_import_outlives_the_death_of_everything_it_sends_to(tmp_path: Path) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_text(
+        "id,account_id,stage,amount,currency,updated_at\n"
+        + "".join(f"o{n},a{n % 7},Closed Won,{n}.00,EUR,2026-01-31T09:00:00Z\n" for n in range(8000))
+    )
+    machine = Machine(tmp_path / "data")
+    machine.start()
+    command = [sys.executable, "-m", "stream.cli.main", "import", str(path), "--kind", "opportunities", "--json"]
+    running = subprocess.Popen(command, env=machine.environment, stdout=subprocess.PIPE, text=True)
+    bookmark, deadline = tmp_path / "deals.csv.import.json", time.monotonic() + 60
+    while not bookmark.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    machine.kill_all()
+    assert running.poll() is None, "it was to be killed while it runs"
+    machine.start()
+    summary = json.loads(running.communicate(timeout=120)[0])
+    assert (running.returncode, summary["sent"], summary["waits"] > 0) == (0, 8000, True)
+    verified = machine.touchline("verify", "--wait", "120")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    # 0 + 1 + ... + 7999
+    (won,) = machine.rows("SELECT count() AS deals, sum(amount) AS amount FROM v_conversions WHERE stage = 'won'")
+    assert (int(won["deals"]), float(won["amount"])) == (8000, 31_996_000)
+    machine.stop()
