@@ -50,7 +50,9 @@ Examples:
     help="What holds where the file says nothing; may be repeated.",
 )
 @click.option("--url", default="", help="The collector.  [default: of --host and --http-port]")
-@click.option("--key", default="dev", show_default=True, help="Write key of the source.")
+@click.option(
+    "--key", default="dev", envvar="TOUCHLINE_KEY", help="Write key of the source.  [default dev, env TOUCHLINE_KEY]"
+)
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what the first rows become, and count.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted import of this file stopped.")
 @click.option("--bad", type=_FILE, help="File for rows that cannot be sent.  [default: FILE.bad.csv or .ndjson]")

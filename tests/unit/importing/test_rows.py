@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from schemas.errors import ConfigError
+from stream.cli.import_file import command
+from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of, shipped
 from stream.cli.importing.options import Options, plan_of
 from stream.cli.importing.readers import opened, rows_of
@@ -190,6 +193,18 @@ def test_a_json_array_is_as_good_as_lines(tmp_path):
     ]  # fmt: skip
     with pytest.raises(ConfigError, match="begins like a JSON array"):
         made(file(tmp_path, "b.json", '[{"id": 1}'), "accounts")
+
+
+def test_the_examples_of_the_page_are_mappings_and_its_options_are_the_commands(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text("utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    kinds = [mapping_of(str(file(tmp_path, f"{n}.toml", text))).kinds() for n, text in enumerate(examples)]
+    assert kinds == [["costs"], ["opportunities"]]
+    named = set(re.findall(r"(--[a-z][a-z-]+)", page))
+    options = {name for option in command.params for name in option.opts}
+    assert named <= options
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert listed == list(KINDS) == list(next(p for p in command.params if p.name == "kind").type.choices)
 
 
 def test_every_shipped_mapping_says_what_it_is_for():
