@@ -39,6 +39,7 @@ _SITES: Final = (kinds.WEB, kinds.APP)
 """Platforms whose events make sessions."""
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
 _RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
+"""Figures: their nodes are nobody, so identity does not hear of them."""
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
@@ -146,7 +147,7 @@ class _Leaf:
     def let_in(self, events: Sequence[Event]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
         step, seen, node, rows = self._step, self._seen, self._node, self._rows
-        if not self._visitor and not seen.hashes and not seen.spilled:
+        if not self._visitor and not seen.hashes and not seen.spilled and events[0].type not in _RESTATED:
             entered(step, node, events[0].id)
         expire(seen, step.at)
         for event in events:

@@ -10,6 +10,9 @@ pair (in either direction) and the day are its key: a later row replaces the rat
 the time of receipt.
 """
 
+from datetime import date
+from typing import Final
+
 from schemas import event as kinds
 from schemas.event import Event
 from schemas.ids import derived_id
@@ -20,6 +23,9 @@ from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request
 from stream.core.fx import rate_units
 
+_FIRST_DAY: Final = date(1970, 1, 1)
+"""Rates are older than events: the central bank's begin in 1999, and one file with all of them should be good."""
+
 
 def events_of(body: bytes, request: Request) -> Parsed:
     """The events of one request, in its order."""
@@ -27,7 +33,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
 
 
 def _rate(row: Row, event: Event) -> None:
-    day = day_of(row, "date")
+    day = day_of(row, "date", _FIRST_DAY)
     base, quote, rate = currency_of(row, "from"), currency_of(row, "to"), text_of(row, "rate")
     for name, text in (("from", base), ("to", quote), ("rate", rate)):
         if not text:

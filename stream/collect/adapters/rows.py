@@ -140,7 +140,7 @@ def put_version(event: Event, row: Row, *, time_name: str) -> str:
     return str(event.received_at if at is None else at)
 
 
-def day_of(row: Row, name: str) -> str:
+def day_of(row: Row, name: str, earliest: date = _EARLIEST_DAY) -> str:
     """A day as YYYY-MM-DD. Raises: Unfit."""
     given = text_of(row, name)
     if not given:
@@ -149,7 +149,7 @@ def day_of(row: Row, name: str) -> str:
         day = date.fromisoformat(given[:_DAY_CHARACTERS])
     except ValueError:
         raise Unfit(RejectReason.BAD_TIME, name) from None
-    if not _EARLIEST_DAY <= day <= _LATEST_DAY:
+    if not earliest <= day <= _LATEST_DAY:
         raise Unfit(RejectReason.BAD_TIME, name)
     return day.isoformat()
 

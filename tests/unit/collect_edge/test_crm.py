@@ -270,6 +270,10 @@ def rates(*rows: Any, received_at: int = NOW) -> Parsed:
     return fx.events_of(json.dumps(rows).encode(), request("/v1/fx", source=DEV, received_at=received_at))
 
 
+def test_rates_are_older_than_events() -> None:
+    assert properties(rates(RATE | {"date": "1999-01-04"}).events[0])["day"] == "1999-01-04"
+
+
 def test_a_rate_enters_by_its_pair_and_day() -> None:
     first, other_way = rates(RATE, RATE | {"from": "USD", "to": "EUR"}).events
     assert first.node == other_way.node == "default/o:fx/EUR-USD/2026-01-01"

@@ -156,3 +156,7 @@ def test_a_repeat_after_its_id_was_forgotten_changes_nothing():
     assert len(stage.rows["events"]) == 4
     assert len(stage.rows["cost_ledger"]) == 1
     assert stage.result() == before
+
+
+def test_figures_are_nobody():
+    assert "identity" not in played(cost("1", 0, "10"), rate("2", 0, "1.1")).rows
