@@ -25,10 +25,12 @@ CRM_CONTACT: Final = "crm.contact"
 CRM_OPPORTUNITY: Final = "crm.opportunity"
 CRM_ACTIVITY: Final = "crm.activity"
 COST: Final = "cost"
+FX: Final = "fx"
+"""A rate between two currencies on a day."""
 
 EVENT_TYPES: Final = (
     PAGE, SCREEN, TRACK, IDENTIFY, GROUP, ALIAS, PING, EMAIL_EVENT,
-    CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_ACTIVITY, COST,
+    CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_ACTIVITY, COST, FX,
 )  # fmt: skip
 EMAIL_EVENTS: Final = (
     "sent", "delivered", "deferred", "bounced", "rejected", "opened", "clicked",
@@ -75,7 +77,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, rename=C
     source: str = ""
     """Name of the configured source (write key) it came by, never the key itself."""
     protocol: str = ""
-    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, or the provider of a webhook: sendgrid, ..."""
+    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, fx, or the provider of a webhook: sendgrid, ..."""
     platform: str = WEB
     name: str = ""
     """Event name (track), page or screen name, email event."""

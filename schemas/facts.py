@@ -304,8 +304,8 @@ class EmailRow(msgspec.Struct, gc=False):
     _i: int
 
 
-class CostRow(msgspec.Struct, gc=False):
-    """``costs``: what was spent on a channel and campaign on a day; latest version of a key counts."""
+class CostLedgerRow(msgspec.Struct, gc=False):
+    """``cost_ledger``: ad cost of a day, append-only and signed; a restated cost books the difference."""
 
     tenant: str
     cost_id: str
@@ -316,7 +316,43 @@ class CostRow(msgspec.Struct, gc=False):
     utm_campaign: str
     amount: str
     currency: str
-    version: int
+    standing: int
+    """1 when a cost is booked for the first time, -1 when it is withdrawn, else 0: the sum says whether it stands."""
+    reason: str
+    """new_cost, restated, withdrawn."""
+    cause_event_id: str
+    recorded_at: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class FxRateRow(msgspec.Struct, gc=False):
+    """``fx_rates``: one unit of ``base`` in ``quote`` on a day; all that ever counted, the latest booking counts now."""
+
+    tenant: str
+    base: str
+    quote: str
+    day: str
+    rate: str
+    """Decimal text with 18 places."""
+    deleted: bool
+    cause_event_id: str
+    recorded_at: int
+    _p: int
+    _o: int
+    _i: int
+
+
+class ReportingRow(msgspec.Struct, gc=False):
+    """``reporting``: the currency of reports as the rules name it, from when on."""
+
+    rules_version: str
+    currency: str
+    decimal_places: int
+    """Of the currency's minor unit."""
+    fx_max_age_days: int
+    recorded_at: int
     _p: int
     _o: int
     _i: int
@@ -334,7 +370,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "ledger": LedgerRow,
     "alerts": AlertRow,
     "email": EmailRow,
-    "costs": CostRow,
+    "cost_ledger": CostLedgerRow,
+    "fx_rates": FxRateRow,
+    "reporting": ReportingRow,
 }
 """Table name -> row shape. The DDL in ``schemas/clickhouse`` has exactly these columns in this order (tested)."""
 

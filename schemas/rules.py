@@ -4,7 +4,7 @@
 replay sees the rules which held at each offset. Durations carry their unit in the name.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -88,3 +88,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In addition to the shipped list."""
     blocked_ids: tuple[str, ...] = ()
     """In addition to the shipped list (null, undefined, anonymous, ...)."""
+    reporting_currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] = "EUR"
+    """What the views ``*_reporting`` convert to (ISO 4217)."""
+    fx_max_age_days: Annotated[int, msgspec.Meta(ge=0)] = 31
+    """How many days a rate holds if no newer one is known; 0: for ever."""

@@ -17,8 +17,8 @@ from schemas.errors import ConfigError
 from sinks.clickhouse.client import ClickHouse
 
 FOLDER: Final = Path(schemas.__file__).parent / "clickhouse"
-VIEW_FOLDERS: Final = ("views", "kpi")
-"""In this order: KPIs read views."""
+VIEW_FOLDERS: Final = ("views", "reporting", "kpi")
+"""In this order: the later read the earlier."""
 
 _NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 

@@ -184,6 +184,17 @@ def judge_law(name: str, violations: int, view: str) -> Check:
     )  # fmt: skip
 
 
+def judge_rates(rates: int, missing: Sequence[str]) -> Check:
+    """Exchange rates, and the currencies for which one is missing on some day. Who sends no rates wants none."""
+    name = "exchange rates"
+    if not rates:
+        return Check(name, "ok", "none in use")
+    if not missing:
+        return Check(name, "ok", "none is missing")
+    listed = ", ".join(currency or "amounts without a currency" for currency in sorted(missing))
+    return Check(name, "warn", f"missing for {listed}", "send them to /v1/fx; the days are in v_fx_missing")
+
+
 def judge_disk(where: str, free: int, total: int) -> Check:
     """Free bytes at ``where``."""
     name = f"disk of {where}"

@@ -187,3 +187,6 @@ def _table_checks(database: ClickHouse, newest_event: int) -> Iterator[Check]:
     twice = sum(row[0] for row in database.rows("SELECT duplicates FROM v_audit_duplicates"))
     yield judge.judge_law("every row once", twice, "v_audit_duplicates")
     yield judge.judge_law("credit adds up", database.rows("SELECT count() FROM v_ledger_check")[0][0], "v_ledger_check")
+    rates = database.rows("SELECT count() FROM v_fx_rates")[0][0]
+    missing = database.rows("SELECT DISTINCT currency FROM v_fx_missing") if rates else []
+    yield judge.judge_rates(rates, [str(currency) for (currency,) in missing])

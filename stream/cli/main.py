@@ -22,12 +22,15 @@ COMMANDS: Final = {
     "setup": "Create topics and tables.",
     "doctor": "Check this installation and say what to do.",
     "verify": "Recompute everything from the log and compare.",
+    "import": "Import files of CRM objects, costs, rates and events.",
     "sql": "Ask ClickHouse.",
     "settings": "Show every setting.",
     "topology": "Show topics, stages and tables.",
 }
 """Name -> what it does, for help without importing any of them."""
 
+_MODULES: Final = {"import": "import_file"}
+"""Where the module cannot have the command's name: a keyword cannot be imported."""
 PROBLEM: Final = 1
 USAGE: Final = 2
 
@@ -35,6 +38,7 @@ _EXAMPLES: Final = """\b
 Examples:
   touchline up                              everything on this machine
   touchline demo                            see it work in under a minute
+  touchline import deals.csv --kind opportunities --map hubspot
   touchline sql "SELECT * FROM v_accounts"  ask for numbers
   touchline settings                        what can be set, and how
 """
@@ -45,19 +49,23 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """In the order of COMMANDS; those that this installation has."""
-        return [name for name in COMMANDS if find_spec(f"stream.cli.{name}")]
+        return [name for name in COMMANDS if find_spec(_module(name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"stream.cli.{cmd_name}").command
+        command: click.Command = import_module(_module(cmd_name)).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and what they do, from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(click.style(name, fg="cyan"), COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+def _module(name: str) -> str:
+    return f"stream.cli.{_MODULES.get(name, name)}"
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import cost, crm, pixel, segment, snowplow, tracker
+from stream.collect.adapters import cost, crm, fx, pixel, segment, snowplow, tracker
 from stream.collect.request import Adapter
 from stream.collect.webhooks.provider import Provider
 from stream.collect.webhooks.registry import PROVIDERS
@@ -60,6 +60,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         for objects in ("accounts", "contacts", "opportunities", "activities")
     ),
     Endpoint(path="/v1/costs", summary="Ad cost", events_of=cost.events_of, key_needed=True),
+    Endpoint(path="/v1/fx", summary="Exchange rates", events_of=fx.events_of, key_needed=True),
     *(
         Endpoint(
             path=f"/webhooks/{provider.name}/{{name}}",

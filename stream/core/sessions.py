@@ -73,7 +73,7 @@ def advance(session: Session | None, hit: Hit, node: str, book: Rulebook) -> Ses
             session.end = hit.at
         return session
     if session is None or _begins(session, hit, book):
-        session = _opened(hit, node)
+        session = opened(hit.at, hit.id, hit.source, node)
     session.end = hit.at
     session.events += 1
     session.engaged_ms += hit.engaged_ms
@@ -99,9 +99,10 @@ def _begins(session: Session, hit: Hit, book: Rulebook) -> bool:
     return hit.source is not None and not session.source.same_visit(hit.source)
 
 
-def _opened(hit: Hit, node: str) -> Session:
-    session_id = derived_id(tenant(node), value(node), str(hit.at), hit.id)
-    return Session(session_id, derived_id("session", session_id), hit.at, hit.at, hit.source or DIRECT_SOURCE)
+def opened(at: int, hit_id: str, source: Source | None, node: str) -> Session:
+    """The session that a hit begins, before the hit itself counts; ``source`` None is direct."""
+    session_id = derived_id(tenant(node), value(node), str(at), hit_id)
+    return Session(session_id, derived_id("session", session_id), at, at, source or DIRECT_SOURCE)
 
 
 def _placed(item: Item, session: Session) -> Item:

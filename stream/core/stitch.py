@@ -18,14 +18,17 @@ from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
 from schemas.rejections import Rejected, RejectReason
 from schemas.rules import Rules
 from stream.core.clusters import Clusters
+from stream.core.costs import take_cost
 from stream.core.digest import digest
+from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
-from stream.core.opportunities import take_account, take_opportunity
-from stream.core.rows import cost_row, email_row, event_row
+from stream.core.opportunities import take_opportunity
+from stream.core.profiles import take_account
+from stream.core.rows import email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
@@ -40,6 +43,8 @@ Said = tuple[Event, bytes]
 Everyday = Callable[[Step, Rulebook, str, Sequence[Line]], bool]
 _decode: Final = msgspec.json.Decoder(Event).decode
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
+_RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
+"""Figures: their nodes are nobody, so identity does not hear of them."""
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
@@ -146,6 +151,7 @@ def control_step(step: Step, messages: Sequence[wire.Control]) -> None:
         else:
             before, step.rules = step.rules, message.rules
             step.state.put(RULES_KEY, message.rules)
+            step.fact("reporting", reporting_row(step))
             rules_changed(step, before)
     _work_off(step)
 
@@ -181,7 +187,7 @@ class _Leaf:
     def let_in(self, said: Sequence[Said]) -> None:
         """Drop duplicates, book the rows of the others, and send the claims that they make."""
         step, seen, node, rows = self._step, self._seen, self._node, self._rows
-        if not self._visitor and not seen.hashes and not seen.spilled:
+        if not self._visitor and not seen.hashes and not seen.spilled and said[0][0].type not in _RESTATED:
             entered(step, node, said[0][0].id)
         expire(seen, step.at)
         for event, line in said:
@@ -233,7 +239,7 @@ class _Leaf:
             # Since ``let_in`` messages may have given the newest cluster to another owner.
             self._seen.newest = stored.newest
         clusters: Clusters | None = None
-        others: dict[str, tuple[Event, Entry | None, int]] = {}
+        others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
             if old is not None:
                 self._supersede(event, old)
@@ -243,7 +249,7 @@ class _Leaf:
                     clusters = self._opened()
                 clusters.add(self._hit(event, page), event.id)
             else:
-                others[event.id] = event, old, number
+                others[event.id] = event, number
         clusters = self._clusters
         if clusters is not None:
             show_changes(self._step, self._node, clusters.finish())
@@ -251,8 +257,8 @@ class _Leaf:
             self._seen.newest = clusters.newest
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
-        for event, old, number in others.values():
-            self._apply(event, old, number)
+        for event, number in others.values():
+            self._apply(event, number)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""
@@ -274,17 +280,17 @@ class _Leaf:
             self._clusters = Clusters(self._step.state, self._node, self._book, self._seen.newest)
         return self._clusters
 
-    def _apply(self, event: Event, old: Entry | None, number: int) -> None:
+    def _apply(self, event: Event, number: int) -> None:
         """Let an event count that is no hit."""
         step = self._step
         if event.type == kinds.EMAIL_EVENT:
             step.fact("email", email_row(step, event, number))
-        elif event.type == kinds.COST:
-            step.fact("costs", cost_row(step, event))
+        elif event.type in _RESTATED:
+            _RESTATED[event.type](step, event)
         elif event.type in _FOLDS:
             wanted, fold = _FOLDS[event.type]
             if kind(event.node) == wanted:
-                fold(step, event, replaces=old is not None)
+                fold(step, event)
             else:
                 step.reject(event, RejectReason.BAD_VALUE, f"{event.type} did not come by its own node")
         if not event.bot:

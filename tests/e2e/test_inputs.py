@@ -20,6 +20,7 @@ def test_crm_rows_and_costs_arrive_and_need_a_key(landing: Landing) -> None:
         ],
         "crm/activities": [{"id": "t1", "type": "meeting", "email": "ann@acme.com"}],
         "costs": [{"date": "2026-01-01", "amount": 5, "currency": "EUR", "utm_source": "google"}],
+        "fx": [{"date": "2026-01-01", "from": "EUR", "to": "USD", "rate": 1.08}, {"date": "2026-01-01", "rate": 1.08}],
     }
     for path, objects in rows.items():
         url = f"{landing.url}/v1/{path}"
@@ -27,8 +28,8 @@ def test_crm_rows_and_costs_arrive_and_need_a_key(landing: Landing) -> None:
         assert requests.post(url, json=objects, auth=("other", ""), timeout=10).status_code == 401
         lines = "\n".join(map(json.dumps, objects))
         assert requests.post(url, data=lines, auth=("dev", ""), timeout=10).status_code == 200
-    found = once(landing.delivered(5), 5)
-    assert sorted(found) == ["cost", "crm.account", "crm.activitymeeting", "crm.contact", "crm.opportunity"]
+    found = once(landing.delivered(6), 6)
+    assert sorted(found) == ["cost", "crm.account", "crm.activitymeeting", "crm.contact", "crm.opportunity", "fx"]
     assert properties(found["crm.opportunity"])["stage"] == "won"
     assert properties(found["cost"])["utm_source"] == "google"
 

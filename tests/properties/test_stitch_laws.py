@@ -49,13 +49,21 @@ def mails(draw, number):
                  bot=draw(st.sampled_from(["", "scanner"])))  # fmt: skip
 
 
+STAGES = st.sampled_from(["open", "demo", "offer", "won", "lost"])
+MOMENTS = TIMES.map(lambda at: T0 + at)
+HISTORIES = st.lists(st.fixed_dictionaries({"stage": STAGES, "at": MOMENTS}), max_size=5)
+
+
 @st.composite
 def deals(draw, number):
     deal = draw(st.sampled_from(["A", "B"]))
+    said = {"stage": STAGES, "amount": st.sampled_from([0, 1, 250]), "closed_at": MOMENTS, "created_at": MOMENTS,
+            "stages": HISTORIES, "deleted": st.just(True)}  # fmt: skip
+    odds = {"stage": 9, "amount": 8, "closed_at": 3, "created_at": 2, "stages": 3, "deleted": 1}
+    properties = {name: draw(values) for name, values in said.items() if draw(st.integers(1, 10)) <= odds[name]}
     return make(
         "crm.opportunity", f"default/o:{deal}", f"o{number}", draw(TIMES), platform="server",
-        properties={"stage": draw(st.sampled_from(["open", "demo", "won", "lost"])), "currency": "EUR",
-                    "amount": draw(st.sampled_from([0, 1, 250])), "account_id": deal},
+        properties={"currency": "EUR", "account_id": deal, **properties},
     )  # fmt: skip
 
 

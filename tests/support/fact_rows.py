@@ -12,7 +12,7 @@ from sinks.clickhouse.client import ClickHouse
 _offsets = count()
 _tokens = count()
 _EMPTY: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: False, msgspec.Raw: msgspec.Raw(b"{}")}
-_AMOUNTS = {"amount": "0", "credit": "0", "day": "2026-01-01"}
+_AMOUNTS = {"amount": "0", "credit": "0", "rate": "0", "day": "2026-01-01"}
 
 
 def row(table: str, **given: Any) -> msgspec.Struct:
@@ -22,7 +22,8 @@ def row(table: str, **given: Any) -> msgspec.Struct:
     for field in msgspec.structs.fields(shape):
         filled[field.name] = _AMOUNTS.get(field.name, _EMPTY.get(field.type, []))
     address = {"_p": 0, "_o": next(_offsets), "_i": 0}
-    return shape(**filled | {"tenant": "default"} | address | given)
+    whose = {"tenant": "default"} if "tenant" in filled else {}
+    return shape(**filled | whose | address | given)
 
 
 def put(database: ClickHouse, table: str, *rows: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ KEYS = {
     "engagement": ("tenant", "account_id", "person_id"),
     "conversions": ("tenant", "conversion_id", "account_id"),
     "alerts": ("tenant", "alert_id"),
-    "costs": ("tenant", "cost_id"),
 }
 """Tables whose newest version counts, and what identifies a row."""
 VOLATILE = {"_p", "_o", "_i", "version", "recorded_at", "cause_event_id", "fired_at", "score", "evidence"}
@@ -33,6 +32,8 @@ class FactReader:
         self.kept: dict[str, list[dict[str, Any]]] = {}
         self.credits: Counter[tuple[Any, ...]] = Counter()
         self.amounts: Counter[tuple[Any, ...]] = Counter()
+        self.costs: Counter[tuple[Any, ...]] = Counter()
+        self.rates: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def read(self, value: bytes, source: bytes | None = None) -> None:
         if source is not None:
@@ -63,6 +64,8 @@ class FactReader:
         found["email"] = _bag(email)
         found["credits"] = {key: value for key, value in self.credits.items() if value}
         found["amounts"] = {key: value for key, value in self.amounts.items() if value}
+        found["costs"] = {key: value for key, value in self.costs.items() if value}
+        found["rates"] = {key: row["rate"] for key, row in self.rates.items() if not row["deleted"]}
         return found
 
     def _row(self, table: str, row: dict[str, Any]) -> None:
@@ -70,6 +73,11 @@ class FactReader:
             key = tuple(v for c, v in row.items() if c not in VOLATILE | {"credit", "amount", "reason"})
             self.credits[key] += Decimal(row["credit"])
             self.amounts[key] += Decimal(row["amount"])
+        elif table == "cost_ledger":
+            self.costs[row["cost_id"], "amount"] += Decimal(row["amount"])
+            self.costs[row["cost_id"], "standing"] += row["standing"]
+        elif table == "fx_rates":
+            self.rates[row["tenant"], row["base"], row["quote"], row["day"]] = row
         elif table in KEYS:
             name = (table, tuple(row[c] for c in KEYS[table]))
             known = self.latest.get(name)

@@ -214,27 +214,48 @@ class Oracle:
                 yield Conversion(derived_id("event", node, e.id, rule.stage), e.at, rule.stage, "", node, 0, "", e.id)
 
     def _opportunity(self, node, events):
+        """Write down every moment with all that held at it, cut it into cycles, and look each stage up in its last cycle."""
         updates = [(e.at, e.id, properties_of(e.properties)) for e in events]
-        stages = [p["stage"] for _, _, p in updates]
-        names = dict.fromkeys([*stages, "open"])
-        for stage in names:
-            inside = [(at, id_, p) for at, id_, p in updates if p["stage"] == stage]
-            if stage in ("won", "lost") and stages[-1] != stage:
+        said = [p for _, _, p in updates]
+        if said[-1].get("deleted"):
+            return
+        amount = next((p["amount"] for p in said if "amount" in p), 0)
+        created = next((p["created_at"] for p in said if "created_at" in p), None)
+        first_amount = amount
+        moments = [(at, 1, n, id_, p) for n, (at, id_, p) in enumerate(updates)]
+        histories = [(id_, p["stages"]) for _, id_, p in updates if "stages" in p]
+        if histories:
+            id_, told = histories[-1]
+            moments += [(h["at"], 0, h["stage"], id_, {"stage": h["stage"]}) for h in told]
+        moments.sort(key=lambda m: (m[0], m[1], m[2]))
+        stage, cycles = None, [[]]
+        for at, _, _, id_, p in moments:
+            before, stage = stage, p.get("stage", stage)
+            amount = p.get("amount", amount)
+            if before in ("won", "lost") and stage not in ("won", "lost"):
+                cycles.append([])
+            cycles[-1].append((at, id_, stage, amount, p.get("closed_at")))
+        reached = {}
+        for name in {s for cycle in cycles for _, _, s, _, _ in cycle} - {None}:
+            if name in ("won", "lost") and stage != name:
                 continue
-            first = inside[0] if inside else updates[0]
-            last = inside[-1] if inside else updates[0]
+            cycle = [c for c in cycles if any(m[2] == name for m in c)][-1]
+            inside = [m for m in cycle if m[2] == name]
+            at = inside[0][0]
+            closings = [m[4] for m in cycle if m[2] in ("won", "lost") and m[4] is not None]
+            if name in ("won", "lost") and closings:
+                not_before = [b for b in (created, cycle[0][0] if len(cycles) > 1 else None) if b is not None]
+                at = min(at, max([closings[-1], *not_before]))
+            reached[name] = (at, inside[0][1], inside[-1][3])
+        if "open" not in reached:
+            known = [moments[0][0], *(at for at, _, _ in reached.values())] + ([] if created is None else [created])
+            reached["open"] = (min(known), updates[0][1], first_amount)
+        for name, (at, id_, units) in reached.items():
             made = Conversion(
-                derived_id("default", "opportunity", value(node), stage),
-                first[0],
-                stage,
-                "",
-                node,
-                last[2]["amount"] * 100,
-                "EUR",
-                first[1],
-                value(node),
-            )
-            self._give(made, (f"default/a:{value(node)[0]}", ""))
+                derived_id("default", "opportunity", value(node), name),
+                at, name, "", node, units * 100, "EUR", id_, value(node),
+            )  # fmt: skip
+            self._give(made, (f"default/a:{value(node)}", ""))
 
     def _give(self, made, owner):
         account, person = owner

@@ -5,11 +5,13 @@ from hypothesis import strategies as st
 
 from schemas.event import (
     ALIAS,
+    COST,
     CRM_ACCOUNT,
     CRM_ACTIVITY,
     CRM_CONTACT,
     CRM_OPPORTUNITY,
     EMAIL_EVENT,
+    FX,
     GROUP,
     IDENTIFY,
     PAGE,
@@ -167,6 +169,8 @@ def crm(draw):
                 amount=["100.00", "99.99", "0", "5000"],
                 currency=["EUR", "JPY"],
                 contact_emails=[[ADDRESSES[0]], [ADDRESSES[2], ADDRESSES[1]], []],
+                closed_at=[START, START + 60 * MINUTE],
+                stages=[[], [{"stage": "proposal", "at": START}, {"stage": "lost", "at": START + 31 * MINUTE}]],
             )
         )
         event.properties = raw({"id": name} | choices)
@@ -174,10 +178,26 @@ def crm(draw):
 
 
 @st.composite
+def money(draw):
+    day = draw(st.sampled_from(["2025-10-09", "2025-10-10"]))
+    kind = draw(st.sampled_from([COST, FX]))
+    event = Event(id="", node="", type=kind, at=draw(TIMES), received_at=START, platform=SERVER)
+    event.node = node(TENANT, OPPORTUNITY, f"{kind}/{day}")
+    amounts = st.sampled_from(["0.5", "2", "1.25", "many"])
+    said = {"day": day, "currency": "EUR", "source": "google", "medium": "cpc", "amount": draw(amounts)}
+    pair = draw(st.sampled_from([("EUR", "USD"), ("USD", "EUR")]))
+    said |= {"base": pair[0], "quote": pair[1], "rate": draw(amounts)}
+    event.properties = raw(said)
+    return event
+
+
+@st.composite
 def histories(draw, *, most: int = 14):
     """Some events in any order, some of them twice, some ids with two contents."""
     events = draw(
-        st.lists(st.one_of(web(), web(), web(), alias(), server(), email(), crm(), crm()), min_size=1, max_size=most)
+        st.lists(
+            st.one_of(web(), web(), web(), alias(), server(), email(), crm(), crm(), money()), min_size=1, max_size=most
+        )
     )
     for number, event in enumerate(events):
         event.id = f"id{number}" if draw(st.integers(0, 9)) else "same"

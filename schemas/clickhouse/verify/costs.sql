@@ -1,1 +1,1 @@
-SELECT * EXCEPT (version, _p, _o, _i) FROM costs FINAL
+SELECT * FROM v_costs

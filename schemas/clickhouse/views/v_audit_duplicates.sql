@@ -22,6 +22,10 @@ SELECT 'alerts' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM ale
 UNION ALL
 SELECT 'email' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM email
 UNION ALL
-SELECT 'costs' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM costs
+SELECT 'cost_ledger' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM cost_ledger
+UNION ALL
+SELECT 'fx_rates' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM fx_rates
+UNION ALL
+SELECT 'reporting' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM reporting
 UNION ALL
 SELECT 'dead_letters' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM dead_letters;

@@ -1,4 +1,4 @@
--- What was spent, the newest report of each channel, campaign and day.
+-- What was spent: of each channel, campaign and day as it was reported last.
 CREATE OR REPLACE VIEW v_costs AS
 SELECT
     tenant,
@@ -7,6 +7,8 @@ SELECT
     utm_source,
     utm_medium,
     utm_campaign,
-    amount,
+    sum(cost_ledger.amount) AS amount,
     currency
-FROM costs FINAL;
+FROM cost_ledger
+GROUP BY tenant, cost_ledger.day, channel, utm_source, utm_medium, utm_campaign, currency
+HAVING sum(standing) > 0;

@@ -3,7 +3,8 @@
 POST /v1/costs (JSON array or NDJSON, Basic write key) -> Events of type cost
 
 A row is ``{date, channel?, utm_source?, utm_medium?, utm_campaign?, amount, currency, updated_at?}``. All but amount
-and updated_at are its key: a later row with the same key replaces the amount. The key's hash is ``properties.cost_id``
+and updated_at are its key, with the channel worked out where it is missing: a later row with the same key replaces the
+amount. The key's hash is ``properties.cost_id``
 and makes the entry node ``o:cost/HASH``, so all versions of one key lie in one partition, in order; the node has no
 claims and belongs to no account.
 
@@ -11,22 +12,24 @@ claims and belongs to no account.
 whole units), currency; all of them always. ``Event.at`` is ``updated_at``, else the time of receipt.
 """
 
-from datetime import UTC, date, datetime
-from typing import Final
-
 from schemas import event as kinds
 from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import RejectReason
 from stream.collect import normal
-from stream.collect.adapters.rows import Row, amount_of, as_properties, currency_of, parsed_rows, put_version, text_of
+from stream.collect.adapters.rows import (
+    Row,
+    amount_of,
+    as_properties,
+    currency_of,
+    day_of,
+    parsed_rows,
+    put_version,
+    text_of,
+)
 from stream.collect.bodies import Unfit
-from stream.collect.clock import EARLIEST
 from stream.collect.request import Parsed, Request
-
-_EARLIEST_DAY: Final = datetime.fromtimestamp(EARLIEST / 1000, UTC).date()
-_LATEST_DAY: Final = date(2999, 12, 31)
-_DAY_CHARACTERS: Final = 10
+from stream.core.channels import channel_of
 
 
 def events_of(body: bytes, request: Request) -> Parsed:
@@ -37,13 +40,13 @@ def events_of(body: bytes, request: Request) -> Parsed:
 def _cost(row: Row, event: Event) -> None:
     currency = currency_of(row)
     amount = amount_of(row, currency)
-    day = _day(row)
+    day = day_of(row, "date")
     for name, text in (("amount", amount), ("currency", currency)):
         if not text:
             raise Unfit(RejectReason.MISSING_FIELD, name)
     event.utm_source, event.utm_medium = text_of(row, "utm_source"), text_of(row, "utm_medium")
     event.utm_campaign = text_of(row, "utm_campaign")
-    channel = text_of(row, "channel")
+    channel = text_of(row, "channel") or channel_of(event.utm_source, event.utm_medium, event.utm_campaign)
     key = (day, channel, event.utm_source, event.utm_medium, event.utm_campaign, currency)
     cost_id = derived_id(kinds.COST, *key)
     version = put_version(event, row, time_name="updated_at")
@@ -61,17 +64,3 @@ def _cost(row: Row, event: Event) -> None:
             "currency": currency,
         }
     )
-
-
-def _day(row: Row) -> str:
-    """The day as YYYY-MM-DD. Raises: Unfit."""
-    given = text_of(row, "date")
-    if not given:
-        raise Unfit(RejectReason.MISSING_FIELD, "date")
-    try:
-        day = date.fromisoformat(given[:_DAY_CHARACTERS])
-    except ValueError:
-        raise Unfit(RejectReason.BAD_TIME, "date") from None
-    if not _EARLIEST_DAY <= day <= _LATEST_DAY:
-        raise Unfit(RejectReason.BAD_TIME, "date")
-    return day.isoformat()

@@ -13,7 +13,7 @@ crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), pa
 crm.contact    ``e:EMAIL``     id, email, account_id, user_id, title
 crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
                                amount (decimal text in whole units), currency, contact_emails (list),
-                               created_at, closed_at (ms)
+                               created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
 crm.activity   ``e:EMAIL``,    id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
                else ``a:ID``   account_id, subject
 ============== =============== ====================================================================================
@@ -32,6 +32,7 @@ from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
+from stream.collect.adapters.crm_stages import closed_of, history_of, stage_of
 from stream.collect.adapters.rows import (
     ReadRow,
     Row,
@@ -50,7 +51,7 @@ from stream.collect.request import Parsed, Request, faulty
 
 ACTIVITIES: Final = frozenset({"meeting", "call", "email_reply", "event", "task"})
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
-_OUTCOMES: Final = {"won": "won", "closedwon": "won", "lost": "lost", "closedlost": "lost"}
+_WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _LIST_LIMIT: Final = 200
 """Domains of an account, contacts of an opportunity: more than this is a broken join."""
 
@@ -104,7 +105,9 @@ def _opportunity(row: Row, event: Event) -> None:
         "currency": currency if "currency" in row else None,
         "contact_emails": _emails(row),
         "created_at": time_of(row, "created_at"),
-        "closed_at": time_of(row, "closed_at"),
+        "closed_at": closed_of(row),
+        "stages": history_of(row),
+        "deleted": _yes(row, "deleted"),
     }
     _finish(row, event, fields)
 
@@ -147,16 +150,15 @@ def _said_id(row: Row, name: str) -> str | None:
     return normal.identifier(row.get(name)) if name in row else None
 
 
-def stage_of(row: Row) -> str | None:
-    """Stage in lower case, ``won`` and ``lost`` in whichever spelling CRMs have them; None if the row has none.
-
-    >>> stage_of({"stage": "Closed Won"}), stage_of({"stage": "closedlost"}), stage_of({"stage": " Proposal  sent "})
-    ('won', 'lost', 'proposal sent')
-    """
-    if "stage" not in row:
+def _yes(row: Row, name: str) -> bool | None:
+    """True or False, also where it is text; None if the row says nothing of it. Raises: Unfit."""
+    given = row.get(name)
+    if given is None or given == "":
         return None
-    stage = text_of(row, "stage").lower()
-    return _OUTCOMES.get(_SEPARATORS.sub("", stage)) or " ".join(stage.split())
+    found = _WORDS.get(str(given).lower())
+    if found is None:
+        raise Unfit(RejectReason.BAD_VALUE, name)
+    return found
 
 
 def _domains(row: Row) -> list[str] | None:

@@ -4,6 +4,7 @@ body -> rows_of -> [Raw] -> each: Row -> Event or Rejected
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
@@ -26,6 +27,9 @@ _array: Final = msgspec.json.Decoder(list[Raw]).decode
 _object: Final = msgspec.json.Decoder(dict[str, object]).decode
 _any: Final = msgspec.json.Decoder(Raw).decode
 _CURRENCY_LETTERS: Final = 3
+_EARLIEST_DAY: Final = datetime.fromtimestamp(clock.EARLIEST / 1000, UTC).date()
+_LATEST_DAY: Final = date(2999, 12, 31)
+_DAY_CHARACTERS: Final = 10
 
 
 def parsed_rows(body: bytes, request: Request, kind: str, protocol: str, read: ReadRow) -> Parsed:
@@ -136,11 +140,25 @@ def put_version(event: Event, row: Row, *, time_name: str) -> str:
     return str(event.received_at if at is None else at)
 
 
-def currency_of(row: Row) -> str:
+def day_of(row: Row, name: str, earliest: date = _EARLIEST_DAY) -> str:
+    """A day as YYYY-MM-DD. Raises: Unfit."""
+    given = text_of(row, name)
+    if not given:
+        raise Unfit(RejectReason.MISSING_FIELD, name)
+    try:
+        day = date.fromisoformat(given[:_DAY_CHARACTERS])
+    except ValueError:
+        raise Unfit(RejectReason.BAD_TIME, name) from None
+    if not earliest <= day <= _LATEST_DAY:
+        raise Unfit(RejectReason.BAD_TIME, name)
+    return day.isoformat()
+
+
+def currency_of(row: Row, name: str = "currency") -> str:
     """ISO 4217 code in capitals, "" if absent. Raises: Unfit."""
-    code = text_of(row, "currency").upper()
+    code = text_of(row, name).upper()
     if code and not (len(code) == _CURRENCY_LETTERS and code.isascii() and code.isalpha()):
-        raise Unfit(RejectReason.BAD_VALUE, "currency")
+        raise Unfit(RejectReason.BAD_VALUE, name)
     return code
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
-from stream.collect.adapters.crm import stage_of
+from stream.collect.adapters.crm_stages import stage_of
 from stream.collect.adapters.rows import Row, amount_of
 from stream.collect.bodies import Unfit
 from stream.settings import Webhook

@@ -1,4 +1,6 @@
-"""The ClickHouse engine of this process, over one folder. The only module that imports chDB.
+"""The ClickHouse engine of this process, over one folder.
+
+Besides it only the Parquet reader of imports, in a process of its own, imports chDB.
 
 Connections are cheap (0.2 ms) and isolated: settings, parameters and the database that one SETs are seen by no other.
 So every query gets a connection of its own and nothing has to be undone. The engine releases the GIL while it works.

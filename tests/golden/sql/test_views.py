@@ -258,17 +258,11 @@ def test_dead_letters_give_back_the_bytes(database: ClickHouse) -> None:
     ]
 
 
-def test_newest_cost_of_a_key_counts(database: ClickHouse) -> None:
-    cost = {"cost_id": "k", "day": "2026-09-21", "channel": "Paid Search", "currency": "EUR"}
-    put(database, "costs", cost | {"amount": "10.00", "version": 1}, cost | {"amount": "12.34", "version": 2})
-    assert database.rows("SELECT day, amount, currency FROM v_costs") == [(date(2026, 9, 21), Decimal("12.34"), "EUR")]
-
-
 def test_values_from_outside_never_make_a_row_unwritable(database: ClickHouse) -> None:
     put(
         database,
-        "costs",
-        *({"cost_id": day, "day": day, "version": 1} for day in ("", "soon", "2026-13-45", "2026-02-03")),
+        "cost_ledger",
+        *({"cost_id": day, "day": day, "standing": 1} for day in ("", "soon", "2026-13-45", "2026-02-03")),
     )
     days = {date(1900, 1, 1): 3, date(2026, 2, 3): 1}
     assert dict(database.rows("SELECT day, count() FROM v_costs GROUP BY day")) == days

@@ -129,6 +129,12 @@ def test_a_law_that_does_not_hold_is_a_fault():
     assert judge.judge_law("credit adds up", 1, "v_ledger_check").level == "fail"
 
 
+def test_a_missing_rate_is_a_warning_where_rates_are_used():
+    assert judge.judge_rates(0, ["USD"]).level == judge.judge_rates(9, []).level == "ok"
+    found = judge.judge_rates(9, ["USD", ""])
+    assert (found.level, found.what) == ("warn", "missing for amounts without a currency, USD")
+
+
 def test_where_nothing_runs_it_says_so_and_fails(tmp_path):
     http, sql, broker = map(str, free_ports(3))
     ports = ["--http-port", http, "--sql-port", sql, "--broker-port", broker, "--data", str(tmp_path)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.rejections import RejectReason
-from stream.collect.adapters import cost, crm
+from stream.collect.adapters import cost, crm, fx
 from stream.collect.request import Parsed
 from tests.unit.collect_edge.requests import DEV, NOW, properties, relaxed, request
 
@@ -44,6 +44,32 @@ def test_an_opportunity_enters_by_itself_with_its_fields_in_normal_form() -> Non
 def test_every_spelling_of_won_and_lost_is_one_stage(spelling: str, stage: str) -> None:
     (event,) = parsed("opportunities", {"id": "o1", "stage": spelling}).events
     assert properties(event)["stage"] == stage
+
+
+def test_a_history_is_in_normal_form() -> None:
+    told = [{"stage": "Closed Won", "at": UPDATED}, {"stage": " Demo ", "at": 1_767_000_000, "by": "kim"}]
+    (event,) = parsed("opportunities", {"id": "o1", "stages": told, "deleted": False}).events
+    assert properties(event) == {
+        "id": "o1",
+        "stages": [{"stage": "won", "at": UPDATED_MS}, {"stage": "demo", "at": 1_767_000_000_000}],
+        "deleted": False,
+    }
+    (event,) = parsed("opportunities", {"id": "o1", "stages": None}).events
+    assert properties(event)["stages"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "at"),
+    # 2026-01-01 is 1,767,225,600 s; a day alone is its last millisecond.
+    [
+        ("2026-01-01", 1_767_311_999_999),
+        ("2026-01-01T00:00:00Z", 1_767_225_600_000),
+        (1_767_225_600, 1_767_225_600_000),
+    ],
+)
+def test_a_closing_day_is_its_end(given: object, at: int) -> None:
+    (event,) = parsed("opportunities", {"id": "o1", "closed_at": given}).events
+    assert properties(event)["closed_at"] == at
 
 
 def test_what_a_row_does_not_say_is_not_in_its_properties() -> None:
@@ -105,6 +131,16 @@ def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str
         ("opportunities", {"id": "o", "currency": "Euro"}, RejectReason.BAD_VALUE, "currency"),
         ("opportunities", {"id": "o", "updated_at": "0000-00-00"}, RejectReason.BAD_TIME, "updated_at"),
         ("opportunities", {"id": "o", "closed_at": "soon"}, RejectReason.BAD_TIME, "closed_at"),
+        ("opportunities", {"id": "o", "stages": "demo"}, RejectReason.BAD_VALUE, "stages"),
+        ("opportunities", {"id": "o", "stages": ["demo"]}, RejectReason.BAD_VALUE, "stages"),
+        ("opportunities", {"id": "o", "stages": [{"stage": "demo", "at": "soon"}]}, RejectReason.BAD_TIME, "at"),
+        (
+            "opportunities",
+            {"id": "o", "stages": [{"stage": "demo"}]},
+            RejectReason.MISSING_FIELD,
+            "stages: every entry has a stage and an at",
+        ),
+        ("opportunities", {"id": "o", "deleted": "perhaps"}, RejectReason.BAD_VALUE, "deleted"),
         ("opportunities", {"id": "o", "contact_emails": ["a@b.co"] * 201}, RejectReason.BAD_VALUE, "contact_emails"),
         ("activities", {"id": "t", "account_id": "a"}, RejectReason.MISSING_FIELD, "type"),
         ("activities", {"id": "t", "type": "nap", "account_id": "a"}, RejectReason.BAD_VALUE, "type"),
@@ -197,6 +233,12 @@ def test_a_corrected_amount_is_another_event_of_the_same_node() -> None:
     assert first.id != second.id
 
 
+def test_a_cost_without_a_channel_is_that_of_the_channel_it_paid_for() -> None:
+    named = costs(COST).events[0]
+    found = costs({name: value for name, value in COST.items() if name != "channel"}).events[0]
+    assert (found.node, found.id) == (named.node, named.id)
+
+
 def test_another_day_is_another_cost() -> None:
     (first, second) = costs(COST, {**COST, "date": "2026-01-02"}).events
     assert first.node != second.node
@@ -221,12 +263,68 @@ def test_a_cost_without_day_amount_or_currency_is_refused(
     assert len(found.events) == 1
 
 
+RATE = {"date": "2026-01-01", "from": "eur", "to": "USD", "rate": "1.0842", "updated_at": UPDATED}
+
+
+def rates(*rows: Any, received_at: int = NOW) -> Parsed:
+    return fx.events_of(json.dumps(rows).encode(), request("/v1/fx", source=DEV, received_at=received_at))
+
+
+def test_rates_are_older_than_events() -> None:
+    assert properties(rates(RATE | {"date": "1999-01-04"}).events[0])["day"] == "1999-01-04"
+
+
+def test_a_rate_enters_by_its_pair_and_day() -> None:
+    first, other_way = rates(RATE, RATE | {"from": "USD", "to": "EUR"}).events
+    assert first.node == other_way.node == "default/o:fx/EUR-USD/2026-01-01"
+    assert first.id != other_way.id
+    assert (first.type, first.protocol, first.at) == ("fx", "fx", UPDATED_MS)
+    assert properties(first) == {"day": "2026-01-01", "base": "EUR", "quote": "USD", "rate": "1.0842"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "detail"),
+    [
+        ({"date": None}, RejectReason.MISSING_FIELD, "date"),
+        ({"date": "31.01.2026"}, RejectReason.BAD_TIME, "date"),
+        ({"from": ""}, RejectReason.MISSING_FIELD, "from"),
+        ({"to": "Euro"}, RejectReason.BAD_VALUE, "to"),
+        ({"to": "EUR"}, RejectReason.BAD_VALUE, "to"),
+        ({"rate": None}, RejectReason.MISSING_FIELD, "rate"),
+        ({"rate": 0}, RejectReason.BAD_VALUE, "rate"),
+        ({"rate": "1,0842"}, RejectReason.BAD_VALUE, "rate"),
+        ({"rate": "1e999999999"}, RejectReason.BAD_VALUE, "rate"),
+    ],
+)
+def test_a_rate_without_day_pair_or_number_is_refused(
+    change: dict[str, object], reason: RejectReason, detail: str
+) -> None:
+    found = rates(RATE, {**RATE, **change})
+    assert [(r.reason, r.detail) for r in found.rejected] == [(reason, detail)]
+    assert len(found.events) == 1
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = sorted({*OPPORTUNITY, *COST, "email", "user_id", "type", "domain", "domains", "occurred_at", "subject"})
+FIELDS = sorted(
+    {
+        *OPPORTUNITY,
+        *COST,
+        *RATE,
+        "stages",
+        "deleted",
+        "email",
+        "user_id",
+        "type",
+        "domain",
+        "domains",
+        "occurred_at",
+        "subject",
+    }
+)
 
 
 @relaxed
@@ -235,7 +333,8 @@ FIELDS = sorted({*OPPORTUNITY, *COST, "email", "user_id", "type", "domain", "dom
     st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
 def test_every_row_is_taken_or_refused_whatever_it_holds(objects: str, row: dict[str, object]) -> None:
-    for found in (parsed(objects, {"id": "x", "email": "a@acme.com", **row}), costs({**COST, **row})):
+    taken = parsed(objects, {"id": "x", "email": "a@acme.com", **row}), costs({**COST, **row}), rates({**RATE, **row})
+    for found in taken:
         assert len(found.events) + len(found.rejected) == 1
         assert all(event.node and event.id and 0 < event.at <= NOW for event in found.events)
 
@@ -246,3 +345,4 @@ def test_no_bytes_make_it_fail(junk: bytes) -> None:
     for wrapped in (junk, b"[" + junk + b"]", b'{"id": "a"}\n' + junk):
         crm.events_of(wrapped, request("/v1/crm/accounts", source=DEV))
         cost.events_of(wrapped, request("/v1/costs", source=DEV))
+        fx.events_of(wrapped, request("/v1/fx", source=DEV))

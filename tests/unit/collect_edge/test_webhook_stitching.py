@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from schemas.event import Event
@@ -56,7 +57,7 @@ def test_a_click_of_one_of_several_colleagues_is_the_companys_touch_and_nobodys(
 def test_it_moves_with_the_company():
     claim = Event(
         id="c", node="acme/a:A1", type="crm.account", at=AT_MS, received_at=AT_MS, tenant="acme", group="A1", platform="server",
-        properties=b'{"id":"A1","domains":["acme.com"]}',  # type: ignore[arg-type]
+        properties=msgspec.Raw(b'{"id":"A1","domains":["acme.com"]}'),
     )  # fmt: skip
     for frames in ([[ses_click(ANN, BOB)], [claim]], [[claim], [ses_click(ANN, BOB)]]):
         stage = staged(*frames)

@@ -1,0 +1,70 @@
+-- v_attribution_reporting as it was booked at a moment, at the rates known then:
+-- SELECT ... FROM v_attribution_reporting_as_of(as_of = '2026-09-30 12:00:00').
+-- A date alone means its first instant; times are UTC unless they name an offset.
+CREATE OR REPLACE VIEW v_attribution_reporting_as_of AS
+WITH
+    assumeNotNull((SELECT max(currency) FROM v_reporting)) AS reporting_currency,
+    (SELECT max(decimal_places) FROM v_reporting) AS places,
+    transform(places, [0, 2, 3, 4], ['1', '0.01', '0.001', '0.0001'], '0.01')::Decimal(9, 4) AS unit,
+    (SELECT max(fx_max_age_days) FROM v_reporting) AS max_age_days,
+    line AS
+    (
+        SELECT
+            tenant, conversion_id, account_id, stage, model, currency,
+            toDate32(fromUnixTimestamp64Milli(ledger.conversion_at, 'UTC')) AS conversion_day,
+            touch_id, channel, utm_source, utm_medium, utm_campaign,
+            min(touch_at) AS first_at, sum(ledger.credit) AS credit, sum(ledger.amount) AS amount
+        FROM ledger
+            WHERE recorded_at <= toUnixTimestamp64Milli(parseDateTime64BestEffort({as_of:String}, 3, 'UTC'))
+        GROUP BY ALL
+        HAVING credit != 0 OR amount != 0
+    ),
+    exact AS
+    (
+        SELECT
+            l.*,
+            multiIf(
+                l.amount = 0 OR l.currency = reporting_currency, toDecimal128(1, 18),
+                r.rate != 0 AND (max_age_days = 0 OR dateDiff('day', r.rate_day, l.conversion_day) <= max_age_days), r.rate,
+                NULL
+            ) AS rate,
+            toDecimal256(l.amount, 4) * rate AS converted,
+            trunc(converted, places) AS part
+        FROM line AS l
+        ASOF LEFT JOIN
+        (
+            SELECT tenant, base AS currency, toDate32OrZero(fx_rates.day) AS rate_day, argMax(fx_rates.rate, (_o, _i)) AS rate
+            FROM fx_rates
+            WHERE quote = reporting_currency AND recorded_at <= toUnixTimestamp64Milli(parseDateTime64BestEffort({as_of:String}, 3, 'UTC'))
+            GROUP BY tenant, base, fx_rates.day
+            HAVING NOT argMax(deleted, (_o, _i))
+        ) AS r ON l.tenant = r.tenant AND l.currency = r.currency AND l.conversion_day >= r.rate_day
+    ),
+    shared AS
+    (
+        SELECT
+            *,
+            roundBankers(sum(converted) OVER conversion, places) - sum(part) OVER conversion AS left_over,
+            row_number() OVER (conversion ORDER BY abs(converted - part) DESC, first_at, touch_id, channel,
+                utm_source, utm_medium, utm_campaign) AS turn
+        FROM exact
+        WINDOW conversion AS (PARTITION BY tenant, conversion_id, account_id, model, stage, currency, conversion_day)
+    )
+SELECT
+    tenant,
+    model,
+    stage,
+    channel,
+    utm_source,
+    utm_medium,
+    utm_campaign,
+    sum(credit) AS conversions,
+    sum(shared.amount) AS amount,
+    currency,
+    reporting_currency,
+    if(countIf(rate IS NULL) = 0, sum(part + if(turn * unit <= abs(left_over), sign(left_over) * unit, 0))::Decimal(38, 4), NULL)
+        AS reporting_amount,
+    sumIf(shared.amount, rate IS NULL) AS unconverted,
+    toStartOfMonth(conversion_day) AS month
+FROM shared
+GROUP BY tenant, model, stage, channel, utm_source, utm_medium, utm_campaign, currency, month;

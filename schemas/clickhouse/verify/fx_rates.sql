@@ -1,0 +1,1 @@
+SELECT tenant, base, quote, day, rate FROM v_fx_rates

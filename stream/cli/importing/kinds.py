@@ -1,0 +1,78 @@
+"""What a file can hold: where it goes, and which of its fields are times, money or lists."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from stream.collect.adapters import cost, crm, fx, segment
+from stream.collect.request import Adapter
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of rows."""
+
+    path: str
+    """The collector's endpoint."""
+    events_of: Adapter
+    """What the collector itself makes of a row."""
+    needs: tuple[str, ...]
+    """Fields that a mapping must find a column for."""
+    types: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Field -> time, day, number, list, first (of a list); the others are texts."""
+    version: str = "updated_at"
+    """Field with the time of the version; "" where rows have none."""
+
+
+_VERSION: Final = {"updated_at": "time"}
+
+KINDS: Final = {
+    "accounts": Kind(
+        path="/v1/crm/accounts",
+        events_of=crm.events_of,
+        needs=("id",),
+        types={"domains": "list", "parent_id": "first"} | _VERSION,
+    ),
+    "contacts": Kind(
+        path="/v1/crm/contacts",
+        events_of=crm.events_of,
+        needs=("id", "email"),
+        types={"account_id": "first"} | _VERSION,
+    ),
+    "opportunities": Kind(
+        path="/v1/crm/opportunities",
+        events_of=crm.events_of,
+        needs=("id",),
+        types={
+            "account_id": "first", "amount": "number", "contact_emails": "list", "created_at": "time",
+            "closed_at": "time",
+        } | _VERSION,
+    ),
+    "activities": Kind(
+        path="/v1/crm/activities",
+        events_of=crm.events_of,
+        needs=("id", "type", "occurred_at"),
+        types={"account_id": "first", "occurred_at": "time"},
+        version="",
+    ),
+    "costs": Kind(
+        path="/v1/costs",
+        events_of=cost.events_of,
+        needs=("date", "amount", "currency"),
+        types={"date": "day", "amount": "number"} | _VERSION,
+    ),
+    "fx": Kind(
+        path="/v1/fx",
+        events_of=fx.events_of,
+        needs=("date", "from", "to", "rate"),
+        types={"date": "day", "rate": "number"} | _VERSION,
+    ),
+    "events": Kind(
+        path="/v1/batch",
+        events_of=segment.events_of,
+        needs=("type",),
+        types={"timestamp": "time", "originalTimestamp": "time"},
+        version="",
+    ),
+}  # fmt: skip
+EVENTS: Final = "events"

@@ -1,0 +1,156 @@
+"""A row of a file as objects of ours."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
+from typing import Any, Final
+
+import msgspec
+
+from schemas.ids import derived_id
+from stream.cli.importing import values
+from stream.cli.importing.binding import Bound
+from stream.cli.importing.values import BadCell, Format
+
+Row = dict[str, Any]
+_encode: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class BadField(Exception):
+    """A row that cannot become an object: ``field`` and why, without the cell itself."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What holds for all rows of a file."""
+
+    format: Format
+    zone: tzinfo
+    constants: Mapping[str, str]
+    """From the command line and the mapping."""
+    version: str
+    """Time of versions that have none of their own."""
+
+
+def objects_of(row: Row, bound: Bound, context: Context) -> list[Row]:
+    """The objects of a row: one, none if the mapping skips it, several if it is spread out.
+
+    Raises: BadField.
+    """
+    if any(_text(row.get(column)).casefold() not in wanted for column, wanted in bound.only.items()):
+        return []
+    found = _own(row, bound, context) if bound.table is None else _mapped(row, bound, context)
+    whole = [found]
+    if bound.table is not None and bound.table.unpivot is not None:
+        whole = list(_spread(row, found, bound, context))
+    return [_finished(one, bound, context) for one in whole]
+
+
+def _own(row: Row, bound: Bound, context: Context) -> Row:
+    """The row with our own names: texts are converted, everything else is as it is."""
+    found: Row = {}
+    for field, cell in row.items():
+        if bound.kind.version == "" and cell in ("", None):
+            continue  # an event says nothing by an empty cell
+        _put(found, field, _converted(field, cell, bound, context) if isinstance(cell, str) else cell)
+    return found
+
+
+def _mapped(row: Row, bound: Bound, context: Context) -> Row:
+    assert bound.table is not None
+    found: Row = {}
+    for field, columns in bound.fields.items():
+        cell = next((row[c] for c in columns if row.get(c) not in ("", None)), "")
+        if cell == "" and bound.kind.version == "":
+            continue
+        renamed = bound.table.values.get(field)
+        if renamed is not None and isinstance(cell, str):
+            cell = _renamed(cell, renamed)
+        _put(found, field, _converted(field, cell, bound, context))
+    for column in bound.keep:
+        found.setdefault(column, row.get(column))
+    stages = list(_stages(row, bound, context))
+    if stages:
+        found["stages"] = stages
+    return found
+
+
+def _renamed(cell: str, names: Mapping[str, str]) -> str:
+    plain = cell.strip().casefold()
+    return next((ours for theirs, ours in names.items() if theirs.casefold() == plain), cell)
+
+
+def _stages(row: Row, bound: Bound, context: Context) -> Iterator[Row]:
+    for stage, column in bound.history:
+        cell = _text(row.get(column))
+        if cell:
+            try:
+                yield {"stage": stage, "at": values.moment(cell, context.format.dates, context.zone)}
+            except BadCell as bad:
+                raise BadField(column, str(bad)) from None
+
+
+def _spread(row: Row, shared: Row, bound: Bound, context: Context) -> Iterator[Row]:
+    assert bound.table is not None
+    unpivot = bound.table.unpivot
+    assert unpivot is not None
+    for named, column in bound.spread:
+        cell = _text(row.get(column))
+        if cell not in unpivot.empty:
+            yield shared | named | {unpivot.field: _converted(unpivot.field, cell, bound, context)}
+
+
+def _converted(field: str, cell: object, bound: Bound, context: Context) -> object:
+    """A cell as its field's type wants it. Only texts are converted: NDJSON and Parquet have types of their own."""
+    convert = _CONVERTERS.get(bound.kind.types.get(field, ""))
+    text = _text(cell) if isinstance(cell, str) else ""
+    if not text:
+        return "" if isinstance(cell, str) else cell
+    try:
+        return text if convert is None else convert(text, context)
+    except BadCell as bad:
+        raise BadField(field, str(bad)) from None
+
+
+def _first(text: str, context: Context) -> str:
+    return next(iter(values.parts(text, context.format.separator)), "")
+
+
+_CONVERTERS: Final[dict[str, Callable[[str, Context], object]]] = {
+    "time": lambda text, context: values.moment(text, context.format.dates, context.zone),
+    "day": lambda text, context: values.day(text, context.format.dates, context.zone),
+    "number": lambda text, context: values.number(text, context.format.decimal),
+    "list": lambda text, context: values.parts(text, context.format.separator),
+    "first": _first,
+}
+
+
+def _put(found: Row, field: str, value: object) -> None:
+    """``properties.plan`` is the member ``plan`` of ``properties``."""
+    *path, last = field.split(".")
+    for name in path:
+        inner = found.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise BadField(field, f"{name} is a value and has members")
+        found = inner
+    found[last] = value
+
+
+def _finished(found: Row, bound: Bound, context: Context) -> Row:
+    """With constants where the file says nothing, and with what makes sending it again harmless."""
+    for field, constant in context.constants.items():
+        if found.get(field) in ("", None):
+            _put(found, field, constant)
+    version = bound.kind.version
+    if version and found.get(version) in ("", None):
+        found[version] = context.version
+    if "occurred_at" in bound.kind.needs and found.get("occurred_at") in ("", None):
+        raise BadField("occurred_at", "is missing: an activity without a time cannot be placed")
+    if bound.kind.path == "/v1/batch" and not found.get("messageId"):
+        found["messageId"] = derived_id("import", _encode(found).decode())
+    return found
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()

@@ -1,0 +1,302 @@
+"""From a file to objects: dialects, mappings, what is missing, what is spread out."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.errors import ConfigError
+from stream.cli.import_file import command
+from stream.cli.importing.kinds import KINDS
+from stream.cli.importing.mapping import Mapping, mapping_of, shipped
+from stream.cli.importing.options import Options, plan_of
+from stream.cli.importing.readers import opened, rows_of
+from stream.cli.importing.run import made_of
+
+NONE = Options("", (), "", "dev", dry_run=True, resume=False, bad=None, form=None, encoding="", delimiter="", decimal=None,
+               dates=(), timezone="", patience_s=1, as_json=False)  # fmt: skip
+
+
+def made(path: Path, kind: str, mapping: str = "", *constants: str, **more):
+    options = msgspec.structs.replace(NONE, mapping=mapping, constants=constants, **more)
+    return [(row.line, objects, reason) for row, objects, reason in made_of(plan_of(path, kind, options))]
+
+
+def only(found):
+    ((_, (one,), reason),) = found
+    assert reason == ""
+    return one
+
+
+def file(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_of_any_dialect_says_the_same(tmp_path, encoding, delimiter):
+    lines = [["id", "name"], ["1", '"Größe; Maß, ""groß"""'], ["2", '"zwei\nZeilen"']]
+    path = file(tmp_path, "a.csv", "\r\n".join(delimiter.join(cells) for cells in lines) + "\r\n", encoding)
+    rows = [(row.line, row.fields, row.fault) for row in rows_of(opened(path, "", "", ""))]
+    assert rows == [
+        (2, {"id": "1", "name": 'Größe; Maß, "groß"'}, ""),
+        (3, {"id": "2", "name": "zwei\nZeilen"}, ""),
+    ]
+
+
+def test_a_ragged_row_is_a_fault_with_the_line_where_it_begins(tmp_path):
+    path = file(tmp_path, "a.csv", 'id,name\n1,"x\ny"\n\n2\n3,c,d\n4,e\n')
+    rows = [(row.line, row.fault) for row in rows_of(opened(path, "", "", ""))]
+    assert rows == [
+        (2, ""),
+        (5, "the row has 1 cells, the header 2"),
+        (6, "the row has 3 cells, the header 2"),
+        (7, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [("a.csv", "", "no column names"), ("a.csv", "id,id\n", "twice"), ("a.dat", "id\n", "--format"),
+     ("a.csv", "name\nx\n", "no column `id`")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_says_why(tmp_path, name, text, says):
+    with pytest.raises(ConfigError, match=says):
+        made(file(tmp_path, name, text), "accounts")
+
+
+def test_columns_with_our_names_need_no_mapping(tmp_path):
+    path = file(tmp_path, "a.csv", "id,name,domains,updated_at,region\n7,Acme,acme.com;acme.io,2026-01-31,DACH\n")
+    assert only(made(path, "accounts")) == {
+        "id": "7", "name": "Acme", "domains": ["acme.com", "acme.io"], "updated_at": "2026-01-31", "region": "DACH",
+    }  # fmt: skip
+
+
+def test_a_row_without_a_version_is_one_as_of_the_files_time(tmp_path):
+    path = file(tmp_path, "a.csv", "id\n7\n")
+    os.utime(path, (1_767_261_600, 1_767_261_600))
+    assert only(made(path, "accounts"))["updated_at"] == "2026-01-01T10:00:00Z"
+
+
+def test_what_the_collector_would_refuse_is_found_before_it_is_sent(tmp_path):
+    path = file(tmp_path, "a.csv", "id,email\nc1,ann@acme.com\nc2,nobody\n,bob@acme.com\n")
+    assert [(line, reason) for line, _, reason in made(path, "contacts")] == [
+        (2, ""),
+        (3, "email: bad value"),
+        (4, "id: missing field"),
+    ]
+
+
+def test_ndjson_keeps_its_types_and_a_broken_line_spoils_no_other(tmp_path):
+    path = file(tmp_path, "a.ndjson", '{"id": 1, "domains": ["a.com"]}\n\n[1]\n{"id": \n{"id": "2", "x": {"y": 1}}\n')
+    found = made(path, "accounts")
+    assert [(line, [o["id"] for o in objects], bool(reason)) for line, objects, reason in found] == [
+        (1, [1], False), (3, [], True), (4, [], True), (5, ["2"], False),
+    ]  # fmt: skip
+    assert found[3][1][0]["x"] == {"y": 1}
+    assert "x.y" not in found[3][1][0]
+
+
+def test_a_mapping_names_columns_alternatives_values_and_constants(tmp_path):
+    mapping = file(tmp_path, "m.toml", """
+[format]
+decimal = ","
+dates = ["%d.%m.%Y"]
+[costs]
+keep = ["Netz"]
+[costs.fields]
+date = "Tag"
+utm_campaign = ["Kampagne", "campaign name"]
+utm_medium = "Art"
+amount = "Kosten"
+[costs.constants]
+currency = "EUR"
+utm_source = "google"
+[costs.values.utm_medium]
+"Klick" = "cpc"
+""")  # fmt: skip
+    path = file(
+        tmp_path, "spend.csv", "TAG;Kampagne;Campaign  Name;Art;Kosten;Netz\n31.01.2026;;brand;KLICK;1.234,50;Suche\n"
+    )
+    found = only(made(path, "costs", str(mapping), "updated_at=2026-02-01"))
+    assert found == {
+        "date": "2026-01-31", "utm_campaign": "brand", "utm_medium": "cpc", "amount": "1234.50", "currency": "EUR",
+        "utm_source": "google", "updated_at": "2026-02-01", "Netz": "Suche",
+    }  # fmt: skip
+
+
+def test_the_command_line_is_stronger_than_the_mapping(tmp_path):
+    path = file(tmp_path, "a.csv", 'date,amount,currency\n31/01/2026,"1,5",\n')
+    found = only(made(path, "costs", "", "currency=USD", decimal=",", dates=("%d/%m/%Y",)))
+    assert (found["date"], found["amount"], found["currency"]) == ("2026-01-31", "1.5", "USD")
+
+
+def test_an_event_gets_an_id_that_a_second_import_derives_again(tmp_path):
+    text = '{"type": "track", "event": "Demo", "userId": "u1", "timestamp": "2026-01-31T09:00:00Z"}\n'
+    first = only(made(file(tmp_path, "a.ndjson", text), "events"))
+    again = only(made(file(tmp_path, "b.ndjson", " " + text), "events"))
+    other = only(made(file(tmp_path, "c.ndjson", text.replace("u1", "u2")), "events"))
+    assert first["messageId"] == again["messageId"] != other["messageId"]
+    given = only(made(file(tmp_path, "d.ndjson", text.replace("{", '{"messageId": "m1", ')), "events"))
+    assert given["messageId"] == "m1"
+
+
+def test_members_of_events_are_columns_with_dots(tmp_path):
+    path = file(tmp_path, "a.csv", "type,event,userId,timestamp,properties.plan,context.page.url\n"
+                "track,Signed Up,u1,2026-01-31,pro,\n")  # fmt: skip
+    found = only(made(path, "events"))
+    assert (found["properties"], "context" in found) == ({"plan": "pro"}, False)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "kind", "says"),
+    [
+        ("nobody", "accounts", "ecb, hubspot, salesforce"),
+        ("hubspot", "costs", "only for accounts, contacts, opportunities"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_says_what_there_is(tmp_path, mapping, kind, says):
+    with pytest.raises(ConfigError, match=says):
+        made(file(tmp_path, "a.csv", "id\n1\n"), kind, mapping)
+
+
+def test_a_file_that_the_mapping_does_not_know_says_what_was_looked_for(tmp_path):
+    with pytest.raises(ConfigError, match="`Record ID` or `Record ID - Deal` or `hs_object_id` for id; it has `Deal`"):
+        made(file(tmp_path, "a.csv", "Deal\n1\n"), "opportunities", "hubspot")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[costs]\nfeilds = {}\n", "feilds"),
+        ("[opportunities]\nhistory = '('\n", "unterminated"),
+        ("[opportunities]\nhistory = 'Entered .*'\n", "stage"),
+        ("[fx]\nunpivot = {columns = '...', field = 'rate'}\n", "named group"),
+        ("[format]\ndecimal = ';'\n", "decimal"),
+        ("[format\n", "line 1"),
+    ],
+)
+def test_a_broken_mapping_names_the_place(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says):
+        mapping_of(str(file(tmp_path, "m.toml", text)))
+
+
+def test_a_json_array_is_as_good_as_lines(tmp_path):
+    path = file(tmp_path, "a.json", '\ufeff [\n {"id": 1},\n 7,\n {"id": 2}]')
+    assert [(line, [o["id"] for o in objects], reason) for line, objects, reason in made(path, "accounts")] == [
+        (1, [1], ""), (2, [], "the element is no JSON object"), (3, [2], ""),
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="begins like a JSON array"):
+        made(file(tmp_path, "b.json", '[{"id": 1}'), "accounts")
+
+
+def test_the_examples_of_the_page_are_mappings_and_its_options_are_the_commands(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text("utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    kinds = [mapping_of(str(file(tmp_path, f"{n}.toml", text))).kinds() for n, text in enumerate(examples)]
+    assert kinds == [["costs"], ["opportunities"]]
+    named = set(re.findall(r"(--[a-z][a-z-]+)", page))
+    options = {name for option in command.params for name in option.opts}
+    assert named <= options
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert listed == list(KINDS) == list(next(p for p in command.params if p.name == "kind").type.choices)
+
+
+def test_every_shipped_mapping_says_what_it_is_for():
+    found = shipped()
+    assert list(found) == ["ecb", "hubspot", "salesforce"]
+    assert all(m.about and m.kinds() for m in found.values())
+    assert Mapping().kinds() == []
+
+
+def test_central_bank_rates_are_a_row_for_each_currency(tmp_path):
+    path = file(tmp_path, "r.csv", "Date,USD,JPY,CYP,\n2026-01-30,1.0842,168.5,N/A,\n")
+    ((_, found, reason),) = made(path, "fx", "ecb", "updated_at=2026-02-01")
+    said = {"date": "2026-01-30", "from": "EUR", "updated_at": "2026-02-01"}
+    assert (found, reason) == ([said | {"to": "USD", "rate": "1.0842"}, said | {"to": "JPY", "rate": "168.5"}], "")
+
+
+def test_hubspot_deals_have_their_history(tmp_path):
+    path = file(tmp_path, "deals.csv",
+        '"Record ID","Deal Name","Deal Stage","Amount","Close Date","Create Date","Associated Company IDs",'
+        '"Last Modified Date","Date entered ""Presentation Scheduled (Sales Pipeline)""","Date entered current stage"\n'
+        '"9","Big","Closed won","1,000","2026-04-20 16:40","2026-02-03 09:12","501;502","2026-06-02 11:00",'
+        '"2026-02-10 10:00","2026-04-20 16:40"\n')  # fmt: skip
+    assert only(made(path, "opportunities", "hubspot", "currency=EUR")) == {
+        "id": "9", "name": "Big", "stage": "Closed won", "amount": "1000", "account_id": "501", "currency": "EUR",
+        "closed_at": "2026-04-20T16:40:00.000Z", "created_at": "2026-02-03T09:12:00.000Z",
+        "updated_at": "2026-06-02T11:00:00.000Z",
+        "stages": [{"stage": "Presentation Scheduled", "at": "2026-02-10T10:00:00.000Z"}],
+    }  # fmt: skip
+
+
+SALESFORCE = {
+    "opportunities": [
+        (("Id,AccountId,Name,StageName,Amount,CreatedDate,CloseDate,LastModifiedDate,IsDeleted\n"
+          "006,001,Big,Closed Won,10.5,2026-02-01T08:00:00.000Z,2026-05-10,2026-05-12T09:00:00.000+0000,false\n"),
+         {"id": "006", "account_id": "001", "name": "Big", "stage": "Closed Won", "amount": "10.5",
+          "created_at": "2026-02-01T08:00:00.000Z", "closed_at": "2026-05-10", "deleted": "false",
+          "updated_at": "2026-05-12T09:00:00.000Z"}),
+        ("Id,OpportunityId,StageName,Amount,CreatedDate\n008,006,Prospecting,8,2026-02-01T08:00:00.000Z\n",
+         {"id": "006", "stage": "Prospecting", "amount": "8", "updated_at": "2026-02-01T08:00:00.000Z"}),
+        (("Id,OpportunityId,Field,OldValue,NewValue,CreatedDate\n017,006,Amount,1,2,2026-02-01T08:00:00Z\n"
+          "018,006,StageName,Prospecting,Closed Won,2026-03-01T08:00:00Z\n"),
+         {"id": "006", "stage": "Closed Won", "updated_at": "2026-03-01T08:00:00.000Z"}),
+        (("Opportunity ID,Opportunity Name,From Stage,To Stage,Amount,Last Modified\n"
+          '006,Big,,Demo,"$1,000.00",3/1/2026 9:05 AM\n'),
+         {"id": "006", "stage": "Demo", "amount": "1000.00", "updated_at": "2026-03-01T09:05:00.000Z"}),
+    ],
+    "contacts": [
+        ("Id,Email,AccountId,Title,LastModifiedDate\n003,ann@acme.com,001,CTO,2026-02-01T08:00:00Z\n",
+         {"id": "003", "email": "ann@acme.com", "account_id": "001", "title": "CTO", "updated_at": "2026-02-01T08:00:00.000Z"}),
+        ("Id,Email,Company,ConvertedAccountId,LastModifiedDate\n00Q,bob@acme.com,Acme,001,2026-02-01T08:00:00Z\n",
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "updated_at": "2026-02-01T08:00:00.000Z"}),
+    ],
+    "accounts": [
+        ("Account ID,Account Name,Website,Parent Account ID,Last Modified Date\n001,Acme,www.acme.com,000P,2/1/2026\n",
+         {"id": "001", "name": "Acme", "domain": "www.acme.com", "parent_id": "000P", "updated_at": "2026-02-01"}),
+    ],
+    "activities": [
+        ("Id,Subject,StartDateTime,AccountId\n00U,Demo,2026-02-01T08:00:00Z,001\n",
+         {"id": "00U", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "001", "type": "meeting"}),
+        ("Id,Subject,TaskSubtype,ActivityDate,AccountId\n00T,Intro,Call,2026-02-01,001\n",
+         {"id": "00T", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01", "account_id": "001"}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "wanted"), [(k, *case) for k, cases in SALESFORCE.items() for case in cases])
+def test_salesforce_files_are_recognised_by_their_columns(tmp_path, kind, text, wanted):
+    found = [o for _, objects, reason in made(file(tmp_path, "s.csv", text), kind, "salesforce") for o in objects]
+    assert found == [wanted]
+
+
+def test_an_activity_without_a_time_is_refused(tmp_path):
+    path = file(tmp_path, "a.csv", "id,type,account_id,occurred_at\n1,call,a,\n")
+    assert made(path, "activities")[0][2].startswith("occurred_at: is missing")
+
+
+def test_bad_rows_keep_their_shape(tmp_path):
+    from stream.cli.importing.bad_rows import BadRows, place_of
+    from stream.cli.importing.run import rehearse
+
+    csv_file = file(tmp_path, "a.csv", 'id;email\nc1;"x;y"\nc2;ann@acme.com\n')
+    lines = file(tmp_path, "b.ndjson", '{"id": "c1", "email": 7, "x": {"y": 1}}\nnone\n')
+    for path in (csv_file, lines):
+        plan = plan_of(path, "contacts", NONE)
+        bad = BadRows(place_of(plan.source), plan.source, append=False)
+        rehearse(plan, bad, lambda _: None)
+        bad.close()
+    assert (tmp_path / "a.bad.csv").read_text() == (
+        'id;email;touchline_line;touchline_reason\nc1;"x;y";2;email: bad value\n'
+    )
+    kept = [json.loads(line) for line in (tmp_path / "b.bad.ndjson").read_text().splitlines()]
+    assert [(k["touchline_line"], k.get("x"), k.get("text")) for k in kept] == [(1, {"y": 1}, None), (2, None, "none")]
+    # Repaired in place, it is a file to import.
+    again = file(tmp_path, "c.csv", (tmp_path / "a.bad.csv").read_text().replace('"x;y"', "c@acme.com"))
+    assert [reason for _, _, reason in made(again, "contacts")] == [""]
