@@ -160,6 +160,32 @@ class IdentityRow(msgspec.Struct, gc=False):
     _i: int
 
 
+class IdentityClaimRow(msgspec.Struct, gc=False):
+    """``identity_claims``: append-only, one a claim, retraction or limit. Of one claim the last row says how it stands."""
+
+    tenant: str
+    node: str
+    """Who belongs; of a merge the account that is merged into another."""
+    claim_id: str
+    action: str
+    """claim, retract, late (its retraction came first), limit (the node has too many; no longer counts)."""
+    parent: str
+    source: str
+    """What said so: trait, group, crm.contact, operator, session (a session's user), merge, ..."""
+    precedence: int
+    confidence: float
+    at: int
+    """Event time, ms: of two of one precedence the later counts. 0 for sessions, which have many."""
+    since: int
+    until: int
+    """``2**62`` without an end."""
+    cause_event_id: str
+    recorded_at: int
+    _p: int
+    _o: int
+    _i: int
+
+
 class AccountRow(msgspec.Struct, gc=False):
     """``accounts``: profile and totals of an account; latest version counts."""
 
@@ -312,6 +338,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "sessions": SessionRow,
     "touches": TouchRow,
     "identity": IdentityRow,
+    "identity_claims": IdentityClaimRow,
     "accounts": AccountRow,
     "engagement": EngagementRow,
     "conversions": ConversionRow,

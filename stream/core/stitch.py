@@ -22,6 +22,7 @@ from stream.core.digest import digest
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
+from stream.core.identity.registry import is_registry
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
@@ -37,7 +38,9 @@ _SITES: Final = (kinds.WEB, kinds.APP)
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
-_CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
+_CLAIMING: Final = (
+    kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, *kinds.OPERATOR_EVENTS,
+)  # fmt: skip
 """Types that may say something of identity without naming a user, an address or a group."""
 _HIT_KINDS: Final = {
     kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
@@ -69,7 +72,7 @@ def events_step(step: Step, events: Sequence[Event]) -> None:
     step.rows.setdefault("events", [])
     leaves: list[_Leaf] = []
     for node, group in by_node.items():
-        if level(node) < 0:
+        if level(node) < 0 and not is_registry(node):
             for event in group:
                 step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
             continue

@@ -31,6 +31,7 @@ class FactReader:
         self.marks: dict[str, int] = {}
         self.latest: dict[tuple[str, tuple[Any, ...]], dict[str, Any]] = {}
         self.kept: dict[str, list[dict[str, Any]]] = {}
+        self.claims: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.credits: Counter[tuple[Any, ...]] = Counter()
         self.amounts: Counter[tuple[Any, ...]] = Counter()
 
@@ -61,6 +62,10 @@ class FactReader:
         found["events"] = _bag(events)
         email = [r for r in self.kept.get("email", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
         found["email"] = _bag(email)
+        # Ids of CRM claims count versions in the order in which they came.
+        hidden = {"claim_id", "action"}
+        live = [row for row in self.claims.values() if row["action"] == "claim"]
+        found["identity_claims"] = _bag({c: v for c, v in row.items() if c not in hidden} for row in live)
         found["credits"] = {key: value for key, value in self.credits.items() if value}
         found["amounts"] = {key: value for key, value in self.amounts.items() if value}
         return found
@@ -70,6 +75,8 @@ class FactReader:
             key = tuple(v for c, v in row.items() if c not in VOLATILE | {"credit", "amount", "reason"})
             self.credits[key] += Decimal(row["credit"])
             self.amounts[key] += Decimal(row["amount"])
+        elif table == "identity_claims":
+            self.claims[row["tenant"], row["node"], row["claim_id"]] = row
         elif table in KEYS:
             name = (table, tuple(row[c] for c in KEYS[table]))
             known = self.latest.get(name)

@@ -6,8 +6,9 @@ The steady state lives here: the owner of a known visitor's hit is one look-up, 
 from schemas.ids import DOMAIN, VISITOR, kind, node
 from schemas.messages import Owner
 from schemas.rules import Rules
+from stream.core.identity.audit import book_session_link
 from stream.core.identity.node import NodeState, node_key
-from stream.core.identity.protocol import Woken, opened, refresh, relink
+from stream.core.identity.protocol import Woken, limit_size, opened, refresh, relink
 from stream.core.identity.resolution import Decider, first_resolution
 from stream.core.identity.timeline import value_at
 from stream.core.step import Step
@@ -71,7 +72,8 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     else:
         state.links.pop(user, None)
     if (before > 0) != (after > 0):
-        state.check_size()
+        book_session_link(step, visitor, user, "claim" if after > 0 else "retract", cause)
+        limit_size(step, visitor, state, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     step.state.put(node_key(visitor), state)

@@ -78,12 +78,15 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     orphan: bool = False
     """Its row says that nothing refers to it: no events of its own, no claims, no subscribers."""
 
-    def check_size(self) -> None:
-        """Make it a crowd if it has too much. Ids ever seen only grow in number, so the order does not count."""
-        if len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS:
-            self.crowd = True
-            self.links = {}
-            self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
+    def too_large(self) -> bool:
+        """Whether it has too much. Ids ever seen only grow in number, so the order does not count."""
+        return len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS
+
+    def become_crowd(self) -> None:
+        """From now on nobody but an operator can say whose it is."""
+        self.crowd = True
+        self.links = {}
+        self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
 
 
 class Subscriber(msgspec.Struct, array_like=True, gc=False):

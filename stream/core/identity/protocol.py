@@ -20,6 +20,7 @@ from schemas.messages import (
     Unsubscribe,
 )
 from stream.core.identity import registry
+from stream.core.identity.audit import Stated, book_claim, book_crowd
 from stream.core.identity.node import (
     NEVER_PARENTS,
     Held,
@@ -118,8 +119,19 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     step.state.put(node_key(name), state)
 
 
+def limit_size(step: Step, name: str, state: NodeState, cause: str) -> None:
+    """Make the node a crowd if it has too much, and book what no longer counts."""
+    if not state.crowd and state.too_large():
+        book_crowd(step, name, state, cause)
+        state.become_crowd()
+    elif state.crowd:
+        state.become_crowd()
+
+
 def entered(step: Step, name: str, cause: str) -> None:
     """Note that events come in by the node. Visitors need no such note: nobody can refer to them."""
+    if registry.is_registry(name):
+        return
     state = opened(step, name, cause)
     if not state.entry:
         state.entry = True
@@ -230,12 +242,16 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
     present = state.claims.get(message.id)
-    refused = (state.crowd and held.precedence < OPERATOR) or message.id in state.retracted
+    late = message.id in state.retracted
+    if late:
+        book_claim(step, message.to, Stated(message.id, held), "late", message.cause)
+    refused = late or (state.crowd and held.precedence < OPERATOR)
     if refused or (present is not None and present.content() <= held.content()):
         let_go(step, message.to, state, message.cause)
         return
     state.claims[message.id] = held
-    state.check_size()
+    book_claim(step, message.to, Stated(message.id, held), "claim", message.cause)
+    limit_size(step, message.to, state, message.cause)
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
 
@@ -249,8 +265,9 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
         return
     held = state.claims.pop(message.id, None)
     state.retracted[message.id] = True
+    book_claim(step, message.to, Stated(message.id, held), "retract", message.cause)
     was_crowd = state.crowd
-    state.check_size()
+    limit_size(step, message.to, state, message.cause)
     if held is not None or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.ids import ACCOUNT, REGISTRY, kind, tenant
-from schemas.messages import IdentityMessage, Merge, Retract, Root
-from stream.core.identity.node import level
+from schemas.messages import BEGINNING, IdentityMessage, Merge, Retract, Root
+from stream.core.identity.audit import Action, Stated, book_claim
+from stream.core.identity.node import Held, level
+from stream.core.identity.precedence import OPERATOR
 from stream.core.state import key
 from stream.core.step import Step
 
@@ -45,11 +47,11 @@ def take_in(step: Step, message: IdentityMessage) -> None:
     place = key("r", message.to)
     state = step.state.get(place, RegistryState) or RegistryState()
     if isinstance(message, Merge):
-        changed = _add(state, message)
+        changed = _add(step, state, message)
     elif isinstance(message, Retract) and message.id not in state.retracted:
         state.retracted[message.id] = True
         changed = True
-        state.merges.pop(message.id, None)
+        _book(step, message.id, state.merges.pop(message.id, None), "retract", message.cause)
     else:
         return
     if not changed:
@@ -63,15 +65,27 @@ def take_in(step: Step, message: IdentityMessage) -> None:
     step.state.put(place, state)
 
 
-def _add(state: RegistryState, merge: Merge) -> bool:
-    if merge.id in state.retracted or not _acceptable(merge):
+def _add(step: Step, state: RegistryState, merge: Merge) -> bool:
+    if not _acceptable(merge):
         return False
     held = HeldMerge(merge.loser, merge.winner, merge.precedence, merge.at)
+    if merge.id in state.retracted:
+        _book(step, merge.id, held, "late", merge.cause)
+        return False
     present = state.merges.get(merge.id)
     if present is not None and present <= held:
         return False
+    _book(step, merge.id, present, "retract", merge.cause)
+    _book(step, merge.id, held, "claim", merge.cause)
     state.merges[merge.id] = held
     return True
+
+
+def _book(step: Step, merge_id: str, held: HeldMerge | None, action: Action, cause: str) -> None:
+    if held is not None:
+        source = "operator" if held.precedence >= OPERATOR else "merge"
+        stated = Stated(merge_id, Held(held.winner, held.precedence, held.at, BEGINNING, None, source))
+        book_claim(step, held.loser, stated, action, cause)
 
 
 def _acceptable(merge: Merge) -> bool:

@@ -132,8 +132,15 @@ def work_domain_node(name: str) -> str:
 
 
 def linked(state: NodeState) -> set[str]:
-    """All nodes that a visitor's sessions and person claims name. Order does not count: sort before sending."""
-    explicit = {h.parent for h in state.claims.values() if h.holds_ever() and person_kind(h.parent)}
+    """All nodes that a visitor's sessions and ordinary person claims name. Order does not count: sort before sending.
+
+    An operator's link is not among them: it says what it says, for its time, and nothing is guessed from it.
+    """
+    explicit = {
+        h.parent
+        for h in state.claims.values()
+        if h.holds_ever() and person_kind(h.parent) and h.precedence < precedence.OPERATOR
+    }
     return explicit | set(state.links)
 
 
