@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "setup": "Create topics and tables.",
     "doctor": "Check this installation and say what to do.",
     "verify": "Recompute everything from the log and compare.",
+    "identity": "Whose is it, why, and how to put it right.",
     "sql": "Ask ClickHouse.",
     "settings": "Show every setting.",
     "topology": "Show topics, stages and tables.",

@@ -12,6 +12,7 @@ SELECT
     if(last.6 = 0, NULL, fromUnixTimestamp64Milli(least(abs(last.6), 4102444800000), 'UTC')) AS claimed_at,
     if(last.7 < -2208988800000, NULL, fromUnixTimestamp64Milli(least(greatest(last.7, -2208988800000), 4102444800000), 'UTC')) AS holds_from,
     if(last.8 > 4102444800000, NULL, fromUnixTimestamp64Milli(least(greatest(last.8, -2208988800000), 4102444800000), 'UTC')) AS holds_to,
+    last.6 AS tie_break,
     toBool(last.1 = 'claim') AS live,
     multiIf(last.1 = 'claim', 'live', last.1 = 'limit', 'limit', 'retracted') AS status,
     fromUnixTimestamp64Milli(first_at, 'UTC') AS recorded_at,

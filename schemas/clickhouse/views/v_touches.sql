@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW v_touches AS
 SELECT
     tenant,
     touch_id,
+    node,
     account_id,
     person_id,
     fromUnixTimestamp64Milli(occurred_at, 'UTC') AS occurred_at,

@@ -95,18 +95,30 @@ def _acceptable(merge: Merge) -> bool:
     )
 
 
-def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
-    """Final root of every account that loses in an accepted merge."""
-    above: dict[str, str] = {}
+def accepted(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
+    """The merges that count: account that loses -> id of its merge. Best first; none that closes a circle."""
+    found: dict[str, str] = {}
 
     def top(account: str) -> str:
-        while account in above:
-            account = above[account]
+        while account in found:
+            account = merges[found[account]].winner
         return account
 
     best_first = sorted(((m.precedence, m.at, merge_id) for merge_id, m in merges.items()), reverse=True)
     for _, _, merge_id in best_first:
         merge = merges[merge_id]
-        if merge.loser not in above and top(merge.winner) != merge.loser:
-            above[merge.loser] = merge.winner
-    return {account: top(account) for account in above}
+        if merge.loser not in found and top(merge.winner) != merge.loser:
+            found[merge.loser] = merge_id
+    return found
+
+
+def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
+    """Final root of every account that loses in an accepted merge."""
+    above = {loser: merges[merge_id].winner for loser, merge_id in accepted(merges).items()}
+    found: dict[str, str] = {}
+    for account, winner in above.items():
+        root = winner
+        while root in above:
+            root = above[root]
+        found[account] = root
+    return found

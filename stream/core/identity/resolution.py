@@ -25,10 +25,14 @@ class Decision(NamedTuple):
     source: str
 
 
-class _Account(NamedTuple):
+class Candidate(NamedTuple):
+    """An account that a node could belong to at one moment, and through whom."""
+
     account: str
     rank: int
     source: str
+    parent: str = ""
+    """The node whose account it is; "" if it is the node's own default."""
 
 
 class Decider:
@@ -76,37 +80,57 @@ class Decider:
 
     def at(self, at: int, via: str = "") -> Decision:
         """The owner at ``at`` (ms); ``via`` is the user node of a visitor's session, "" if it has none."""
-        stated = value_at(self.links, at)
-        parent, source = (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
+        parent, source = self.link_at(at, via)
         link = self._answer(parent, at) if parent else NOBODY
-        account = self._account(at, link, source)
+        account = self._account(at, link, source, parent)
         return Decision(Owner(account.account, max(account.rank, 0), link.person or self._itself()), account.source)
 
-    def _account(self, at: int, link: Owner, link_source: str) -> _Account:
-        """The candidate with the highest rank; of equals the own claim, then the link's, then the domain's."""
+    def link_at(self, at: int, via: str = "") -> tuple[str, str]:
+        """The person that the node belongs to at ``at``, and the source that says so."""
+        stated = value_at(self.links, at)
+        return (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
+
+    def candidates(self, at: int, via: str = "") -> list[Candidate]:
+        """All accounts that come into question at ``at``: the first one with the highest rank is it."""
+        parent, source = self.link_at(at, via)
+        return self._candidates(at, self._answer(parent, at) if parent else NOBODY, source, parent)
+
+    def _account(self, at: int, link: Owner, link_source: str, parent: str) -> Candidate:
+        best: Candidate | None = None
+        for found in self._candidates(at, link, link_source, parent):
+            if best is None or found.rank > best.rank:
+                best = found
+        if best is not None:
+            return best
         if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
-            return _Account("", 0, "")
-        best = _Account("", -1, link_source if link is not NOBODY else "")
+            return Candidate("", 0, "")
+        return self._default(link_source if link is not NOBODY else "")
+
+    def _candidates(self, at: int, link: Owner, link_source: str, parent: str) -> list[Candidate]:
+        """Of equal rank the own claim's comes before the link's, and that before the domain's."""
+        found: list[Candidate] = []
+        if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
+            return found
         own = value_at(self.owns, at)
         if own is not None:
             account = self._answer(own.parent, at).account
             if account:
-                best = _Account(account, own.precedence, own.source)
-        if link.account and link.rank > best.rank:
-            best = _Account(link.account, link.rank, link_source)
+                found.append(Candidate(account, own.precedence, own.source, own.parent))
+        if link.account:
+            found.append(Candidate(link.account, link.rank, link_source, parent))
         if self.domain:
             default = self._answer(self.domain, at)
-            if default.account and default.rank > best.rank:
-                best = _Account(default.account, default.rank, "domain")
-        return best if best.account else self._default(best.source)
+            if default.account:
+                found.append(Candidate(default.account, default.rank, "domain", self.domain))
+        return found
 
-    def _default(self, source: str) -> _Account:
+    def _default(self, source: str) -> Candidate:
         if self.kind == DOMAIN:
-            return _Account(self.name, precedence.DOMAIN, "domain")
+            return Candidate(self.name, precedence.DOMAIN, "domain")
         if self.kind == ACCOUNT:
             root = self.state.root
-            return _Account(root or self.name, precedence.ITSELF, "merge" if root else "account")
-        return _Account("", 0, source)
+            return Candidate(root or self.name, precedence.ITSELF, "merge" if root else "account")
+        return Candidate("", 0, source)
 
     def _itself(self) -> str:
         """The node as a person, "" if it cannot be one."""
