@@ -234,6 +234,8 @@ class ConversionRow(msgspec.Struct, gc=False):
     tenant: str
     conversion_id: str
     account_id: str
+    journey: str
+    """The person's node where there is no account; "" where there is one."""
     person_id: str
     stage: str
     occurred_at: int

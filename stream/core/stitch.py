@@ -22,7 +22,7 @@ from stream.core.digest import digest
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
-from stream.core.identity.registry import is_registry
+from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_account, take_opportunity
@@ -72,7 +72,7 @@ def events_step(step: Step, events: Sequence[Event]) -> None:
     step.rows.setdefault("events", [])
     leaves: list[_Leaf] = []
     for node, group in by_node.items():
-        if level(node) < 0 and not is_registry(node):
+        if level(node) < 0 and node != registry_of(node.partition("/")[0]):
             for event in group:
                 step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
             continue

@@ -11,9 +11,10 @@ import msgspec
 
 from schemas.codec import json_encoder
 from schemas.facts import SessionRow, TouchRow
-from schemas.ids import VISITOR, kind, value
+from schemas.ids import VISITOR, account_id, kind, value
 from schemas.messages import Conversion, ConversionPut, ConversionWithdrawn, Owner, Touch, TouchPut, TouchWithdrawn
 from stream.core.hits import Item
+from stream.core.identity import buyers
 from stream.core.sessions import Session
 from stream.core.step import Step
 
@@ -60,6 +61,8 @@ def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason:
     account, person = owner.account, owner.person
     if not item.held and item.account == account and item.person == person:
         return False
+    if item.conversion is not None:
+        buyers.follow(step, item, owner, cause)
     if item.account and item.account != account:
         reason = "moved"
         _withdraw(step, item, reason, cause)
@@ -73,6 +76,8 @@ def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason:
 
 def drop_item(step: Step, node: str, item: Item, cause: str) -> None:
     """The item is no more."""
+    if item.conversion is not None:
+        buyers.follow(step, item, None, cause)
     if item.account:
         _withdraw(step, item, "changed", cause)
     if item.touch is not None and item.touch.eligible:
@@ -122,11 +127,16 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
+@lru_cache(maxsize=1 << 16)
+def _account_id(node: str) -> str:
+    return account_id(node)
+
+
 def _session_rows(step: Step, node: str, session: Session, *, deleted: bool) -> None:
     """The session's own row and its touch's."""
     source = session.source
     names = _names(node)
-    person, account = _value(session.person), _value(session.account)
+    person, account = _value(session.person), _account_id(session.account)
     partition, offset = step.partition, step.offset
     # Half of a frame's rows are these two: no calls but the encoder's.
     rows = step.rows.setdefault("sessions", [])
@@ -157,7 +167,7 @@ def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool
     step.fact(
         "touches",
         TouchRow(
-            names.tenant, item.id, names.bare, _value(item.account), _value(item.person),
+            names.tenant, item.id, names.bare, _account_id(item.account), _value(item.person),
             item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
             touch.session_id, touch.event_id, touch.points / _MILLI,
             deleted, step.offset, step.partition, step.offset, step.next_row("touches"),

@@ -15,7 +15,7 @@ KEYS = {
     "identity": ("tenant", "node"),
     "accounts": ("tenant", "account_id"),
     "engagement": ("tenant", "account_id", "person_id"),
-    "conversions": ("tenant", "conversion_id", "account_id"),
+    "conversions": ("tenant", "conversion_id", "account_id", "journey"),
     "alerts": ("tenant", "alert_id"),
     "costs": ("tenant", "cost_id"),
 }

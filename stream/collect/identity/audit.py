@@ -29,7 +29,8 @@ _TOUCHES: Final = (
 )
 _CONVERSIONS: Final = (
     "SELECT conversion_id AS id, opportunity_id, event_id, toUnixTimestamp64Milli(occurred_at) AS at, account_id,"
-    " person_id FROM v_conversions WHERE tenant = {tenant:String} AND account_id IN {some:Array(String)}"
+    " person_id FROM v_conversions WHERE tenant = {tenant:String} AND (account_id IN {some:Array(String)}"
+    " OR (account_id = '' AND person_id IN {some:Array(String)}))"
 )
 _EMAILS: Final = (
     "SELECT DISTINCT node FROM v_identity WHERE tenant = {tenant:String} AND kind = 'email'"
@@ -118,15 +119,15 @@ class Audit:
             for some in _chunks([_bare(name) for name in names])
             for row in await self._rows(_TOUCHES + "node IN {some:Array(String)}", some)
         ]
-        accounts = {
-            value(owner.account)
+        owners = {
+            value(node)
             for name in names
-            for decider in [book.decider(name)]
-            for _, owner in (*decider.resolution(), *_through_sessions(book, name))
-            if owner.account
+            for _, owner in (*book.resolution(name), *_through_sessions(book, name))
+            for node in (owner.account, owner.person)
+            if node
         }
         mine = {_bare(name) for name in names}
-        for some in _chunks(sorted(accounts)):
+        for some in _chunks(sorted(owners)):
             rows = await self._rows(_CONVERSIONS, some)
             places = await self._places(sorted({row["event_id"] for row in rows if not row["opportunity_id"]}))
             for row in rows:

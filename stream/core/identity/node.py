@@ -78,6 +78,9 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     orphan: bool = False
     """Its row says that nothing refers to it: no events of its own, no claims, no subscribers."""
 
+    sold: int = 0
+    """People: conversions of theirs that are on no account. With any the person is a journey of its own."""
+
     def too_large(self) -> bool:
         """Whether it has too much. Ids ever seen only grow in number, so the order does not count."""
         return len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS

@@ -15,6 +15,7 @@ from schemas.messages import (
     Resolved,
     Retract,
     Root,
+    Sold,
     Subscribe,
     Token,
     Unsubscribe,
@@ -82,6 +83,8 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
         _retract(step, message, turn)
     elif isinstance(message, Root):
         _root(step, message, turn)
+    elif isinstance(message, Sold):
+        _sold(step, message, turn)
     elif isinstance(message, Token | Woken):
         _go_on(step, message, turn)
 
@@ -105,7 +108,7 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     No events of its own, no claims, no subscribers: whether such a node was ever contacted depends on the order of
     events, so it must show neither in its own row nor in its parents'.
     """
-    if state.entry or state.claims or state.orphan or kind(name) in NEVER_PARENTS:
+    if state.entry or state.claims or state.sold or state.orphan or kind(name) in NEVER_PARENTS:
         return
     if step.state.scan(subscriber_key(name, ""), Subscriber, limit=1):
         return
@@ -280,6 +283,16 @@ def _root(step: Step, message: Root, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     state.root = "" if message.root == message.to else message.root
     relink(step, message.to, state, message.cause)
+    pump(step, message.to, state, message.cause, turn)
+    let_go(step, message.to, state, message.cause)
+
+
+def _sold(step: Step, message: Sold, turn: Turn) -> None:
+    state = opened(step, message.to, message.cause)
+    before = state.sold
+    state.sold += message.delta
+    if (before > 0) != (state.sold > 0):
+        refresh(step, Decider(message.to, state, step.rules), message.cause, gated=state.waiting > 0)
     pump(step, message.to, state, message.cause, turn)
     let_go(step, message.to, state, message.cause)
 

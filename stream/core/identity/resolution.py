@@ -104,7 +104,10 @@ class Decider:
             return best
         if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
             return Candidate("", 0, "")
-        return self._default(link_source if link is not NOBODY else "")
+        source = link_source if link is not NOBODY else ""
+        if self.state.sold > 0 and not link.person and self._itself():
+            return Candidate(self.name, precedence.BUYER, "conversion")
+        return self._default(source)
 
     def _candidates(self, at: int, link: Owner, link_source: str, parent: str) -> list[Candidate]:
         """Of equal rank the own claim's comes before the link's, and that before the domain's."""

@@ -203,3 +203,50 @@ def test_an_unlink_counts_also_if_it_comes_first(first):
     said = [link("k", DAY, "u:7", "a:beta"), unlink("k", 2 * DAY, "u:7")]
     found = outcome(_journey(), said if first == "link" else said[::-1])
     assert found.credit() == outcome(_journey()).credit()
+
+
+def _buyer():
+    return [
+        page("1", 0, "phone"),
+        login("2", DAY, "phone", "7", "joe@gmail.com"),
+        login("3", 2 * DAY, "laptop", "7"),
+        track("4", 3 * DAY, "Signed Up", "laptop"),
+        page("5", 4 * DAY, "stranger"),
+    ]
+
+
+def test_who_buys_without_an_account_is_a_journey_of_its_own_with_all_devices():
+    for found in in_many_orders(_buyer()):
+        assert found.conversions() == [("signup", "", "joe@gmail.com")]
+        quarter = Decimal("0.25")
+        assert found.credit() == {("", day * DAY): quarter for day in range(4)}
+        assert found.tables.get("accounts", {}) == {}  # nobody that sales could call
+
+
+def test_an_anonymous_buyer_is_a_journey_until_the_person_is_known():
+    anonymous = [page("1", 0, "ann"), track("2", DAY, "Signed Up", "ann")]
+    for found in in_many_orders(anonymous):
+        assert found.conversions() == [("signup", "", "ann")]
+        assert found.credit() == {("", 0): Decimal("0.5"), ("", DAY): Decimal("0.5")}
+    for found in in_many_orders([*anonymous, login("3", 2 * DAY, "ann", "7", "joe@gmail.com")]):
+        assert found.conversions() == [("signup", "", "joe@gmail.com")]
+        assert found.credit() == {("", 0): Decimal("0.5"), ("", DAY): Decimal("0.5")}
+
+
+def test_a_buyers_journey_becomes_the_accounts_once_there_is_one():
+    events = [*_buyer(), link("k", 5 * DAY, "e:joe@gmail.com", "a:acme")]
+    for found in in_many_orders(events):
+        assert found.conversions() == [("signup", "acme", "joe@gmail.com")]
+        assert {account for account, _ in found.credit()} == {"acme"}
+        assert sum(found.credit().values()) == 1
+    before = outcome(_buyer())
+    for found in in_many_orders([*events, unlink("k", 6 * DAY, "e:joe@gmail.com")]):
+        assert found.tables["credits"] == before.tables["credits"]
+        assert found.conversions() == before.conversions()
+
+
+def test_what_a_person_does_on_an_account_is_not_the_buyers():
+    joins = hit(kinds.GROUP, "g", 5 * DAY, "laptop", user="7", group="acme")
+    # The group holds for the time before it, too, so the sign-up is the account's.
+    for found in in_many_orders([*_buyer(), joins]):
+        assert found.conversions() == [("signup", "acme", "joe@gmail.com")]
