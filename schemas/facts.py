@@ -111,6 +111,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
     landing_url: str = ""
     exit_url: str = ""
     deleted: bool = False
+    by_network: bool = False
+    """Nothing but the company of the network says that it is the account's."""
     version: int = -1
     _p: int = -1
     _o: int = -1
@@ -135,6 +137,7 @@ class TouchRow(msgspec.Struct, omit_defaults=True, gc=False):
     event_id: str = ""
     points: float = 0.0
     deleted: bool = False
+    by_network: bool = False
     version: int = -1
     _p: int = -1
     _o: int = -1

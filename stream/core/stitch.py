@@ -20,7 +20,7 @@ from schemas.rules import Rules
 from stream.core.clusters import Clusters
 from stream.core.digest import digest
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
-from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
+from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
 from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
@@ -269,9 +269,12 @@ class _Leaf:
         if hit_kind == PING:
             return Hit(event.at, event.id, PING, engaged_ms=event.engaged_ms)
         user = session_link(event, self._step.rules) if event.user or event.email else ""
+        company = company_node(event.tenant, event.company) if event.company else ""
         if hit_kind == VIEW:
             points = book.points(event.type, name, page.path)
-            return Hit(event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens)
+            return Hit(
+                event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens, None, company
+            )
         items: list[Item] | None = None
         is_track = event.type == kinds.TRACK
         if is_track:
@@ -280,4 +283,6 @@ class _Leaf:
         is_form = is_track and name in book.form_events
         points = 0 if is_form else book.points(event.type, name, page.path)
         key_event = is_track and name in book.key_events
-        return Hit(event.at, event.id, ACTION, event.url, user, event.engaged_ms, points, key_event, page.opens, items)
+        return Hit(
+            event.at, event.id, ACTION, event.url, user, event.engaged_ms, points, key_event, page.opens, items, company
+        )

@@ -22,8 +22,12 @@ _MILLI = 1000
 _REPLACE = msgspec.structs.replace
 
 
-def show_session(step: Step, node: str, session: Session, owner: Owner | None, *, reason: str, cause: str) -> bool:
+def show_session(
+    step: Step, node: str, session: Session, owner: Owner | None, *, reason: str, cause: str, by_network: bool = False
+) -> bool:
     """Bring rows and account in line with ``session`` and its ``owner`` (None: not known, hold it back).
+
+    ``by_network``: nothing but the network says that it is the account's.
 
     Returns: whether the session's own record changed.
     """
@@ -33,8 +37,10 @@ def show_session(step: Step, node: str, session: Session, owner: Owner | None, *
         return changed
     account, person = owner.account, owner.person
     before = session.account
-    if not session.held and before == account and session.person == person:
+    known = before == account and session.person == person and session.by_network == by_network
+    if not session.held and known:
         return False
+    session.by_network = by_network
     if before and before != account:
         reason = "moved"
         step.tell_account(TouchWithdrawn(before, step.at, cause, reason, session.touch, session.start))
@@ -52,15 +58,19 @@ def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
     _session_rows(step, node, session, deleted=True)
 
 
-def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str) -> bool:
+def show_item(
+    step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str, by_network: bool = False
+) -> bool:
     """The same for a touch or conversion of its own. Returns: whether the item's record changed."""
     if owner is None:
         changed = not item.held
         item.held = True
         return changed
     account, person = owner.account, owner.person
-    if not item.held and item.account == account and item.person == person:
+    known = item.account == account and item.person == person and item.by_network == by_network
+    if not item.held and known:
         return False
+    item.by_network = by_network
     if item.conversion is not None:
         buyers.follow(step, item, owner, cause)
     if item.account and item.account != account:
@@ -146,7 +156,7 @@ def _session_rows(step: Step, node: str, session: Session, *, deleted: bool) -> 
                 names.tenant, session.id, names.bare, names.visitor, person, account, session.start, session.end,
                 session.page_views, session.events, session.engaged_ms, session.engaged,
                 source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
-                deleted, offset, partition, offset, len(rows),
+                deleted, session.by_network, offset, partition, offset, len(rows),
             )
         )
     )  # fmt: skip
@@ -156,7 +166,7 @@ def _session_rows(step: Step, node: str, session: Session, *, deleted: bool) -> 
             TouchRow(
                 names.tenant, session.touch, names.bare, account, person, session.start, "session",
                 source.channel, source.source, source.medium, source.campaign, session.id, "",
-                session.points / _MILLI, deleted, offset, partition, offset, len(rows),
+                session.points / _MILLI, deleted, session.by_network, offset, partition, offset, len(rows),
             )
         )
     )  # fmt: skip
@@ -170,6 +180,6 @@ def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool
             names.tenant, item.id, names.bare, _account_id(item.account), _value(item.person),
             item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
             touch.session_id, touch.event_id, touch.points / _MILLI,
-            deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
+            deleted, item.by_network, step.offset, step.partition, step.offset, step.next_row("touches"),
         ),
     )  # fmt: skip

@@ -68,6 +68,7 @@ def web(draw):
         url=draw(st.sampled_from(URLS)),
         referrer=draw(st.sampled_from(REFERRERS)),
         bot=draw(st.sampled_from(["", "", "", "", "crawler"])),
+        company=draw(st.sampled_from(["", "", "acme.com", "www.initech.example", "gmail.com"])),
     )
     if kind == TRACK:
         event.name = draw(st.sampled_from(["Signed Up", "Form Submitted", "Clicked", "Demo Requested"]))

@@ -14,6 +14,7 @@ SELECT
     utm_campaign,
     session_id,
     event_id,
-    points
+    points,
+    by_network
 FROM touches FINAL
 WHERE NOT deleted;

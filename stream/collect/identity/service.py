@@ -26,7 +26,7 @@ from stream.core.identity.book import Book, Held, Known
 from stream.core.identity.explanation import Explanation, explain
 from stream.core.identity.names import NoNode, heard, spoken
 from stream.core.identity.operators import SOURCE, registry_of
-from stream.core.identity.prediction import Claims, predict, via_of, with_claim, without_claims
+from stream.core.identity.prediction import Claims, predict, visit_of, with_claim, without_claims
 from stream.settings import Config, Operator, Settings
 
 logger = structlog.get_logger(__name__)
@@ -184,16 +184,16 @@ class IdentityService:
         if touch is None:
             raise Refused(404, "no_touch", "there is no touch of that id (v_touches)")
         book = Book(_flat(await audit.upwards([touch.node])), self._config.rules)
-        via = via_of(book, touch.node, touch.at, touch.account, touch.person)
-        return explain(book, touch.node, touch.at, via)
+        visit = visit_of(book, touch.node, touch.at, touch.account, touch.person)
+        return explain(book, touch.node, touch.at, *visit)
 
     async def _explained(self, audit: Audit, name: str, at: int | None) -> Explanation:
         book = Book(_flat(await audit.upwards([name])), self._config.rules)
-        via = ""
+        visit = ("", "")
         if at is not None and kind(name) == "v":
             session = await audit.session_at(name, at)
-            via = via_of(book, name, at, *session) if session else ""
-        return explain(book, name, _now() if at is None else at, via)
+            visit = visit_of(book, name, at, *session) if session else visit
+        return explain(book, name, _now() if at is None else at, *visit)
 
     async def _preview(self, request: web.Request, operator: Operator) -> web.Response:
         wanted = await _body(request, Preview)

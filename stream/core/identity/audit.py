@@ -18,6 +18,8 @@ END: Final = 2**62
 """How the table writes "no end"."""
 SESSION: Final = "session"
 """Source of what sessions say of a visitor. They are no claims of their own, but they decide like one."""
+NETWORK: Final = "ip"
+"""Source of what the network of a visit says: owns the visit if nobody else does."""
 _UNKNOWN: Final = Held("", 0, 0, BEGINNING, None, "")
 
 
@@ -62,6 +64,12 @@ def book_session_link(step: Step, visitor: str, user: str, action: Action, cause
     book_claim(step, visitor, Stated(f"{SESSION} {user}", held), action, cause)
 
 
+def book_network(step: Step, visitor: str, company: str, action: Action, cause: str) -> None:
+    """The first of a visitor's sessions came from the network of ``company``, or the last one that did is gone."""
+    held = Held(company, precedence.NETWORK, 0, BEGINNING, None, NETWORK)
+    book_claim(step, visitor, Stated(f"{NETWORK} {company}", held), action, cause)
+
+
 def book_crowd(step: Step, name: str, before: NodeState, cause: str) -> None:
     """The node has too many claims: those that it had no longer count."""
     for claim_id, held in before.claims.items():
@@ -69,6 +77,8 @@ def book_crowd(step: Step, name: str, before: NodeState, cause: str) -> None:
             book_claim(step, name, Stated(claim_id, held), "limit", cause)
     for user in before.links:
         book_session_link(step, name, user, "limit", cause)
+    for company in before.companies:
+        book_network(step, name, company, "limit", cause)
 
 
 def bare(name: str) -> str:

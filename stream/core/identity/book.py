@@ -18,7 +18,7 @@ from schemas.ids import ACCOUNT, VISITOR, kind
 from schemas.messages import BEGINNING, Resolution
 from schemas.rules import Rules
 from stream.core.identity import registry
-from stream.core.identity.audit import SESSION
+from stream.core.identity.audit import NETWORK, SESSION
 from stream.core.identity.node import Held, NodeState
 from stream.core.identity.resolution import Decider, Decision, linked
 
@@ -41,6 +41,11 @@ class Known(msgspec.Struct, frozen=True):
     def is_session(self) -> bool:
         """Whether it stands for what sessions say of a visitor."""
         return self.held.source == SESSION and kind(self.node) == VISITOR
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it stands for the network of a visit."""
+        return self.held.source == NETWORK and kind(self.node) == VISITOR
 
     @property
     def is_merge(self) -> bool:
@@ -72,7 +77,8 @@ class Book:
             return known
         live = [claim for claim in self.known.get(name, ()) if claim.live and not claim.is_merge]
         state = NodeState(
-            claims={claim.id: claim.held for claim in live if not claim.is_session},
+            claims={claim.id: claim.held for claim in live if not (claim.is_session or claim.is_network)},
+            companies={claim.held.parent: 1 for claim in live if claim.is_network},
             links={claim.held.parent: 1 for claim in live if claim.is_session},
             root=self._roots.get(name, ""),
         )
@@ -88,9 +94,19 @@ class Book:
         """Whose the node is, over time (of a visitor: without a user of its session)."""
         return self.decider(name).resolution()
 
-    def decision(self, name: str, at: int, via: str = "") -> Decision:
-        """Whose the node is at ``at``; ``via`` is the user of a visitor's session."""
-        return self.decider(name).at(at, via)
+    def decision(self, name: str, at: int, via: str = "", company: str = "") -> Decision:
+        """Whose the node is at ``at``; of a visitor's session ``via`` is the user and ``company`` that of the network."""
+        decider = self.decider(name)
+        found = decider.at(at, via)
+        if company and not found.owner.account:
+            owner = decider.visit(at, company, found.owner)
+            return Decision(owner, NETWORK) if owner.account else found
+        return found
+
+    def visits(self, name: str) -> list[tuple[str, str]]:
+        """All (user, company) that a record of the node can have; the plainest first."""
+        companies = ["", *sorted(self.decider(name).state.companies)]
+        return [(via, company) for company in companies for via in ("", *self.sessions_users(name))]
 
     def sessions_users(self, name: str) -> list[str]:
         """Users that a visitor's sessions name, sorted."""

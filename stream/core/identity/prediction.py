@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.ids import kind, value
+from schemas.ids import account_id, value
 from stream.core.identity.book import Book, Known
 
 
@@ -73,15 +73,13 @@ def without_claims(known: Claims, gone: Iterable[Known]) -> Claims:
     }
 
 
-def via_of(book: Book, name: str, at: int, account: str, person: str) -> str:
-    """The user of the session in which a visitor's record lies: the one through whom it belongs where it is; ""."""
-    if kind(name) != "v":
-        return ""
-    for via in ("", *book.sessions_users(name)):
-        owner = book.decision(name, at, via).owner
-        if (_value(owner.account), _value(owner.person)) == (account, person):
-            return via
-    return ""
+def visit_of(book: Book, name: str, at: int, account: str, person: str) -> tuple[str, str]:
+    """User and network's company of the session in which a visitor's record lies: those through which it is where it is."""
+    for via, company in book.visits(name):
+        owner = book.decision(name, at, via, company).owner
+        if (account_id(owner.account), _value(owner.person)) == (account, person):
+            return via, company
+    return "", ""
 
 
 def predict(before: Book, after: Book, records: Iterable[Record], booked: Iterable[Credit]) -> list[Move]:
@@ -96,9 +94,9 @@ def predict(before: Book, after: Book, records: Iterable[Record], booked: Iterab
     moves: dict[tuple[str, str], Move] = {}
     moved: dict[str, Move] = {}
     for record in records:
-        via = via_of(before, record.node, record.at, record.account, record.person)
-        was = before.decision(record.node, record.at, via).owner
-        becomes = after.decision(record.node, record.at, via).owner
+        visit = visit_of(before, record.node, record.at, record.account, record.person)
+        was = before.decision(record.node, record.at, *visit).owner
+        becomes = after.decision(record.node, record.at, *visit).owner
         if was == becomes or (was.account, was.person) == (becomes.account, becomes.person):
             continue
         ends = (_value(was.account), _value(becomes.account))

@@ -65,7 +65,7 @@ class Decider:
         if self.domain:
             wanted.add(self.domain)
         if self.kind == VISITOR:
-            wanted |= linked(self.state)
+            wanted |= linked(self.state) | set(self.state.companies)
         return sorted(wanted)
 
     def resolution(self) -> Resolution:
@@ -84,6 +84,11 @@ class Decider:
         link = self._answer(parent, at) if parent else NOBODY
         account = self._account(at, link, source, parent)
         return Decision(Owner(account.account, max(account.rank, 0), link.person or self._itself()), account.source)
+
+    def visit(self, at: int, company: str, owner: Owner) -> Owner:
+        """The owner of a visit from the network of ``company`` (its domain node) that is nobody's; the person stays."""
+        account = self._answer(company, at).account if company in self.state.companies else ""
+        return Owner(account, precedence.NETWORK, owner.person) if account else owner
 
     def link_at(self, at: int, via: str = "") -> tuple[str, str]:
         """The person that the node belongs to at ``at``, and the source that says so."""

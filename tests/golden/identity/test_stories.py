@@ -9,7 +9,7 @@ import pytest
 
 from schemas import event as kinds
 from tests.support.both_stages import in_many_orders, outcome
-from tests.support.events import DAY, T0, hit, make, page, track
+from tests.support.events import DAY, MINUTE, T0, hit, make, page, track
 
 
 def login(id_, at, visitor, user, address="", **fields):
@@ -250,3 +250,54 @@ def test_what_a_person_does_on_an_account_is_not_the_buyers():
     # The group holds for the time before it, too, so the sign-up is the account's.
     for found in in_many_orders([*_buyer(), joins]):
         assert found.conversions() == [("signup", "acme", "joe@gmail.com")]
+
+
+ACME = {"company": "acme.com"}
+
+
+def test_a_visit_from_a_companys_network_is_the_companys_and_the_person_stays_unknown():
+    events = [page("1", 0, "ann", **ACME), page("2", DAY, "ann"), track("3", 2 * DAY, "Form Submitted", "ann", **ACME)]
+    for found in in_many_orders(events):
+        assert found.touches() == [
+            (0, "acme.com", "ann"), (DAY, "", "ann"), (2 * DAY, "acme.com", "ann"), (2 * DAY, "acme.com", "ann"),
+        ]  # fmt: skip
+        assert [t.get("by_network") for t in found.tables["touches"].values()].count(True) == 3
+
+
+def test_a_visit_follows_the_account_that_the_company_belongs_to():
+    events = [page("1", 0, "ann", **ACME), crm_account("a", DAY, "crm-1", "acme.com")]
+    all_say(events, [(0, "crm-1", "ann")])
+
+
+def test_a_visit_moves_when_its_visitor_is_known_whatever_the_network_says():
+    events = [page("1", 0, "ann", **ACME), login("2", DAY, "ann", "7", "eve@beta.org", **ACME)]
+    for found in in_many_orders(events):
+        assert found.touches() == [(0, "beta.org", "eve@beta.org"), (DAY, "beta.org", "eve@beta.org")]
+        assert not any(t.get("by_network") for t in found.tables["touches"].values())
+
+
+def test_a_private_person_in_the_office_is_the_companys_visit_and_nobody_elses_is():
+    events = [
+        login("1", 0, "ann", "7", "joe@gmail.com", **ACME),
+        page("2", DAY, "ann"),
+        login("3", 2 * DAY, "laptop", "7"),
+    ]
+    who = "joe@gmail.com"
+    all_say(events, [(0, "acme.com", who), (DAY, "", who), (2 * DAY, "", who)])
+
+
+def test_the_first_company_of_a_session_counts_and_providers_are_none():
+    events = [
+        page("1", 0, "ann", company="comcast.net"),
+        page("2", MINUTE, "ann", company="acme.com"),
+        page("3", 2 * MINUTE, "ann", company="beta.org"),
+    ]
+    all_say(events, [(0, "acme.com", "ann")])
+
+
+def test_who_converts_in_an_office_is_a_buyer_not_the_companys_guess():
+    events = [page("1", 0, "ann", **ACME), track("2", MINUTE, "Signed Up", "ann", **ACME)]
+    for found in in_many_orders(events):
+        assert found.conversions() == [("signup", "", "ann")]
+        assert found.touches() == [(0, "", "ann")]
+        assert found.credit() == {("", 0): Decimal(1)}
