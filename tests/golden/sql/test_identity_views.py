@@ -89,3 +89,55 @@ def test_a_block_that_is_inserted_again_adds_nothing_to_the_history(database: Cl
     database.insert("identity", block, "token of one block")
     database.insert("identity", block, "token of one block")
     assert database.rows("SELECT count() FROM identity_history") == [(1,)]
+
+
+def account(account_id: str, parent: str = "", **given):
+    always = {
+        "account_id": account_id,
+        "parent_id": parent,
+        "name": account_id.upper(),
+        "version": 1,
+        "log2_score": -1e308,
+    }
+    return always | given
+
+
+def tree(database: ClickHouse, columns: str):
+    return database.rows(f"SELECT account_id, {columns} FROM v_account_tree ORDER BY account_id")
+
+
+def test_accounts_roll_up_to_those_above_them(database: ClickHouse) -> None:
+    put(
+        database, "accounts",
+        account("group", touches=1, people=1), account("eu", "group", touches=2, people=1),
+        account("de", "eu", touches=4, people=2), account("us", "group", touches=8), account("alone", touches=16),
+    )  # fmt: skip
+    assert tree(database, "parent_id, root_id, depth, touches, tree_accounts, tree_touches, tree_people") == [
+        ("alone", "", "alone", 0, 16, 1, 16, 0),
+        ("de", "eu", "group", 2, 4, 1, 4, 2),
+        ("eu", "group", "group", 1, 2, 2, 6, 3),
+        ("group", "", "group", 0, 1, 4, 15, 4),
+        ("us", "group", "group", 1, 8, 1, 8, 0),
+    ]
+
+
+def test_who_is_in_a_circle_or_below_one_or_too_deep_stands_alone(database: ClickHouse) -> None:
+    put(
+        database, "accounts",
+        account("a", "b"), account("b", "a"), account("below", "a"), account("self", "self"),
+        account("n0"), *(account(f"n{n}", f"n{n - 1}") for n in range(1, 7)),
+    )  # fmt: skip
+    assert tree(database, "root_id, depth, problem") == [
+        ("a", "a", 0, "circle"), ("b", "b", 0, "circle"), ("below", "below", 0, "circle"),
+        ("n0", "n0", 0, ""), ("n1", "n0", 1, ""), ("n2", "n0", 2, ""), ("n3", "n0", 3, ""), ("n4", "n0", 4, ""),
+        ("n5", "n0", 5, ""), ("n6", "n6", 0, "too deep"), ("self", "self", 0, ""),
+    ]  # fmt: skip
+
+
+def test_a_merged_parent_stands_for_the_account_that_it_was_merged_into(database: ClickHouse) -> None:
+    put(database, "accounts", account("child", "old"), account("new"), account("merged-child", "old"))
+    merged = {"node": "a:old", "kind": "account", "since": [BEGINNING], "account_id": ["new"], "person_id": [""]}
+    put(database, "identity", merged | {"source": ["merge"], "version": 1})
+    assert tree(database, "parent_id, root_id") == [
+        ("child", "new", "new"), ("merged-child", "new", "new"), ("new", "", "new"),
+    ]  # fmt: skip
