@@ -20,6 +20,8 @@ SESSION: Final = "session"
 """Source of what sessions say of a visitor. They are no claims of their own, but they decide like one."""
 NETWORK: Final = "ip"
 """Source of what the network of a visit says: owns the visit if nobody else does."""
+LIMIT: Final = "limit"
+"""Source of the row that says that a node has too many identifiers to be a person."""
 _UNKNOWN: Final = Held("", 0, 0, BEGINNING, None, "")
 
 
@@ -68,6 +70,11 @@ def book_network(step: Step, visitor: str, company: str, action: Action, cause: 
     """The first of a visitor's sessions came from the network of ``company``, or the last one that did is gone."""
     held = Held(company, precedence.NETWORK, 0, BEGINNING, None, NETWORK)
     book_claim(step, visitor, Stated(f"{NETWORK} {company}", held), action, cause)
+
+
+def book_shared(step: Step, name: str, action: Action, cause: str) -> None:
+    """More identifiers than a person can have belong to the node, or no longer: it is nobody, whatever is claimed."""
+    book_claim(step, name, Stated(LIMIT, Held("", precedence.OPERATOR, 0, BEGINNING, None, LIMIT)), action, cause)
 
 
 def book_crowd(step: Step, name: str, before: NodeState, cause: str) -> None:

@@ -18,8 +18,8 @@ from schemas.ids import ACCOUNT, VISITOR, kind
 from schemas.messages import BEGINNING, Resolution
 from schemas.rules import Rules
 from stream.core.identity import registry
-from stream.core.identity.audit import NETWORK, SESSION
-from stream.core.identity.node import Held, NodeState
+from stream.core.identity.audit import LIMIT, NETWORK, SESSION
+from stream.core.identity.node import MOST_IDS, Held, NodeState
 from stream.core.identity.resolution import Decider, Decision, linked
 
 __all__ = ("BEGINNING", "Book", "Held", "Known")
@@ -46,6 +46,11 @@ class Known(msgspec.Struct, frozen=True):
     def is_network(self) -> bool:
         """Whether it stands for the network of a visit."""
         return self.held.source == NETWORK and kind(self.node) == VISITOR
+
+    @property
+    def is_no_claim(self) -> bool:
+        """Whether it stands for something else that decides: sessions, networks, limits."""
+        return self.is_session or self.is_network or self.held.source == LIMIT
 
     @property
     def is_merge(self) -> bool:
@@ -77,7 +82,8 @@ class Book:
             return known
         live = [claim for claim in self.known.get(name, ()) if claim.live and not claim.is_merge]
         state = NodeState(
-            claims={claim.id: claim.held for claim in live if not (claim.is_session or claim.is_network)},
+            claims={claim.id: claim.held for claim in live if not claim.is_no_claim},
+            children=MOST_IDS + 1 if any(claim.held.source == LIMIT for claim in live) else 0,
             companies={claim.held.parent: 1 for claim in live if claim.is_network},
             links={claim.held.parent: 1 for claim in live if claim.is_session},
             root=self._roots.get(name, ""),

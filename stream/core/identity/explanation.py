@@ -123,7 +123,7 @@ def _weaker(book: Book, decider: Decider, at: int, held: Held | None, *, person:
         for known in book.known.get(decider.name, ())
         if known.live
         and known.held is not held
-        and not (known.is_session or known.is_network)
+        and not known.is_no_claim
         and person_kind(known.held.parent) == person
         and known.held.since <= at
         and (known.held.until is None or at < known.held.until)

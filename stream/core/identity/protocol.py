@@ -8,7 +8,7 @@ value at the moment of sending, and between two nodes messages stay in order, so
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from schemas.ids import ACCOUNT, VISITOR, kind
+from schemas.ids import ACCOUNT, USER, VISITOR, kind
 from schemas.messages import (
     Claim,
     IdentityMessage,
@@ -21,8 +21,9 @@ from schemas.messages import (
     Unsubscribe,
 )
 from stream.core.identity import registry
-from stream.core.identity.audit import Stated, book_claim, book_crowd
+from stream.core.identity.audit import Stated, book_claim, book_crowd, book_shared
 from stream.core.identity.node import (
+    MOST_IDS,
     NEVER_PARENTS,
     Held,
     NodeState,
@@ -30,6 +31,7 @@ from stream.core.identity.node import (
     acceptable,
     level,
     node_key,
+    person_kind,
     subscriber_key,
 )
 from stream.core.identity.precedence import OPERATOR
@@ -72,9 +74,9 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
         return
     turn = Turn(settle, chunk)
     if isinstance(message, Subscribe):
-        _subscribe(step, message)
+        _subscribe(step, message, turn)
     elif isinstance(message, Unsubscribe):
-        _unsubscribe(step, message)
+        _unsubscribe(step, message, turn)
     elif isinstance(message, Resolved):
         _resolved(step, message, turn)
     elif isinstance(message, Claim):
@@ -213,18 +215,42 @@ def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) 
     state.telling = found[chunk][0] if len(found) > chunk else None
 
 
-def _subscribe(step: Step, message: Subscribe) -> None:
+def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
-    step.state.put(subscriber_key(message.to, message.child), Subscriber())
+    place = subscriber_key(message.to, message.child)
+    known = step.state.get(place, Subscriber) is not None
+    step.state.put(place, Subscriber())
+    if not known:
+        _count_child(step, message, 1, state, turn)
     if state.resolution is not None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
 
 
-def _unsubscribe(step: Step, message: Unsubscribe) -> None:
-    step.state.delete(subscriber_key(message.to, message.child))
+def _unsubscribe(step: Step, message: Unsubscribe, turn: Turn) -> None:
+    place = subscriber_key(message.to, message.child)
+    known = step.state.get(place, Subscriber) is not None
+    step.state.delete(place)
     state = step.state.get(node_key(message.to), NodeState)
-    if state is not None:
-        let_go(step, message.to, state, message.cause)
+    if state is None:
+        return
+    if known:
+        _count_child(step, message, -1, state, turn)
+    let_go(step, message.to, state, message.cause)
+
+
+def _count_child(step: Step, message: Subscribe | Unsubscribe, delta: int, state: NodeState, turn: Turn) -> None:
+    """One more or fewer belong to a person: too many are none (``resolution.is_shared``)."""
+    name = message.to
+    if not person_kind(name) or kind(message.child) not in {VISITOR, USER}:
+        return
+    before = state.children
+    state.children += delta
+    if (before > MOST_IDS) != (state.children > MOST_IDS):
+        book_shared(step, name, "claim" if state.children > MOST_IDS else "retract", message.cause)
+        relink(step, name, state, message.cause)
+        pump(step, name, state, message.cause, turn)
+    else:
+        step.state.put(node_key(name), state)
 
 
 def _resolved(step: Step, message: Resolved, turn: Turn) -> None:

@@ -6,6 +6,7 @@ final root changed is told so.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,9 @@ from stream.core.identity.node import Held, level
 from stream.core.identity.precedence import OPERATOR
 from stream.core.state import key
 from stream.core.step import Step
+
+MOST_MERGED: Final = 100
+"""Accounts merged into one. More is a script that went astray, not a tidy CRM."""
 
 
 class HeldMerge(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
@@ -96,8 +100,12 @@ def _acceptable(merge: Merge) -> bool:
 
 
 def accepted(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
-    """The merges that count: account that loses -> id of its merge. Best first; none that closes a circle."""
+    """The merges that count: account that loses -> id of its merge.
+
+    Best first; none that closes a circle, and none that would make one account of more than ``MOST_MERGED`` others.
+    """
     found: dict[str, str] = {}
+    merged: dict[str, int] = {}
 
     def top(account: str) -> str:
         while account in found:
@@ -107,8 +115,11 @@ def accepted(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
     best_first = sorted(((m.precedence, m.at, merge_id) for merge_id, m in merges.items()), reverse=True)
     for _, _, merge_id in best_first:
         merge = merges[merge_id]
-        if merge.loser not in found and top(merge.winner) != merge.loser:
+        winner = top(merge.winner)
+        together = merged.get(winner, 0) + merged.get(merge.loser, 0) + 1
+        if merge.loser not in found and winner != merge.loser and together <= MOST_MERGED:
             found[merge.loser] = merge_id
+            merged[winner] = together
     return found
 
 

@@ -11,7 +11,7 @@ from schemas.messages import BEGINNING, Owner, Resolution
 from schemas.rules import Rules
 from stream.core.identity import precedence
 from stream.core.identity.domains import domain_owns, is_role_address, work_domain
-from stream.core.identity.node import Held, NodeState, person_kind
+from stream.core.identity.node import MOST_DOMAINS, MOST_IDS, Held, NodeState, person_kind
 from stream.core.identity.timeline import Steps, canonical, strongest, value_at
 
 NOBODY: Final = Owner()
@@ -38,14 +38,15 @@ class Candidate(NamedTuple):
 class Decider:
     """A node's claims, made ready for look-ups at many times."""
 
-    __slots__ = ("domain", "kind", "links", "name", "owns", "rules", "state")
+    __slots__ = ("domain", "kind", "links", "name", "owns", "rules", "shared", "state")
 
     def __init__(self, name: str, state: NodeState, rules: Rules) -> None:
         self.name = name
         self.state = state
         self.rules = rules
         self.kind = kind(name)
-        self.domain = work_domain_node(name)
+        self.shared = is_shared(self.kind, state)
+        self.domain = "" if self.shared else work_domain_node(name)
         self.links: Steps[Held | None] = NO_CLAIM
         self.owns: Steps[Held | None] = NO_CLAIM
         if state.claims:
@@ -54,10 +55,15 @@ class Decider:
     def _weigh(self, state: NodeState) -> None:
         # A visitor's ordinary person claims count like the links of its sessions; only stronger ones override those.
         floor = precedence.LINK if self.kind == VISITOR else -1
+        if self.shared:
+            floor = precedence.OPERATOR - 1
         self.links = strongest(
             (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
         )
-        self.owns = strongest((i, h) for i, h in state.claims.items() if not person_kind(h.parent))
+        least = precedence.OPERATOR if self.shared else 0
+        self.owns = strongest(
+            (i, h) for i, h in state.claims.items() if not person_kind(h.parent) and h.precedence >= least
+        )
 
     def parents(self) -> list[str]:
         """Nodes to subscribe to, sorted."""
@@ -142,6 +148,8 @@ class Decider:
 
     def _itself(self) -> str:
         """The node as a person, "" if it cannot be one."""
+        if self.shared:
+            return ""
         if self.kind == EMAIL:
             return "" if is_role_address(value(self.name)) else self.name
         return self.name if self.kind in {USER, VISITOR} else ""
@@ -153,6 +161,25 @@ class Decider:
 
 def _is_constant(answer: Resolution | None) -> bool:
     return answer is not None and len(answer) == 1
+
+
+def is_shared(letter: str, state: NodeState) -> bool:
+    """Whether so many belong to a user or address, or it to so many companies, that it is nobody.
+
+    It depends on what is claimed now, not on what came first: who takes claims back makes it a person again.
+    """
+    if letter not in {USER, EMAIL}:
+        return False
+    if state.children > MOST_IDS:
+        return True
+    if letter == EMAIL or len(state.claims) <= MOST_DOMAINS:
+        return False
+    addresses = {
+        work_domain(value(held.parent))
+        for held in state.claims.values()
+        if kind(held.parent) == EMAIL and held.precedence < precedence.CRM and held.holds_ever()
+    }
+    return len(addresses - {""}) > MOST_DOMAINS
 
 
 def work_domain_node(name: str) -> str:

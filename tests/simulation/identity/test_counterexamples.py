@@ -371,7 +371,7 @@ def test_an_unsubscribed_parent_is_not_heard_any_more(monkeypatch):
     assert failures(inputs) == []
 
     # Without the answer to every Subscribe, whoever comes back waits for ever (forest rule 9).
-    def silent(step, message):
+    def silent(step, message, turn):
         protocol.opened(step, message.to, message.cause)
         step.state.put(node.subscriber_key(message.to, message.child), node.Subscriber())
 
