@@ -135,3 +135,13 @@ def test_a_useless_question_is_answered_with_what_to_do(machine):
 def test_what_operators_said_is_part_of_the_log(machine):
     done = machine.touchline("verify")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_crm_claim_is_taken_back_by_the_id_that_people_see(machine):
+    account = [{"id": "crm-9", "name": "Nine", "domains": ["acme-corp.com"]}]
+    machine.post("/v1/crm/accounts", json.dumps(account).encode())
+    until(lambda: owners(machine)[0], "crm-9")
+    (claim,) = machine.rows("SELECT claim_id FROM v_identity_claims WHERE source = 'crm.account' AND live")
+    call(machine, "unlink", claim["claim_id"])
+    until(lambda: owners(machine)[0], "acme-corp.com")
+    assert machine.touchline("verify").returncode == 0

@@ -3,7 +3,8 @@
 CREATE OR REPLACE VIEW v_identity_claims AS
 SELECT
     tenant,
-    claim_id,
+    replaceAll(id, '\0', ' #') AS claim_id,
+    id AS raw_id,
     node,
     last.2 AS parent,
     last.3 AS source,
@@ -24,12 +25,12 @@ FROM
     SELECT
         tenant,
         node,
-        claim_id,
+        identity_claims.claim_id AS id,
         argMax((action, parent, source, precedence, confidence, at, since, until), (_o, _i)) AS last,
         min(identity_claims.recorded_at) AS first_at,
         argMin(identity_claims.cause_event_id, (_o, _i)) AS first_cause,
         minIf(identity_claims.recorded_at, action IN ('retract', 'limit')) AS ended_at,
         argMinIf(identity_claims.cause_event_id, (_o, _i), action IN ('retract', 'limit')) AS ended_cause
     FROM identity_claims
-    GROUP BY tenant, node, claim_id
+    GROUP BY tenant, node, id
 );

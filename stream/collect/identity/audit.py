@@ -19,7 +19,7 @@ _CHUNK: Final = 1000
 _LEVELS: Final = 8
 """Five kinds, and merges of merges: no way up is longer."""
 _CLAIMS: Final = (
-    "SELECT node, claim_id, parent, source, precedence, tie_break, live, cause_event_id,"
+    "SELECT node, raw_id, parent, source, precedence, tie_break, live, cause_event_id,"
     " toUnixTimestamp64Milli(recorded_at) AS recorded, toUnixTimestamp64Milli(holds_from) AS since,"
     " toUnixTimestamp64Milli(holds_to) AS until FROM v_identity_claims WHERE tenant = {tenant:String} AND "
 )
@@ -200,7 +200,7 @@ def known_of(tenant: str, row: dict[str, Any]) -> Known:
         row["until"],
         row["source"],
     )
-    return Known(f"{tenant}/{row['node']}", row["claim_id"], held, row["live"], row["recorded"], row["cause_event_id"])
+    return Known(f"{tenant}/{row['node']}", row["raw_id"], held, row["live"], row["recorded"], row["cause_event_id"])
 
 
 def _through_sessions(book: Book, name: str) -> Iterable[tuple[int, Any]]:

@@ -148,14 +148,14 @@ class IdentityService:
             known = [c for c in await audit.between(child, parent) if not c.is_merge]
         else:
             raise Unfit("name the claim by its id, or by child and parent")
-        if known and all(c.is_session for c in known):
+        if known and all(c.is_no_claim for c in known):
             raise Refused(
                 409,
                 "sessions",
-                "sessions of this visitor were signed in as that user: that is what happened, no claim to take back;"
+                "sessions of this visitor say so (signed in as that user, or from that network): what happened is no claim;"
                 " link the visitor to whom it belongs instead",
             )
-        return _some([c for c in known if not c.is_session])
+        return _some([c for c in known if not c.is_no_claim])
 
     async def _unmerged(self, wanted: Unmerge, operator: Operator) -> list[Known]:
         audit, tenant, rules = self._audit(operator), operator.tenant, self._config.rules

@@ -92,7 +92,7 @@ def _claim(known: Known, said: Said) -> dict[str, Any]:
     held = known.held
     event = said.get(known.cause, {})
     return {
-        "claim": known.id,
+        "claim": known.id.replace("\0", " #"),
         "source": held.source,
         "rank": held.precedence,
         "confidence": confidence(held.precedence),
