@@ -38,10 +38,11 @@ def _asks(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every command has, and pass ``client``."""
 
     @click.option("--operator", "name", default="", metavar="NAME", help="Whose key to use; default: the first one.")
+    @click.option("--url", default="", metavar="URL", help="The collector, if it is elsewhere: https://host.")
     @settings_options("config", "host", "http_port")
     @wraps(function)
-    def call(settings: Settings, name: str, **given: Any) -> Any:
-        return function(IdentityClient(settings, name), **given)
+    def call(settings: Settings, name: str, url: str, **given: Any) -> Any:
+        return function(IdentityClient(settings, name, url), **given)
 
     return call
 

@@ -17,9 +17,14 @@ _TIMEOUT_S: Final = 120.0
 class IdentityClient:
     """Speaks for one operator of ``touchline.toml``."""
 
-    def __init__(self, settings: Settings, name: str = "") -> None:
-        """Raises: ConfigError if the file has no operator (of that name)."""
-        self._url = f"http://{settings.host}:{settings.http_port}/v1/identity"
+    def __init__(self, settings: Settings, name: str = "", url: str = "") -> None:
+        """``url``: of the collector, if it is not the one of the settings.
+
+        Raises: ConfigError if the file has no operator (of that name), or the address is none.
+        """
+        if url and not url.startswith(("http://", "https://")):
+            raise ConfigError(f"--url has to be http(s)://host, not {url}")
+        self._url = (url or f"http://{settings.host}:{settings.http_port}").rstrip("/") + "/v1/identity"
         self._key = _operator(settings, name).key
 
     def get(self, path: str, **query: str) -> dict[str, Any]:

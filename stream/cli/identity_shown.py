@@ -51,8 +51,7 @@ def _reason(reason: dict[str, Any]) -> str:
     parts = [f"{_WORDS.get(reason['source'], reason['source'])}, rank {reason['rank']}"]
     if reason.get("said_by"):
         parts.append(f"by {reason['said_by']}")
-    if reason.get("from") or reason.get("to"):
-        parts.append(f"from {reason.get('from') or 'always'} to {reason.get('to') or 'now on'}")
+    parts += [f"{word} {reason[word]}" for word in ("from", "to") if reason.get(word)]
     if reason.get("known_since"):
         parts.append(f"known since {reason['known_since']}")
     if reason.get("claim"):
@@ -72,9 +71,7 @@ def moves_table(found: dict[str, Any]) -> Table:
     for name in ("touches", "conversions", "other person", "credit on them"):
         table.add_column(name, justify="right")
     for move in found["moves"]:
-        credit = "\n".join(
-            f"{c['model']} {c['credit']} = {c['amount']} {c['currency']}".strip() for c in move["credit"]
-        )
+        credit = "\n".join(map(_credit, move["credit"]))
         counts = (str(move[name]) for name in ("touches", "conversions", "other_person"))
         table.add_row(escape(move["from"] or "nobody"), escape(move["to"] or "nobody"), *counts, credit)
     if not found["moves"]:

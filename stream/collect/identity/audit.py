@@ -23,6 +23,11 @@ _CLAIMS: Final = (
     " toUnixTimestamp64Milli(recorded_at) AS recorded, toUnixTimestamp64Milli(holds_from) AS since,"
     " toUnixTimestamp64Milli(holds_to) AS until FROM v_identity_claims WHERE tenant = {tenant:String} AND "
 )
+_BELOW: Final = (
+    # The table has an index by parent, the view has not.
+    "live AND parent IN {some:Array(String)} AND node IN"
+    " (SELECT node FROM identity_claims WHERE tenant = {tenant:String} AND parent IN {some:Array(String)})"
+)
 _TOUCHES: Final = (
     "SELECT touch_id AS id, node, toUnixTimestamp64Milli(occurred_at) AS at, account_id, person_id FROM v_touches"
     " WHERE tenant = {tenant:String} AND "
@@ -91,7 +96,7 @@ class Audit:
         wanted = [top]
         for _ in range(_LEVELS):
             below: dict[str, bool] = {}
-            async for claim in self._claims("live AND parent IN {some:Array(String)}", wanted):
+            async for claim in self._claims(_BELOW, wanted):
                 below[claim.node] = True
             for name in wanted:
                 if kind(name) == DOMAIN:

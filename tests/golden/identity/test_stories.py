@@ -301,3 +301,12 @@ def test_who_converts_in_an_office_is_a_buyer_not_the_companys_guess():
         assert found.conversions() == [("signup", "", "ann")]
         assert found.touches() == [(0, "", "ann")]
         assert found.credit() == {("", 0): Decimal(1)}
+
+
+def test_an_opportunity_without_an_account_is_its_first_contacts():
+    properties = {"id": "o2", "stage": "won", "amount": "50.00", "currency": "EUR", "contact_emails": ["joe@gmail.com"]}
+    sold = make(kinds.CRM_OPPORTUNITY, "default/o:o2", "w", 3 * DAY, properties=properties)
+    events = [login("1", 0, "phone", "7", "joe@gmail.com"), page("2", DAY, "phone"), sold]
+    for found in in_many_orders(events):
+        assert found.conversions() == [("open", "", "joe@gmail.com"), ("won", "", "joe@gmail.com")]
+        assert found.credit() == {("", 0): Decimal(1), ("", DAY): Decimal(1)}
