@@ -1,5 +1,6 @@
 """Reads from the audit what the pure functions need: claims upwards and downwards, touches, conversions, credit."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -124,15 +125,9 @@ class Audit:
             for some in _chunks([_bare(name) for name in names])
             for row in await self._rows(_TOUCHES + "node IN {some:Array(String)}", some)
         ]
-        owners = {
-            value(node)
-            for name in names
-            for _, owner in (*book.resolution(name), *_through_sessions(book, name))
-            for node in (owner.account, owner.person)
-            if node
-        }
+        owners = await asyncio.to_thread(_owners_of, book, names)  # the collector has other things to do
         mine = {_bare(name) for name in names}
-        for some in _chunks(sorted(owners)):
+        for some in _chunks(owners):
             rows = await self._rows(_CONVERSIONS, some)
             places = await self._places(sorted({row["event_id"] for row in rows if not row["opportunity_id"]}))
             for row in rows:
@@ -208,9 +203,13 @@ def known_of(tenant: str, row: dict[str, Any]) -> Known:
     return Known(f"{tenant}/{row['node']}", row["raw_id"], held, row["live"], row["recorded"], row["cause_event_id"])
 
 
-def _through_sessions(book: Book, name: str) -> Iterable[tuple[int, Any]]:
-    for user in book.sessions_users(name):
-        yield from book.resolution(user)
+def _owners_of(book: Book, names: Iterable[str]) -> list[str]:
+    """Accounts and persons that the nodes ever belong to, as tables write them."""
+    nodes: set[str] = set()
+    for name in names:
+        for resolution in (book.resolution(name), *map(book.resolution, book.sessions_users(name))):
+            nodes.update(node for _, owner in resolution for node in (owner.account, owner.person) if node)
+    return sorted({value(node) for node in nodes})
 
 
 def _record(tenant: str, row: dict[str, Any], *, is_conversion: bool = False) -> Record:

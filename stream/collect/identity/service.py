@@ -1,5 +1,6 @@
 """The handlers of ``/v1/identity``. They check the key, read what they need, let pure functions decide, and answer."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -127,7 +128,9 @@ class IdentityService:
         """Put them on the log. Whoever reads the answer knows that they are there."""
         await self._frames.submit([order.event for order in orders])
         for order in orders:
-            logger.info("an operator spoke", operator=order.event.source, type=order.event.type, claim=order.claim)
+            logger.info(
+                "an operator spoke", operator=order.event.source, type=order.event.type, event_id=order.event.id
+            )
         shown = [{"claim": order.claim, "event_id": order.event.id, "type": order.event.type} for order in orders]
         return web.json_response({"success": True, "said": shown})
 
@@ -207,7 +210,8 @@ class IdentityService:
         before = Book(_flat(known), self._config.rules)
         records = await audit.records(names, before)
         credit = await audit.credits([record.id for record in records if not record.is_conversion])
-        moves = predict(before, Book(_flat(after), self._config.rules), records, credit)
+        would_be = Book(_flat(after), self._config.rules)
+        moves = await asyncio.to_thread(predict, before, would_be, records, credit)
         shown = {"node": spoken(top), "identifiers": len(names), "records": len(records), "moves": moves_shown(moves)}
         return web.json_response(shown)
 
