@@ -27,6 +27,7 @@ class Outcome:
 
     def __init__(self, reader: FactReader) -> None:
         self.tables = reader.tables()
+        self.claim_rows = list(reader.claims.values())
 
     def touches(self) -> list[tuple[int, str, str]]:
         """(time since T0, account, person) of each touch."""
