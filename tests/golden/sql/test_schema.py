@@ -40,6 +40,14 @@ def test_set_up_again_changes_nothing(database: ClickHouse) -> None:
     assert apply_views(database) > 0
 
 
+def test_every_migration_can_be_repeated(database: ClickHouse) -> None:
+    before = database.rows("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+    for migration in read_migrations():
+        database.command(migration.sql)
+    after = database.rows("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+    assert sorted(after) == sorted(before)
+
+
 def test_interrupted_set_up_goes_on_where_it_stopped(bare_database: ClickHouse) -> None:
     everything = read_migrations()
     assert apply_migrations(bare_database, everything[:4]) == [m.name for m in everything[:4]]
