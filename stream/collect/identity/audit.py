@@ -57,8 +57,8 @@ class Audit:
 
     def __init__(self, questions: Questions, tenant: str, rules: Rules) -> None:
         self._questions = questions
-        self._tenant = tenant
-        self._rules = rules
+        self.tenant = tenant
+        self.rules = rules
 
     async def upwards(self, names: Iterable[str]) -> dict[str, list[Known]]:
         """Claims of the nodes and of everybody above them, by node; with all merges of accounts."""
@@ -113,15 +113,15 @@ class Audit:
     async def _emails(self, domain: str) -> list[str]:
         host = value(domain)
         rows = await self._questions.rows(
-            _EMAILS, tenant=self._tenant, at=f"@{host}", below=f".{host}", most=MOST_NODES + 1
+            _EMAILS, tenant=self.tenant, at=f"@{host}", below=f".{host}", most=MOST_NODES + 1
         )
-        names = [f"{self._tenant}/{row['node']}" for row in rows]
+        names = [f"{self.tenant}/{row['node']}" for row in rows]
         return [name for name in names if work_domain_node(name) == domain]
 
     async def records(self, names: Sequence[str], book: Book) -> list[Record]:
         """Touches and conversions of the nodes."""
         found = [
-            _record(self._tenant, row)
+            _record(self.tenant, row)
             for some in _chunks([_bare(name) for name in names])
             for row in await self._rows(_TOUCHES + "node IN {some:Array(String)}", some)
         ]
@@ -134,7 +134,7 @@ class Audit:
                 opportunity = f"{OPPORTUNITY}:{row['opportunity_id']}" if row["opportunity_id"] else ""
                 place = next((p for p in [opportunity, *places.get(row["event_id"], ())] if p in mine), "")
                 if place:
-                    found.append(_record(self._tenant, row | {"node": place}, is_conversion=True))
+                    found.append(_record(self.tenant, row | {"node": place}, is_conversion=True))
         return found
 
     async def _places(self, event_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -157,7 +157,7 @@ class Audit:
     async def touch(self, touch_id: str) -> Record | None:
         """One touch."""
         rows = await self._rows(_TOUCHES + "touch_id IN {some:Array(String)}", [touch_id])
-        return _record(self._tenant, rows[0]) if rows else None
+        return _record(self.tenant, rows[0]) if rows else None
 
     async def session_at(self, visitor: str, at: int) -> tuple[str, str] | None:
         """Account and person of the visitor's session around ``at`` (ms)."""
@@ -165,7 +165,7 @@ class Audit:
             "SELECT account_id, person_id FROM v_sessions WHERE tenant = {tenant:String} AND visitor_id = {id:String}"
             " AND toUnixTimestamp64Milli(started_at) <= {at:Int64} AND toUnixTimestamp64Milli(ended_at) >= {at:Int64}"
         )
-        rows = await self._questions.rows(sql, tenant=self._tenant, id=value(visitor), at=at)
+        rows = await self._questions.rows(sql, tenant=self.tenant, id=value(visitor), at=at)
         return (rows[0]["account_id"], rows[0]["person_id"]) if rows else None
 
     async def said(self, event_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -181,13 +181,13 @@ class Audit:
         return found
 
     async def _rows(self, sql: str, some: Sequence[str]) -> list[dict[str, Any]]:
-        return await self._questions.rows(sql, tenant=self._tenant, some=some)
+        return await self._questions.rows(sql, tenant=self.tenant, some=some)
 
     async def _claims(self, condition: str, names: Sequence[str] | None = None, **given: str) -> AsyncIterator[Known]:
         for some in [None] if names is None else _chunks([_bare(name) for name in names]):
             parameters = given if some is None else {**given, "some": some}
-            for row in await self._questions.rows(_CLAIMS + condition, tenant=self._tenant, **parameters):
-                yield known_of(self._tenant, row)
+            for row in await self._questions.rows(_CLAIMS + condition, tenant=self.tenant, **parameters):
+                yield known_of(self.tenant, row)
 
 
 def known_of(tenant: str, row: dict[str, Any]) -> Known:

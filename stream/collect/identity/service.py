@@ -1,6 +1,5 @@
 """The handlers of ``/v1/identity``. They check the key, read what they need, let pure functions decide, and answer."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -11,23 +10,20 @@ import structlog
 from aiohttp import web
 
 from schemas.errors import Retryable
-from schemas.ids import kind
-from schemas.messages import BEGINNING
 from stream.collect import answers, clock
 from stream.collect.frames import Frames
 from stream.collect.identity.access import operator_of
+from stream.collect.identity.asked import causes, explained, explained_touch, predicted
 from stream.collect.identity.audit import Audit, TooMany
+from stream.collect.identity.meant import unlinked, unmerged
 from stream.collect.identity.orders import Link, Merge, Order, Teller, Unfit, link_of, merge_of, retraction_of
 from stream.collect.identity.questions import Questions
+from stream.collect.identity.refused import Refused
 from stream.collect.identity.shapes import Preview, Unlink, Unmerge
 from stream.collect.identity.shown import explanation_shown, moves_shown
 from stream.collect.ingest import Unanswerable, read_body
-from stream.core.identity import precedence
-from stream.core.identity.book import Book, Held, Known
-from stream.core.identity.explanation import Explanation, explain
 from stream.core.identity.names import NoNode, heard, spoken
-from stream.core.identity.operators import SOURCE, registry_of
-from stream.core.identity.prediction import Claims, predict, visit_of, with_claim, without_claims
+from stream.core.identity.operators import registry_of
 from stream.settings import Config, Operator, Settings
 
 logger = structlog.get_logger(__name__)
@@ -36,14 +32,6 @@ _LARGEST_BODY: Final = 64 << 10
 _TOUCH: Final = "touch:"
 T = TypeVar("T", bound=msgspec.Struct)
 Answerer = Callable[[web.Request, Operator], Awaitable[web.Response]]
-
-
-class Refused(Exception):
-    """Thrown and caught here: the answer is an error."""
-
-    def __init__(self, status: int, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.answer = answers.error(status, reason, detail)
 
 
 class IdentityService:
@@ -110,13 +98,13 @@ class IdentityService:
     async def _unlink(self, request: web.Request, operator: Operator) -> web.Response:
         query = request.query
         wanted = Unlink(request.match_info.get("id", ""), query.get("child", ""), query.get("parent", ""))
-        known = await self._unlinked(wanted, operator)
+        known = await unlinked(self._audit(operator), wanted)
         return await self._take_back([(claim.node, claim.id) for claim in known], operator, query.get("reason", ""))
 
     async def _unmerge(self, request: web.Request, operator: Operator) -> web.Response:
         query = request.query
         wanted = Unmerge(request.match_info.get("id", ""), query.get("loser", ""), query.get("winner", ""))
-        known = await self._unmerged(wanted, operator)
+        known = await unmerged(self._audit(operator), wanted)
         registry = registry_of(operator.tenant)
         return await self._take_back([(registry, claim.id) for claim in known], operator, query.get("reason", ""))
 
@@ -134,131 +122,23 @@ class IdentityService:
         shown = [{"claim": order.claim, "event_id": order.event.id, "type": order.event.type} for order in orders]
         return web.json_response({"success": True, "said": shown})
 
-    async def _unlinked(self, wanted: Unlink, operator: Operator) -> list[Known]:
-        """The live claims that are meant. Raises: Refused if there are none, or several of one id."""
-        audit, tenant, rules = self._audit(operator), operator.tenant, self._config.rules
-        if wanted.id:
-            known = [c for c in await audit.claim(wanted.id) if c.live and not c.is_merge]
-            if wanted.child:
-                known = [c for c in known if c.node == heard(wanted.child, tenant, rules)]
-            if len({c.node for c in known}) > 1:
-                nodes = ", ".join(spoken(c.node) for c in known[:5])
-                raise Refused(
-                    409, "ambiguous", f"several identifiers have a claim of that id ({nodes}): name the child"
-                )
-        elif wanted.child and wanted.parent:
-            child, parent = heard(wanted.child, tenant, rules), heard(wanted.parent, tenant, rules)
-            known = [c for c in await audit.between(child, parent) if not c.is_merge]
-        else:
-            raise Unfit("name the claim by its id, or by child and parent")
-        if known and all(c.is_no_claim for c in known):
-            raise Refused(
-                409,
-                "sessions",
-                "sessions of this visitor say so (signed in as that user, or from that network): what happened is no claim;"
-                " link the visitor to whom it belongs instead",
-            )
-        return _some([c for c in known if not c.is_no_claim])
-
-    async def _unmerged(self, wanted: Unmerge, operator: Operator) -> list[Known]:
-        audit, tenant, rules = self._audit(operator), operator.tenant, self._config.rules
-        if wanted.id:
-            return _some([c for c in await audit.claim(wanted.id) if c.live and c.is_merge])
-        if not (wanted.loser and wanted.winner):
-            raise Unfit("name the merge by its id, or by loser and winner")
-        loser, winner = heard(wanted.loser, tenant, rules), heard(wanted.winner, tenant, rules)
-        return _some([c for c in await audit.between(loser, winner) if c.is_merge])
-
     # -- what is asked --------------------------------------------------------------------------------------------
 
     async def _explain(self, request: web.Request, operator: Operator) -> web.Response:
         audit = self._audit(operator)
         text = request.match_info["node"]
         if text.startswith(_TOUCH):
-            found = await self._explained_touch(audit, text.removeprefix(_TOUCH))
+            found = await explained_touch(audit, text.removeprefix(_TOUCH))
         else:
             name = heard(text, operator.tenant, self._config.rules)
-            found = await self._explained(audit, name, _moment(request.query.get("at", "")))
-        said = await audit.said(_causes(found))
+            found = await explained(audit, name, _moment(request.query.get("at", "")), _now())
+        said = await audit.said(causes(found))
         return web.json_response(explanation_shown(found, said))
 
-    async def _explained_touch(self, audit: Audit, touch_id: str) -> Explanation:
-        touch = await audit.touch(touch_id)
-        if touch is None:
-            raise Refused(404, "no_touch", "there is no touch of that id (v_touches)")
-        book = Book(_flat(await audit.upwards([touch.node])), self._config.rules)
-        visit = visit_of(book, touch.node, touch.at, touch.account, touch.person)
-        return explain(book, touch.node, touch.at, *visit)
-
-    async def _explained(self, audit: Audit, name: str, at: int | None) -> Explanation:
-        book = Book(_flat(await audit.upwards([name])), self._config.rules)
-        visit = ("", "")
-        if at is not None and kind(name) == "v":
-            session = await audit.session_at(name, at)
-            visit = visit_of(book, name, at, *session) if session else visit
-        return explain(book, name, _now() if at is None else at, *visit)
-
     async def _preview(self, request: web.Request, operator: Operator) -> web.Response:
-        wanted = await _body(request, Preview)
-        audit = self._audit(operator)
-        top, change = await self._change(wanted, operator)
-        names = await audit.downwards(top)
-        known = await audit.upwards(names)
-        after = change(known)
-        new = [c.held.parent for claims in after.values() for c in claims if c.live and c.held.parent not in known]
-        after |= {n: c for n, c in (await audit.upwards(new)).items() if n not in after}
-        before = Book(_flat(known), self._config.rules)
-        records = await audit.records(names, before)
-        credit = await audit.credits([record.id for record in records if not record.is_conversion])
-        would_be = Book(_flat(after), self._config.rules)
-        moves = await asyncio.to_thread(predict, before, would_be, records, credit)
-        shown = {"node": spoken(top), "identifiers": len(names), "records": len(records), "moves": moves_shown(moves)}
-        return web.json_response(shown)
-
-    async def _change(self, wanted: Preview, operator: Operator) -> tuple[str, Callable[[Claims], Claims]]:
-        """The node below which something could move, and what would become of the claims."""
-        teller, rules = _teller(operator), self._config.rules
-        if sum(part is not None for part in msgspec.structs.astuple(wanted)) != 1:
-            raise Unfit("exactly one of link, unlink, merge, unmerge")
-        if wanted.link is not None:
-            order = link_of(wanted.link, teller, rules)
-            claim = _claim(order, order.event.node, operator)
-            return claim.node, lambda known: with_claim(known, claim)
-        if wanted.merge is not None:
-            order = merge_of(wanted.merge, teller, rules)
-            merge = _claim(order, f"{operator.tenant}/{order.words.loser}", operator)
-            return merge.node, lambda known: with_claim(known, merge)
-        if wanted.unlink is not None:
-            gone = await self._unlinked(wanted.unlink, operator)
-        else:
-            assert wanted.unmerge is not None, "one of the four is given"
-            gone = await self._unmerged(wanted.unmerge, operator)
-        return gone[0].node, lambda known: without_claims(known, gone)
-
-
-def _claim(order: Order, name: str, operator: Operator) -> Known:
-    words = order.words
-    since = BEGINNING if words.since is None else words.since
-    parent = f"{operator.tenant}/{words.parent}"
-    held = Held(parent, precedence.OPERATOR, order.event.at, since, words.until, SOURCE)
-    return Known(name, order.claim, held)
-
-
-def _some(known: list[Known]) -> list[Known]:
-    if not known:
-        raise Refused(
-            404, "no_claim", "there is no such claim that still counts; v_identity_claims has all (seconds after them)"
-        )
-    return known
-
-
-def _causes(found: Explanation) -> list[str]:
-    reasons = [reason for edge in found.edges for reason in (edge.reason, *edge.lost)]
-    return [r.claim.cause for r in reasons if r.claim is not None] + [c.cause for c in found.taken_back]
-
-
-def _flat(known: Claims) -> list[Known]:
-    return [claim for claims in known.values() for claim in claims]
+        found = await predicted(self._audit(operator), await _body(request, Preview), _teller(operator))
+        shown = {"node": spoken(found.top), "identifiers": found.identifiers, "records": found.records}
+        return web.json_response(shown | {"moves": moves_shown(found.moves)})
 
 
 def _teller(operator: Operator) -> Teller:
