@@ -27,7 +27,16 @@ CRM_ACTIVITY: Final = "crm.activity"
 COST: Final = "cost"
 FX: Final = "fx"
 """A rate between two currencies on a day."""
+IDENTITY_LINK: Final = "identity.link"
+"""An operator says that ``node`` belongs to another; enters by the child (``stream.core.identity.operators``)."""
+IDENTITY_UNLINK: Final = "identity.unlink"
+"""An operator takes a claim back, whoever made it; enters by the claim's child."""
+IDENTITY_MERGE: Final = "identity.merge"
+"""An operator says that two accounts are one; enters by the tenant's registry."""
+IDENTITY_UNMERGE: Final = "identity.unmerge"
 
+OPERATOR_EVENTS: Final = (IDENTITY_LINK, IDENTITY_UNLINK, IDENTITY_MERGE, IDENTITY_UNMERGE)
+"""Only the collector makes them, for holders of an operator's key; foreign producers may not."""
 EVENT_TYPES: Final = (
     PAGE, SCREEN, TRACK, IDENTIFY, GROUP, ALIAS, PING, EMAIL_EVENT,
     CRM_ACCOUNT, CRM_CONTACT, CRM_OPPORTUNITY, CRM_ACTIVITY, COST, FX,

@@ -127,6 +127,8 @@ class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
     """Its touch; ``v_touches`` has sessions from here."""
     points: float = 0.0
     deleted: bool = False
+    by_network: bool = False
+    """Nothing but the company of the network says that it is the account's."""
     version: int = -1
     _p: int = -1
     _o: int = -1
@@ -151,6 +153,7 @@ class TouchRow(msgspec.Struct, omit_defaults=True, gc=False):
     event_id: str = ""
     points: float = 0.0
     deleted: bool = False
+    by_network: bool = False
     version: int = -1
     _p: int = -1
     _o: int = -1
@@ -171,6 +174,32 @@ class IdentityRow(msgspec.Struct, gc=False):
     version: int
     recorded_at: int
     cause_event_id: str
+    _p: int
+    _o: int
+    _i: int
+
+
+class IdentityClaimRow(msgspec.Struct, gc=False):
+    """``identity_claims``: append-only, one a claim, retraction or limit. Of one claim the last row says how it stands."""
+
+    tenant: str
+    node: str
+    """Who belongs; of a merge the account that is merged into another."""
+    claim_id: str
+    action: str
+    """claim, retract, late (its retraction came first), limit (the node has too many; no longer counts)."""
+    parent: str
+    source: str
+    """What said so: trait, group, crm.contact, operator, session (a session's user), merge, ..."""
+    precedence: int
+    confidence: float
+    at: int
+    """Event time, ms: of two of one precedence the later counts. 0 for sessions, which have many."""
+    since: int
+    until: int
+    """``2**62`` without an end."""
+    cause_event_id: str
+    recorded_at: int
     _p: int
     _o: int
     _i: int
@@ -224,6 +253,8 @@ class ConversionRow(msgspec.Struct, gc=False):
     tenant: str
     conversion_id: str
     account_id: str
+    journey: str
+    """The person's node where there is no account; "" where there is one."""
     person_id: str
     stage: str
     occurred_at: int
@@ -364,6 +395,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "sessions": SessionRow,
     "touches": TouchRow,
     "identity": IdentityRow,
+    "identity_claims": IdentityClaimRow,
     "accounts": AccountRow,
     "engagement": EngagementRow,
     "conversions": ConversionRow,

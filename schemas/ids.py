@@ -23,6 +23,8 @@ OPPORTUNITY: Final = "o"
 REGISTRY: Final = "r"
 """One per tenant (value ``accounts``): holds all account merges (forest rule 7)."""
 
+ACCOUNTS: Final = frozenset({DOMAIN, ACCOUNT})
+"""Kinds of an account. A journey may also be a person's (visitor, user, email), where no account is known."""
 LEVEL: Final = {VISITOR: 0, OPPORTUNITY: 0, USER: 1, EMAIL: 2, DOMAIN: 3, ACCOUNT: 4}
 """Claims point to a strictly higher level only; that is why the graph has no cycle (forest rule 6)."""
 
@@ -45,6 +47,15 @@ def kind(name: str) -> str:
 def value(name: str) -> str:
     """Value part of a node name: the visitor id, the address, the account id."""
     return name[name.index("/") + 3 :]
+
+
+def account_id(name: str) -> str:
+    """An account as tables write it; "" for nobody ("") and for the journey of a person without an account.
+
+    >>> account_id("default/d:acme.com"), account_id("default/e:joe@gmail.com"), account_id("")
+    ('acme.com', '', '')
+    """
+    return value(name) if name and kind(name) in ACCOUNTS else ""
 
 
 def derived_id(*parts: str) -> str:

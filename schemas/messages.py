@@ -91,13 +91,19 @@ class Merge(IdentityMessage, tag="M", frozen=True, omit_defaults=True, gc=False)
     at: int = 0
 
 
+class Sold(IdentityMessage, tag="B", frozen=True, omit_defaults=True, gc=False):
+    """``delta`` more (or fewer) conversions of the person ``to`` are on no account: with any it is a journey of its own."""
+
+    delta: int = 0
+
+
 class Root(IdentityMessage, tag="L", frozen=True, omit_defaults=True, gc=False):
     """From the registry: account ``to`` is now found under ``root``."""
 
     root: str = ""
 
 
-Identity = Claim | Retract | Subscribe | Unsubscribe | Resolved | Token | Merge | Root
+Identity = Claim | Retract | Subscribe | Unsubscribe | Resolved | Token | Merge | Root | Sold
 
 
 class Touch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

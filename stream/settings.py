@@ -163,12 +163,35 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """HubSpot: ids of own deal stages -> what they are called here (``won``, ``lost``, ...)."""
 
 
+class Operator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who may say what belongs to what (``/v1/identity``). ``name`` stands in the audit, ``key`` never."""
+
+    name: str
+    key: str
+    tenant: str = "default"
+
+
+SHORTEST_OPERATOR_KEY = 20
+"""Characters: such a key moves revenue, so it must not be guessable."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What ``touchline.toml`` says."""
 
     sources: tuple[Source, ...] = (Source("website", "dev"),)
     webhooks: tuple[Webhook, ...] = ()
+    operators: tuple[Operator, ...] = ()
+    """None: nobody may change or ask for identity over HTTP."""
     rules: Rules = Rules()
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError if an operator's key is short, or one that websites give to everybody."""
+        public = {source.key for source in self.sources}
+        for operator in self.operators:
+            if len(operator.key) < SHORTEST_OPERATOR_KEY:
+                raise ValueError(f"operators: the key of {operator.name!r} needs {SHORTEST_OPERATOR_KEY} characters")
+            if operator.key in public:
+                raise ValueError(f"operators: the key of {operator.name!r} is a write key; everybody can read those")
 
 
 def read_config(path: Path) -> Config:

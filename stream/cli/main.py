@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "doctor": "Check this installation and say what to do.",
     "verify": "Recompute everything from the log and compare.",
     "import": "Import files of CRM objects, costs, rates and events.",
+    "identity": "Whose is it, why, and how to put it right.",
     "sql": "Ask ClickHouse.",
     "settings": "Show every setting.",
     "topology": "Show topics, stages and tables.",

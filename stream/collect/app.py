@@ -18,6 +18,7 @@ from stream.collect.dead_letters import DeadLetters
 from stream.collect.endpoints import ENDPOINTS
 from stream.collect.enrich import Enricher
 from stream.collect.frames import Frames
+from stream.collect.identity.service import IdentityService
 from stream.collect.ingest import Ingest
 from stream.collect.log import Log
 from stream.collect.metrics import Metrics
@@ -64,6 +65,7 @@ class Collector:
             metrics=self._metrics,
             gate=Gate(settings, fetch),
         )
+        self._identity = IdentityService(settings, config, self._frames)
         self._runner: web.AppRunner | None = None
         self._ticking: asyncio.Task[None] | None = None
 
@@ -104,6 +106,7 @@ class Collector:
                 await self._ticking
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._identity.close()
         await self._frames.drain(DRAIN_S)
         await self._log.stop()
 
@@ -119,6 +122,7 @@ class Collector:
             resource.add_route(endpoint.method, self._ingest.handler(endpoint))
             if endpoint.provider is not None and endpoint.provider.head:
                 resource.add_route("HEAD", self._ingest.head(endpoint.provider))
+        self._identity.add_routes(app)
         app.router.add_get("/t.js", script("t.js"))
         app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
         app.router.add_get("/healthz", _healthy)

@@ -20,7 +20,7 @@ NETWORKS_CACHED: Final = 1 << 16
 """About 200 bytes each: 13 MB when full."""
 _IPV4_BITS: Final = 24
 _IPV6_BITS: Final = 48
-_NOT_COMPANIES: Final = frozenset({"isp", "hosting"})
+_NOT_COMPANIES: Final = frozenset({"isp", "hosting", "mobile", "vpn", "proxy", "tor", "cdn", "residential", "cellular"})
 """Types of networks whose owner is not the visitor's employer."""
 
 
@@ -94,7 +94,7 @@ class Networks:
             _text(geo, "country_code") or _code(geo, "country"),
             _text(geo, "region", "state1") or _subdivision(geo),
             _text(geo, "city") or _english(geo.get("city")),
-            "" if company.get("type") in _NOT_COMPANIES else _text(company, "domain").lower(),
+            "" if _text(company, "type").lower() in _NOT_COMPANIES else _text(company, "domain").lower(),
         )
         return place, geo_whole and company_whole
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from stream.collect.endpoints import Endpoint
+from stream.collect.identity import operations
 
 _ERROR: Final = {
     "type": "object",
@@ -54,13 +55,18 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
             "parameters": _path_parameters(path),
             "responses": answers,
         }
+    for operation in operations.OPERATIONS:
+        described = operations.operation_of(operation)
+        described["parameters"] += _path_parameters(operation.path)
+        described["operationId"] = _operation_id(operation.method, operation.path)
+        paths.setdefault(operation.path, {})[operation.method] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": "Touchline collector", "version": version},
         "paths": paths,
         "components": {
-            "schemas": {"Error": _ERROR},
-            "securitySchemes": {"writeKey": {"type": "http", "scheme": "basic"}},
+            "schemas": {"Error": _ERROR, **operations.schemas()},
+            "securitySchemes": {"writeKey": {"type": "http", "scheme": "basic"}, **operations.SECURITY},
         },
     }
 

@@ -69,12 +69,14 @@ def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life:
         if person not in change.people:
             change.people[person] = tally
             change.scores[person] = unpack(tally.score)
-    verdicts = run_alerts(step, journey, change, rules_name)
+    # A person without an account is a journey, but no account that somebody in sales could look after.
+    verdicts = run_alerts(step, journey, change, rules_name) if journey.id else []
     journey.store_header()
     if journey.conversions:
         write_conversions(step, journey)
     write_engagement(step, journey, change)
-    write_account(step, journey, change)
+    if journey.id:
+        write_account(step, journey, change)
     for verdict in verdicts:
         write_alert(step, journey, verdict, max(message.at for message in messages))
 

@@ -97,6 +97,7 @@ def write_conversions(step: Step, journey: Journey) -> None:
             journey.tenant,
             content.id,
             journey.id,
+            "" if journey.id else journey.account[journey.account.index("/") + 1 :],
             person_id(content.person),
             content.stage,
             content.at,

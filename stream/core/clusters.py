@@ -287,6 +287,7 @@ class Clusters:
                 earlier = changed.pop(session.id, None)
                 if old is not None:
                     session.account, session.person, session.held = old.account, old.person, old.held
+                    session.counted, session.by_network = old.counted, old.by_network
                 if old is None or earlier is not None or moved or not same_content(old, session):
                     changed[session.id] = (session, cause, late)
         for session in self._old.values():
@@ -301,7 +302,7 @@ class Clusters:
         for item in session.items:
             old = items.pop(item.id, None)
             if old is not None:
-                item.account, item.person = old.account, old.person
+                item.account, item.person, item.by_network = old.account, old.person, old.by_network
                 item.held = old.held or not item.same_content(old)
             changed = changed or item.held
         return changed

@@ -38,6 +38,8 @@ class Item(msgspec.Struct, array_like=True, gc=False):
     person: str = ""
     held: bool = True
     """Not shown yet, or changed since: its owner was not known."""
+    by_network: bool = False
+    """Whether it was last sent to its account for no better reason than the network."""
 
     def same_content(self, other: "Item") -> bool:
         """Whether both say the same, whoever owns them."""
@@ -60,6 +62,8 @@ class Hit(msgspec.Struct, array_like=True, gc=False):
     source: Source | None = None
     """Only if it is an external one."""
     items: list[Item] | None = None
+    company: str = ""
+    """Domain node of the company whose network it came from; "" if unknown."""
 
     def order(self) -> tuple[int, str]:
         """The order of the fold."""

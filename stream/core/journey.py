@@ -116,7 +116,7 @@ class Journey:
     Attributes:
         account: node of the account (or domain, or person without an account).
         tenant: its tenant.
-        id: what people call it.
+        id: what people call it; "" for a person without an account.
         header: the live header; ``store_header`` puts it back.
         touches: what changed, by state key; entries that changed back are dropped by ``settle``.
         conversions: the same for conversions.
@@ -142,7 +142,7 @@ class Journey:
         self.state = state
         self.account = account
         self.tenant = ids.tenant(account)
-        self.id = ids.value(account)
+        self.id = ids.account_id(account)
         self.header = state.get("h\0" + account, Header) or Header()
         self.prefix = "t\0" + account + "\0"
         self.touches: dict[str, TouchChange] = {}

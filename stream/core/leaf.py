@@ -5,9 +5,10 @@ The newest cluster of a visitor lies in its own record (``stream.core.seen``).
 """
 
 from schemas.ids import VISITOR, kind
+from schemas.messages import Owner
 from stream.core.clusters import Changes, Cluster, cluster_prefix
 from stream.core.hits import Item
-from stream.core.identity import link, owner_of
+from stream.core.identity import link, link_company, owner_of, visitor_of
 from stream.core.seen import Seen, record_key
 from stream.core.sessions import Session
 from stream.core.state import key, time_part
@@ -30,6 +31,7 @@ def show_changes(step: Step, node: str, changes: Changes) -> None:
     cause = next((cause for _, cause, _ in changes.changed.values()), "")
     for user in sorted(changes.users):
         link(step, node, user, changes.users[user], cause)
+    follow_companies(step, node, changes, cause)
     for session in changes.dissolved:
         drop_session(step, node, session, cause)
     for item in changes.withdrawn:
@@ -40,14 +42,38 @@ def show_changes(step: Step, node: str, changes: Changes) -> None:
         show(step, node, session, reason, event_id)
 
 
+def follow_companies(step: Step, node: str, changes: Changes, cause: str) -> None:
+    """Let the visitor's node know in which companies' networks its sessions are."""
+    for session in changes.dissolved:
+        if session.counted:
+            link_company(step, node, session.counted, -1, cause)
+    for session, _, _ in changes.changed.values():
+        if session.company != session.counted:
+            if session.counted:
+                link_company(step, node, session.counted, -1, cause)
+            if session.company:
+                link_company(step, node, session.company, 1, cause)
+            session.counted = session.company
+
+
 def show(step: Step, node: str, session: Session, reason: str, cause: str) -> bool:
     """Show a session with its items. Returns: whether anything in its record changed."""
-    owner = owner_of(step, node, session.start, session.user_at(session.start))
-    changed = show_session(step, node, session, owner, reason=reason, cause=cause)
+    owner, by_network = _owner(step, node, session, session.start)
+    changed = show_session(step, node, session, owner, reason=reason, cause=cause, by_network=by_network)
     for item in session.items:
-        owner = owner_of(step, node, item.at, session.user_at(item.at))
-        changed = show_item(step, node, item, owner, reason=reason, cause=cause) or changed
+        owner, by_network = _owner(step, node, session, item.at, visit=item.touch is not None)
+        shown = show_item(step, node, item, owner, reason=reason, cause=cause, by_network=by_network)
+        changed = shown or changed
     return changed
+
+
+def _owner(step: Step, node: str, session: Session, at: int, *, visit: bool = True) -> tuple[Owner | None, bool]:
+    """Whose what happened in the session at ``at`` is, and whether only the network says so."""
+    owner = owner_of(step, node, at, session.user_at(at))
+    if not (session.company and visit) or owner is None or owner.account:
+        return owner, False
+    owner = visitor_of(step, node, at, session.company, owner)
+    return owner, owner is not None and bool(owner.account)
 
 
 def put_item(step: Step, node: str, item: Item, reason: str, cause: str) -> None:
@@ -55,7 +81,7 @@ def put_item(step: Step, node: str, item: Item, reason: str, cause: str) -> None
     name = item_key(node, item.at, item.id)
     old = step.state.get(name, Item)
     if old is not None:
-        item.account, item.person = old.account, old.person
+        item.account, item.person, item.by_network = old.account, old.person, old.by_network
         item.held = old.held or not item.same_content(old) or item.user != old.user
     show_item(step, node, item, owner_of(step, node, item.at, item.user), reason=reason, cause=cause)
     step.state.put(name, item)

@@ -41,6 +41,12 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     person: str = ""
     held: bool = True
     """Not shown yet, or changed since: its owner was not known."""
+    company: str = ""
+    """Domain node of the company whose network it began in, as far as known: owns the visit if nobody else does."""
+    counted: str = ""
+    """The company that the visitor's node was told of."""
+    by_network: bool = False
+    """Whether it was last sent to its account for no better reason than the network."""
 
     @property
     def engaged(self) -> bool:
@@ -86,6 +92,7 @@ def advance(session: Session | None, hit: Hit, node: str, book: Rulebook) -> Ses
             session.landing = hit.url
     if hit.key:
         session.key = True
+    session.company = session.company or hit.company
     if hit.user and (not session.users or session.users[-1][1] != hit.user):
         session.users.append((hit.at, hit.user))
     if hit.items:
@@ -149,4 +156,5 @@ def same_content(one: Session, other: Session) -> bool:
         and one.points == other.points
         and one.key == other.key
         and one.users == other.users
+        and one.company == other.company
     )

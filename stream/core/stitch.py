@@ -22,8 +22,9 @@ from stream.core.costs import take_cost
 from stream.core.digest import digest
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
-from stream.core.identity import entered, flush, handle, link, observe, rules_changed, session_link
+from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level
+from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.opportunities import take_opportunity
@@ -47,7 +48,9 @@ _RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
 """Figures: their nodes are nobody, so identity does not hear of them."""
 _LATEST: Final = 2**61
 """ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
-_CLAIMING: Final = (kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY)
+_CLAIMING: Final = (
+    kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, *kinds.OPERATOR_EVENTS,
+)  # fmt: skip
 """Types that may say something of identity without naming a user, an address or a group."""
 
 
@@ -121,11 +124,16 @@ def _decoded(step: Step, group: list[Line]) -> list[Said]:
             step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
         elif event.type in _CLAIMING and not _has_object(event):
             step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
-        elif level(event.node) < 0 or (said and event.node != said[0][0].node):
+        elif not _can_enter(event.node) or (said and event.node != said[0][0].node):
             step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
         else:
             said.append((event, line))
     return said
+
+
+def _can_enter(node: str) -> bool:
+    """Whether events may come in by it: identifiers, and the registry with what operators say of accounts."""
+    return level(node) >= 0 or node == registry_of(node.partition("/")[0])
 
 
 def _has_object(event: Event) -> bool:
@@ -311,9 +319,12 @@ class _Leaf:
         if hit_kind == PING:
             return Hit(event.at, event.id, PING, engaged_ms=event.engaged_ms)
         user = session_link(event, self._step.rules) if event.user or event.email else ""
+        company = company_node(event.tenant, event.company) if event.company else ""
         if hit_kind == VIEW:
             points = book.points(event.type, name, page.path)
-            return Hit(event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens)
+            return Hit(
+                event.at, event.id, VIEW, event.url, user, event.engaged_ms, points, False, page.opens, None, company
+            )
         items: list[Item] | None = None
         is_track = event.type == kinds.TRACK
         if is_track:
@@ -322,4 +333,6 @@ class _Leaf:
         is_form = is_track and name in book.form_events
         points = 0 if is_form else book.points(event.type, name, page.path)
         key_event = is_track and name in book.key_events
-        return Hit(event.at, event.id, ACTION, event.url, user, event.engaged_ms, points, key_event, page.opens, items)
+        return Hit(
+            event.at, event.id, ACTION, event.url, user, event.engaged_ms, points, key_event, page.opens, items, company
+        )

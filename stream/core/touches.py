@@ -11,9 +11,10 @@ import msgspec
 
 from schemas.codec import json_encoder
 from schemas.facts import SessionRow, TouchRow
-from schemas.ids import VISITOR, kind, value
+from schemas.ids import VISITOR, account_id, kind, value
 from schemas.messages import Conversion, ConversionPut, ConversionWithdrawn, Owner, Touch, TouchPut, TouchWithdrawn
 from stream.core.hits import Item
+from stream.core.identity import buyers
 from stream.core.sessions import Session
 from stream.core.step import Step
 
@@ -21,8 +22,12 @@ _MILLI = 1000
 _REPLACE = msgspec.structs.replace
 
 
-def show_session(step: Step, node: str, session: Session, owner: Owner | None, *, reason: str, cause: str) -> bool:
+def show_session(
+    step: Step, node: str, session: Session, owner: Owner | None, *, reason: str, cause: str, by_network: bool = False
+) -> bool:
     """Bring rows and account in line with ``session`` and its ``owner`` (None: not known, hold it back).
+
+    ``by_network``: nothing but the network says that it is the account's.
 
     Returns: whether the session's own record changed.
     """
@@ -32,8 +37,10 @@ def show_session(step: Step, node: str, session: Session, owner: Owner | None, *
         return changed
     account, person = owner.account, owner.person
     before = session.account
-    if not session.held and before == account and session.person == person:
+    known = before == account and session.person == person and session.by_network == by_network
+    if not session.held and known:
         return False
+    session.by_network = by_network
     if before and before != account:
         reason = "moved"
         step.tell_account(TouchWithdrawn(before, step.at, cause, reason, session.touch, session.start))
@@ -63,15 +70,21 @@ def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
     _session_row(step, node, session, deleted=True)
 
 
-def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str) -> bool:
+def show_item(
+    step: Step, node: str, item: Item, owner: Owner | None, *, reason: str, cause: str, by_network: bool = False
+) -> bool:
     """The same for a touch or conversion of its own. Returns: whether the item's record changed."""
     if owner is None:
         changed = not item.held
         item.held = True
         return changed
     account, person = owner.account, owner.person
-    if not item.held and item.account == account and item.person == person:
+    known = item.account == account and item.person == person and item.by_network == by_network
+    if not item.held and known:
         return False
+    item.by_network = by_network
+    if item.conversion is not None:
+        buyers.follow(step, item, owner, cause)
     if item.account and item.account != account:
         reason = "moved"
         _withdraw(step, item, reason, cause)
@@ -85,6 +98,8 @@ def show_item(step: Step, node: str, item: Item, owner: Owner | None, *, reason:
 
 def drop_item(step: Step, node: str, item: Item, cause: str) -> None:
     """The item is no more."""
+    if item.conversion is not None:
+        buyers.follow(step, item, None, cause)
     if item.account:
         _withdraw(step, item, "changed", cause)
     if item.touch is not None and item.touch.eligible:
@@ -134,6 +149,11 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
+@lru_cache(maxsize=1 << 16)
+def _account_id(node: str) -> str:
+    return account_id(node)
+
+
 def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
     """The session's row, which is its touch's, too."""
     source = session.source
@@ -145,10 +165,11 @@ def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> N
     rows.append(
         json_encoder.encode(
             SessionRow(
-                names.tenant, session.id, names.bare, names.visitor, _value(session.person), _value(session.account),
+                names.tenant, session.id, names.bare, names.visitor, _value(session.person), _account_id(session.account),
                 session.start, session.end, session.page_views, session.events, session.engaged_ms, session.engaged,
                 source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
-                session.touch, session.points / _MILLI, deleted, offset, step.partition, offset, len(rows),
+                session.touch, session.points / _MILLI, deleted, session.by_network,
+                offset, step.partition, offset, len(rows),
             )
         )
     )  # fmt: skip
@@ -159,9 +180,9 @@ def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool
     step.fact(
         "touches",
         TouchRow(
-            names.tenant, item.id, names.bare, _value(item.account), _value(item.person),
+            names.tenant, item.id, names.bare, _account_id(item.account), _value(item.person),
             item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
             touch.session_id, touch.event_id, touch.points / _MILLI,
-            deleted, step.offset, step.partition, step.offset, step.next_row("touches"),
+            deleted, item.by_network, step.offset, step.partition, step.offset, step.next_row("touches"),
         ),
     )  # fmt: skip

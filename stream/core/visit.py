@@ -16,9 +16,11 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import state_encoder
 from schemas.event import COLUMNS, CONTENT, WEB
+from schemas.ids import VISITOR
+from schemas.ids import kind as kind_of
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import ACTION, PING, VIEW
-from stream.core.identity import link, session_link
+from stream.core.identity import company_node, link, link_company, session_link
 from stream.core.identity.node import level
 from stream.core.leaf import show
 from stream.core.rulebook import Rulebook
@@ -65,6 +67,7 @@ class Glance(msgspec.Struct, gc=False, kw_only=True, rename=COLUMNS):
     utm_content: str = ""
     engaged_ms: int = 0
     bot: str = ""
+    company: str = ""
 
 
 _glance: Final = msgspec.json.Decoder(Glance).decode
@@ -105,11 +108,11 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     """
     record = "x\x00" + node
     seen = step.state.get(record, Seen)
-    if seen is None:
-        if node[node.find("/") + 1 :][:2] != "v:" or level(node) < 0:
+    if seen is None or seen.newest is None:
+        if level(node) < 0 or kind_of(node) != VISITOR:
             return False
-        seen = Seen()
-    elif seen.spilled or (seen.entries and seen.entries < step.forgotten):
+        seen = seen or Seen()
+    if seen.spilled or (seen.entries and seen.entries < step.forgotten):
         return False
     cluster = seen.newest
     run: _Run | None = None
@@ -176,7 +179,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         if hashed in known or hashed in hashes:
             return False
         if kind == PING:
-            hit: tuple[object, ...] = (at, event_id, PING, "", "", event.engaged_ms, 0, False, None, None)
+            hit: tuple[object, ...] = (at, event_id, PING, "", "", event.engaged_ms, 0, False, None, None, "")
         else:
             user = session_link(event, step.rules) if event.user else ""
             if user and user != signed:
@@ -203,7 +206,12 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
                     if not run.fresh:
                         return False
                     run.session.landing = url
-            hit = (at, event_id, kind, url, user, event.engaged_ms, points, is_key, page.opens, None)
+            company = company_node(event.tenant, event.company) if event.company else ""
+            if company and not run.session.company:
+                if not run.fresh:
+                    return False
+                run.session.company = company
+            hit = (at, event_id, kind, url, user, event.engaged_ms, points, is_key, page.opens, None, company)
         run.engaged_ms += event.engaged_ms
         run.end, run.cause = at, event_id
         hashes += hashed
@@ -248,6 +256,11 @@ def _show(step: Step, node: str, runs: list[_Run], users: dict[str, int]) -> Non
     """Say what became of the sessions, as ``leaf.show_changes`` does."""
     for user in sorted(users):
         link(step, node, user, users[user], runs[0].cause)
+    for run in runs:
+        session = run.session
+        if session.company != session.counted:
+            link_company(step, node, session.company, 1, runs[0].cause)
+            session.counted = session.company
     for run in runs:
         if run.fresh:
             show(step, node, run.session, "new", run.cause)

@@ -37,6 +37,7 @@ def visits(draw):
                     id=f"e{number}", node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
                     visitor="v1", user="u1" if known and draw(st.integers(0, 5)) else "", email=email,
                     platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
+                    company=draw(st.sampled_from(["", "", "net.example"])),
                     url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/"])),
                     name=draw(st.sampled_from(["", "", "Signed Up", "Bought", "Form Submitted", "Clicked"])),
                     engaged_ms=draw(st.sampled_from([0, 15_000])), bot=draw(st.sampled_from([""] * 9 + ["tool"])),

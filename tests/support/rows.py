@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas.address import parse
+from schemas.facts import TABLES
 
 KEYS = {
     "sessions": ("tenant", "session_id"),
@@ -15,7 +16,7 @@ KEYS = {
     "identity": ("tenant", "node"),
     "accounts": ("tenant", "account_id"),
     "engagement": ("tenant", "account_id", "person_id"),
-    "conversions": ("tenant", "conversion_id", "account_id"),
+    "conversions": ("tenant", "conversion_id", "account_id", "journey"),
     "alerts": ("tenant", "alert_id"),
 }
 """Tables whose newest version counts, and what identifies a row."""
@@ -30,6 +31,7 @@ class FactReader:
         self.marks: dict[str, int] = {}
         self.latest: dict[tuple[str, tuple[Any, ...]], dict[str, Any]] = {}
         self.kept: dict[str, list[dict[str, Any]]] = {}
+        self.claims: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.credits: Counter[tuple[Any, ...]] = Counter()
         self.amounts: Counter[tuple[Any, ...]] = Counter()
         self.costs: Counter[tuple[Any, ...]] = Counter()
@@ -57,11 +59,19 @@ class FactReader:
         for (table, key), row in self.latest.items():
             if _live(table, row):
                 found.setdefault(table, {})[key] = {c: v for c, v in row.items() if c not in VOLATILE}
+        for (_, session_id), row in found.get("sessions", {}).items():  # as v_touches
+            touch = {c: row[c] for c in TABLES["touches"].__struct_fields__ if c in row}
+            touch |= {"occurred_at": row["started_at"], "type": "session", "session_id": session_id}
+            found.setdefault("touches", {})[row["tenant"], row["touch_id"]] = touch
         superseded = {(r["row_p"], r["row_o"], r["row_i"]) for r in self.kept.get("events_superseded", ())}
         events = [r for r in self.kept.get("events", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
         found["events"] = _bag(events)
         email = [r for r in self.kept.get("email", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
         found["email"] = _bag(email)
+        # Ids of CRM claims count versions in the order in which they came.
+        hidden = {"claim_id", "action"}
+        live = [row for row in self.claims.values() if row["action"] == "claim"]
+        found["identity_claims"] = _bag({c: v for c, v in row.items() if c not in hidden} for row in live)
         found["credits"] = {key: value for key, value in self.credits.items() if value}
         found["amounts"] = {key: value for key, value in self.amounts.items() if value}
         found["costs"] = {key: value for key, value in self.costs.items() if value}
@@ -78,6 +88,8 @@ class FactReader:
             self.costs[row["cost_id"], "standing"] += row["standing"]
         elif table == "fx_rates":
             self.rates[row["tenant"], row["base"], row["quote"], row["day"]] = row
+        elif table == "identity_claims":
+            self.claims[row["tenant"], row["node"], row["claim_id"]] = row
         elif table in KEYS:
             name = (table, tuple(row[c] for c in KEYS[table]))
             known = self.latest.get(name)

@@ -25,8 +25,17 @@ class Oracle:
         self.sessions = {}
         self.touches = {}
         self.conversions = {}
+        self.unowned = []
         for node, group in groupby(self.events, key=lambda e: e.node):
             self._leaf(node, list(group))
+        self._make_journeys_of_buyers()
+
+    def _make_journeys_of_buyers(self):
+        """Who converted without an account is a journey: of all that is on no account, the person's goes there."""
+        buyers = {person for made, person in self.unowned if isinstance(made, Conversion)} - {""}
+        for made, person in self.unowned:
+            if person in buyers:
+                self._give(made, (person, person))
 
     def _leaf(self, node, events):
         hits = [e for e in events if self._is_hit(e)]
@@ -260,6 +269,7 @@ class Oracle:
     def _give(self, made, owner):
         account, person = owner
         if not account:
+            self.unowned.append((made, person))
             return
         import msgspec
 

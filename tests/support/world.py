@@ -14,6 +14,10 @@ from schemas.event import (
     FX,
     GROUP,
     IDENTIFY,
+    IDENTITY_LINK,
+    IDENTITY_MERGE,
+    IDENTITY_UNLINK,
+    IDENTITY_UNMERGE,
     PAGE,
     PING,
     SERVER,
@@ -21,7 +25,7 @@ from schemas.event import (
     WEB,
     Event,
 )
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, node
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, REGISTRY, USER, VISITOR, node
 
 START = 1_760_000_000_000
 MINUTE = 60_000
@@ -66,6 +70,7 @@ def web(draw):
         url=draw(st.sampled_from(URLS)),
         referrer=draw(st.sampled_from(REFERRERS)),
         bot=draw(st.sampled_from(["", "", "", "", "crawler"])),
+        company=draw(st.sampled_from(["", "", "acme.com", "www.initech.example", "gmail.com"])),
     )
     if kind == TRACK:
         event.name = draw(st.sampled_from(["Signed Up", "Form Submitted", "Clicked", "Demo Requested"]))
@@ -192,11 +197,38 @@ def money(draw):
 
 
 @st.composite
+def operator(draw):
+    """A link, or the retraction of one, that may come first; also links that point nowhere and must be refused."""
+    number = draw(st.sampled_from("12"))
+    if draw(st.integers(0, 2)) == 0:
+        registry = node(TENANT, REGISTRY, "accounts")
+        words = {"claim": f"m{number}", "loser": f"a:{draw(st.sampled_from(ACCOUNTS))}", "parent": "a:A1"}
+        type_ = draw(st.sampled_from([IDENTITY_MERGE, IDENTITY_MERGE, IDENTITY_UNMERGE]))
+        return _said(registry, type_, draw(TIMES), words)
+    child = draw(st.sampled_from(["v:v1", "u:u1", "e:joe@gmail.com", "e:ann@acme.com", "d:acme.com"]))
+    type_ = draw(st.sampled_from([IDENTITY_LINK, IDENTITY_LINK, IDENTITY_UNLINK]))
+    words = {"claim": f"c{number}", "parent": draw(st.sampled_from(["u:u2", "e:joe@gmail.com", "a:A1", "a:A2"]))}
+    words |= draw(st.fixed_dictionaries({}, optional={"since": TIMES, "until": TIMES}))
+    return _said(f"{TENANT}/{child}", type_, draw(TIMES), words)
+
+
+def _said(entry, type_, at, words):
+    kind, value = entry[len(TENANT) + 1 :].split(":", 1)
+    own = {"v": "visitor", "u": "user", "e": "email"}.get(kind)
+    fields = {own: value} if own else {}
+    return Event(
+        id="", node=entry, type=type_, at=at, received_at=START, platform=SERVER, properties=raw(words), **fields
+    )
+
+
+@st.composite
 def histories(draw, *, most: int = 14):
     """Some events in any order, some of them twice, some ids with two contents."""
     events = draw(
         st.lists(
-            st.one_of(web(), web(), web(), alias(), server(), email(), crm(), crm(), money()), min_size=1, max_size=most
+            st.one_of(web(), web(), web(), alias(), server(), email(), crm(), crm(), money(), operator()),
+            min_size=1,
+            max_size=most,
         )
     )
     for number, event in enumerate(events):

@@ -10,6 +10,10 @@ SELECT 'touches' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM to
 UNION ALL
 SELECT 'identity' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM identity
 UNION ALL
+SELECT 'identity_claims' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM identity_claims
+UNION ALL
+SELECT 'identity_history' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM identity_history
+UNION ALL
 SELECT 'accounts' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM accounts
 UNION ALL
 SELECT 'engagement' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM engagement

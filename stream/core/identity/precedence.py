@@ -16,5 +16,24 @@ CRM_DOMAIN: Final = 40
 """The CRM account that names an address's domain."""
 DOMAIN: Final = 20
 """Nobody named the domain: it is an account of its own."""
+NETWORK: Final = 0
+"""The company of the network that a visit came from: owns the visit only, if nobody else does."""
+BUYER: Final = 1
+"""No account at all, but a conversion: the person is a journey of its own."""
 ITSELF: Final = 100
 """What enters by an account node is that account's."""
+
+_CONFIDENCE: Final = (
+    (OPERATOR, 1.0),
+    (CRM, 0.95),
+    (GROUP, 0.9),
+    (LINK, 0.9),
+    (PERSONAL_LINK, 0.85),
+    (CRM_DOMAIN, 0.8),
+    (DOMAIN, 0.6),
+)
+
+
+def confidence(precedence: int) -> float:
+    """How sure a claim of that precedence is, 0 to 1. For readers of the audit: what decides is the precedence alone."""
+    return next((sure for least, sure in _CONFIDENCE if precedence >= least), 0.3)

@@ -8,19 +8,22 @@ value at the moment of sending, and between two nodes messages stay in order, so
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from schemas.ids import ACCOUNT, VISITOR, kind
+from schemas.ids import ACCOUNT, USER, VISITOR, kind
 from schemas.messages import (
     Claim,
     IdentityMessage,
     Resolved,
     Retract,
     Root,
+    Sold,
     Subscribe,
     Token,
     Unsubscribe,
 )
 from stream.core.identity import registry
+from stream.core.identity.audit import Stated, book_claim, book_crowd, book_shared
 from stream.core.identity.node import (
+    MOST_IDS,
     NEVER_PARENTS,
     Held,
     NodeState,
@@ -28,6 +31,7 @@ from stream.core.identity.node import (
     acceptable,
     level,
     node_key,
+    person_kind,
     subscriber_key,
 )
 from stream.core.identity.precedence import OPERATOR
@@ -70,9 +74,9 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
         return
     turn = Turn(settle, chunk)
     if isinstance(message, Subscribe):
-        _subscribe(step, message)
+        _subscribe(step, message, turn)
     elif isinstance(message, Unsubscribe):
-        _unsubscribe(step, message)
+        _unsubscribe(step, message, turn)
     elif isinstance(message, Resolved):
         _resolved(step, message, turn)
     elif isinstance(message, Claim):
@@ -81,6 +85,8 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
         _retract(step, message, turn)
     elif isinstance(message, Root):
         _root(step, message, turn)
+    elif isinstance(message, Sold):
+        _sold(step, message, turn)
     elif isinstance(message, Token | Woken):
         _go_on(step, message, turn)
 
@@ -104,7 +110,7 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     No events of its own, no claims, no subscribers: whether such a node was ever contacted depends on the order of
     events, so it must show neither in its own row nor in its parents'.
     """
-    if state.entry or state.claims or state.orphan or kind(name) in NEVER_PARENTS:
+    if state.entry or state.claims or state.sold or state.orphan or kind(name) in NEVER_PARENTS:
         return
     if step.state.scan(subscriber_key(name, ""), Subscriber, limit=1):
         return
@@ -118,8 +124,19 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     step.state.put(node_key(name), state)
 
 
+def limit_size(step: Step, name: str, state: NodeState, cause: str) -> None:
+    """Make the node a crowd if it has too much, and book what no longer counts."""
+    if not state.crowd and state.too_large():
+        book_crowd(step, name, state, cause)
+        state.become_crowd()
+    elif state.crowd:
+        state.become_crowd()
+
+
 def entered(step: Step, name: str, cause: str) -> None:
     """Note that events come in by the node. Visitors need no such note: nobody can refer to them."""
+    if registry.is_registry(name):
+        return
     state = opened(step, name, cause)
     if not state.entry:
         state.entry = True
@@ -198,18 +215,42 @@ def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) 
     state.telling = found[chunk][0] if len(found) > chunk else None
 
 
-def _subscribe(step: Step, message: Subscribe) -> None:
+def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
-    step.state.put(subscriber_key(message.to, message.child), Subscriber())
+    place = subscriber_key(message.to, message.child)
+    known = step.state.get(place, Subscriber) is not None
+    step.state.put(place, Subscriber())
+    if not known:
+        _count_child(step, message, 1, state, turn)
     if state.resolution is not None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
 
 
-def _unsubscribe(step: Step, message: Unsubscribe) -> None:
-    step.state.delete(subscriber_key(message.to, message.child))
+def _unsubscribe(step: Step, message: Unsubscribe, turn: Turn) -> None:
+    place = subscriber_key(message.to, message.child)
+    known = step.state.get(place, Subscriber) is not None
+    step.state.delete(place)
     state = step.state.get(node_key(message.to), NodeState)
-    if state is not None:
-        let_go(step, message.to, state, message.cause)
+    if state is None:
+        return
+    if known:
+        _count_child(step, message, -1, state, turn)
+    let_go(step, message.to, state, message.cause)
+
+
+def _count_child(step: Step, message: Subscribe | Unsubscribe, delta: int, state: NodeState, turn: Turn) -> None:
+    """One more or fewer belong to a person: too many are none (``resolution.is_shared``)."""
+    name = message.to
+    if not person_kind(name) or kind(message.child) not in {VISITOR, USER}:
+        return
+    before = state.children
+    state.children += delta
+    if (before > MOST_IDS) != (state.children > MOST_IDS):
+        book_shared(step, name, "claim" if state.children > MOST_IDS else "retract", message.cause)
+        relink(step, name, state, message.cause)
+        pump(step, name, state, message.cause, turn)
+    else:
+        step.state.put(node_key(name), state)
 
 
 def _resolved(step: Step, message: Resolved, turn: Turn) -> None:
@@ -230,12 +271,16 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
     present = state.claims.get(message.id)
-    refused = (state.crowd and held.precedence < OPERATOR) or message.id in state.retracted
+    late = message.id in state.retracted
+    if late:
+        book_claim(step, message.to, Stated(message.id, held), "late", message.cause)
+    refused = late or (state.crowd and held.precedence < OPERATOR)
     if refused or (present is not None and present.content() <= held.content()):
         let_go(step, message.to, state, message.cause)
         return
     state.claims[message.id] = held
-    state.check_size()
+    book_claim(step, message.to, Stated(message.id, held), "claim", message.cause)
+    limit_size(step, message.to, state, message.cause)
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
 
@@ -249,8 +294,9 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
         return
     held = state.claims.pop(message.id, None)
     state.retracted[message.id] = True
+    book_claim(step, message.to, Stated(message.id, held), "retract", message.cause)
     was_crowd = state.crowd
-    state.check_size()
+    limit_size(step, message.to, state, message.cause)
     if held is not None or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
@@ -263,6 +309,16 @@ def _root(step: Step, message: Root, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     state.root = "" if message.root == message.to else message.root
     relink(step, message.to, state, message.cause)
+    pump(step, message.to, state, message.cause, turn)
+    let_go(step, message.to, state, message.cause)
+
+
+def _sold(step: Step, message: Sold, turn: Turn) -> None:
+    state = opened(step, message.to, message.cause)
+    before = state.sold
+    state.sold += message.delta
+    if (before > 0) != (state.sold > 0):
+        refresh(step, Decider(message.to, state, step.rules), message.cause, gated=state.waiting > 0)
     pump(step, message.to, state, message.cause, turn)
     let_go(step, message.to, state, message.cause)
 

@@ -6,14 +6,20 @@ final root changed is told so.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from schemas.ids import ACCOUNT, REGISTRY, kind, tenant
-from schemas.messages import IdentityMessage, Merge, Retract, Root
-from stream.core.identity.node import level
+from schemas.messages import BEGINNING, IdentityMessage, Merge, Retract, Root
+from stream.core.identity.audit import Action, Stated, book_claim
+from stream.core.identity.node import Held, level
+from stream.core.identity.precedence import OPERATOR
 from stream.core.state import key
 from stream.core.step import Step
+
+MOST_MERGED: Final = 100
+"""Accounts merged into one. More is a script that went astray, not a tidy CRM."""
 
 
 class HeldMerge(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
@@ -45,11 +51,11 @@ def take_in(step: Step, message: IdentityMessage) -> None:
     place = key("r", message.to)
     state = step.state.get(place, RegistryState) or RegistryState()
     if isinstance(message, Merge):
-        changed = _add(state, message)
+        changed = _add(step, state, message)
     elif isinstance(message, Retract) and message.id not in state.retracted:
         state.retracted[message.id] = True
         changed = True
-        state.merges.pop(message.id, None)
+        _book(step, message.id, state.merges.pop(message.id, None), "retract", message.cause)
     else:
         return
     if not changed:
@@ -63,15 +69,27 @@ def take_in(step: Step, message: IdentityMessage) -> None:
     step.state.put(place, state)
 
 
-def _add(state: RegistryState, merge: Merge) -> bool:
-    if merge.id in state.retracted or not _acceptable(merge):
+def _add(step: Step, state: RegistryState, merge: Merge) -> bool:
+    if not _acceptable(merge):
         return False
     held = HeldMerge(merge.loser, merge.winner, merge.precedence, merge.at)
+    if merge.id in state.retracted:
+        _book(step, merge.id, held, "late", merge.cause)
+        return False
     present = state.merges.get(merge.id)
     if present is not None and present <= held:
         return False
+    _book(step, merge.id, present, "retract", merge.cause)
+    _book(step, merge.id, held, "claim", merge.cause)
     state.merges[merge.id] = held
     return True
+
+
+def _book(step: Step, merge_id: str, held: HeldMerge | None, action: Action, cause: str) -> None:
+    if held is not None:
+        source = "operator" if held.precedence >= OPERATOR else "merge"
+        stated = Stated(merge_id, Held(held.winner, held.precedence, held.at, BEGINNING, None, source))
+        book_claim(step, held.loser, stated, action, cause)
 
 
 def _acceptable(merge: Merge) -> bool:
@@ -81,18 +99,37 @@ def _acceptable(merge: Merge) -> bool:
     )
 
 
-def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
-    """Final root of every account that loses in an accepted merge."""
-    above: dict[str, str] = {}
+def accepted(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
+    """The merges that count: account that loses -> id of its merge.
+
+    Best first; none that closes a circle, and none that would make one account of more than ``MOST_MERGED`` others.
+    """
+    found: dict[str, str] = {}
+    merged: dict[str, int] = {}
 
     def top(account: str) -> str:
-        while account in above:
-            account = above[account]
+        while account in found:
+            account = merges[found[account]].winner
         return account
 
     best_first = sorted(((m.precedence, m.at, merge_id) for merge_id, m in merges.items()), reverse=True)
     for _, _, merge_id in best_first:
         merge = merges[merge_id]
-        if merge.loser not in above and top(merge.winner) != merge.loser:
-            above[merge.loser] = merge.winner
-    return {account: top(account) for account in above}
+        winner = top(merge.winner)
+        together = merged.get(winner, 0) + merged.get(merge.loser, 0) + 1
+        if merge.loser not in found and winner != merge.loser and together <= MOST_MERGED:
+            found[merge.loser] = merge_id
+            merged[winner] = together
+    return found
+
+
+def roots(merges: Mapping[str, HeldMerge]) -> dict[str, str]:
+    """Final root of every account that loses in an accepted merge."""
+    above = {loser: merges[merge_id].winner for loser, merge_id in accepted(merges).items()}
+    found: dict[str, str] = {}
+    for account, winner in above.items():
+        root = winner
+        while root in above:
+            root = above[root]
+        found[account] = root
+    return found

@@ -11,7 +11,7 @@ from schemas.messages import BEGINNING, Owner, Resolution
 from schemas.rules import Rules
 from stream.core.identity import precedence
 from stream.core.identity.domains import domain_owns, is_role_address, work_domain
-from stream.core.identity.node import Held, NodeState, person_kind
+from stream.core.identity.node import MOST_DOMAINS, MOST_IDS, Held, NodeState, person_kind
 from stream.core.identity.timeline import Steps, canonical, strongest, value_at
 
 NOBODY: Final = Owner()
@@ -25,23 +25,28 @@ class Decision(NamedTuple):
     source: str
 
 
-class _Account(NamedTuple):
+class Candidate(NamedTuple):
+    """An account that a node could belong to at one moment, and through whom."""
+
     account: str
     rank: int
     source: str
+    parent: str = ""
+    """The node whose account it is; "" if it is the node's own default."""
 
 
 class Decider:
     """A node's claims, made ready for look-ups at many times."""
 
-    __slots__ = ("domain", "kind", "links", "name", "owns", "rules", "state")
+    __slots__ = ("domain", "kind", "links", "name", "owns", "rules", "shared", "state")
 
     def __init__(self, name: str, state: NodeState, rules: Rules) -> None:
         self.name = name
         self.state = state
         self.rules = rules
         self.kind = kind(name)
-        self.domain = work_domain_node(name)
+        self.shared = is_shared(self.kind, state)
+        self.domain = "" if self.shared else work_domain_node(name)
         self.links: Steps[Held | None] = NO_CLAIM
         self.owns: Steps[Held | None] = NO_CLAIM
         if state.claims:
@@ -50,10 +55,15 @@ class Decider:
     def _weigh(self, state: NodeState) -> None:
         # A visitor's ordinary person claims count like the links of its sessions; only stronger ones override those.
         floor = precedence.LINK if self.kind == VISITOR else -1
+        if self.shared:
+            floor = precedence.OPERATOR - 1
         self.links = strongest(
             (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
         )
-        self.owns = strongest((i, h) for i, h in state.claims.items() if not person_kind(h.parent))
+        least = precedence.OPERATOR if self.shared else 0
+        self.owns = strongest(
+            (i, h) for i, h in state.claims.items() if not person_kind(h.parent) and h.precedence >= least
+        )
 
     def parents(self) -> list[str]:
         """Nodes to subscribe to, sorted."""
@@ -61,7 +71,7 @@ class Decider:
         if self.domain:
             wanted.add(self.domain)
         if self.kind == VISITOR:
-            wanted |= linked(self.state)
+            wanted |= linked(self.state) | set(self.state.companies)
         return sorted(wanted)
 
     def resolution(self) -> Resolution:
@@ -76,40 +86,70 @@ class Decider:
 
     def at(self, at: int, via: str = "") -> Decision:
         """The owner at ``at`` (ms); ``via`` is the user node of a visitor's session, "" if it has none."""
-        stated = value_at(self.links, at)
-        parent, source = (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
+        parent, source = self.link_at(at, via)
         link = self._answer(parent, at) if parent else NOBODY
-        account = self._account(at, link, source)
+        account = self._account(at, link, source, parent)
         return Decision(Owner(account.account, max(account.rank, 0), link.person or self._itself()), account.source)
 
-    def _account(self, at: int, link: Owner, link_source: str) -> _Account:
-        """The candidate with the highest rank; of equals the own claim, then the link's, then the domain's."""
+    def visit(self, at: int, company: str, owner: Owner) -> Owner:
+        """The owner of a visit from the network of ``company`` (its domain node) that is nobody's; the person stays."""
+        account = self._answer(company, at).account if company in self.state.companies else ""
+        return Owner(account, precedence.NETWORK, owner.person) if account else owner
+
+    def link_at(self, at: int, via: str = "") -> tuple[str, str]:
+        """The person that the node belongs to at ``at``, and the source that says so."""
+        stated = value_at(self.links, at)
+        return (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
+
+    def candidates(self, at: int, via: str = "") -> list[Candidate]:
+        """All accounts that come into question at ``at``: the first one with the highest rank is it."""
+        parent, source = self.link_at(at, via)
+        return self._candidates(at, self._answer(parent, at) if parent else NOBODY, source, parent)
+
+    def _account(self, at: int, link: Owner, link_source: str, parent: str) -> Candidate:
+        best: Candidate | None = None
+        for found in self._candidates(at, link, link_source, parent):
+            if best is None or found.rank > best.rank:
+                best = found
+        if best is not None:
+            return best
         if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
-            return _Account("", 0, "")
-        best = _Account("", -1, link_source if link is not NOBODY else "")
+            return Candidate("", 0, "")
+        source = link_source if link is not NOBODY else ""
+        if self.state.sold > 0 and not link.person and self._itself():
+            return Candidate(self.name, precedence.BUYER, "conversion")
+        return self._default(source)
+
+    def _candidates(self, at: int, link: Owner, link_source: str, parent: str) -> list[Candidate]:
+        """Of equal rank the own claim's comes before the link's, and that before the domain's."""
+        found: list[Candidate] = []
+        if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
+            return found
         own = value_at(self.owns, at)
         if own is not None:
             account = self._answer(own.parent, at).account
             if account:
-                best = _Account(account, own.precedence, own.source)
-        if link.account and link.rank > best.rank:
-            best = _Account(link.account, link.rank, link_source)
+                found.append(Candidate(account, own.precedence, own.source, own.parent))
+        if link.account:
+            found.append(Candidate(link.account, link.rank, link_source, parent))
         if self.domain:
             default = self._answer(self.domain, at)
-            if default.account and default.rank > best.rank:
-                best = _Account(default.account, default.rank, "domain")
-        return best if best.account else self._default(best.source)
+            if default.account:
+                found.append(Candidate(default.account, default.rank, "domain", self.domain))
+        return found
 
-    def _default(self, source: str) -> _Account:
+    def _default(self, source: str) -> Candidate:
         if self.kind == DOMAIN:
-            return _Account(self.name, precedence.DOMAIN, "domain")
+            return Candidate(self.name, precedence.DOMAIN, "domain")
         if self.kind == ACCOUNT:
             root = self.state.root
-            return _Account(root or self.name, precedence.ITSELF, "merge" if root else "account")
-        return _Account("", 0, source)
+            return Candidate(root or self.name, precedence.ITSELF, "merge" if root else "account")
+        return Candidate("", 0, source)
 
     def _itself(self) -> str:
         """The node as a person, "" if it cannot be one."""
+        if self.shared:
+            return ""
         if self.kind == EMAIL:
             return "" if is_role_address(value(self.name)) else self.name
         return self.name if self.kind in {USER, VISITOR} else ""
@@ -123,6 +163,25 @@ def _is_constant(answer: Resolution | None) -> bool:
     return answer is not None and len(answer) == 1
 
 
+def is_shared(letter: str, state: NodeState) -> bool:
+    """Whether so many belong to a user or address, or it to so many companies, that it is nobody.
+
+    It depends on what is claimed now, not on what came first: who takes claims back makes it a person again.
+    """
+    if letter not in {USER, EMAIL}:
+        return False
+    if state.children > MOST_IDS:
+        return True
+    if letter == EMAIL or len(state.claims) <= MOST_DOMAINS:
+        return False
+    addresses = {
+        work_domain(value(held.parent))
+        for held in state.claims.values()
+        if kind(held.parent) == EMAIL and held.precedence < precedence.CRM and held.holds_ever()
+    }
+    return len(addresses - {""}) > MOST_DOMAINS
+
+
 def work_domain_node(name: str) -> str:
     """The domain node that an email node belongs to by default; "" for freemail and for other kinds."""
     if kind(name) != EMAIL:
@@ -132,8 +191,15 @@ def work_domain_node(name: str) -> str:
 
 
 def linked(state: NodeState) -> set[str]:
-    """All nodes that a visitor's sessions and person claims name. Order does not count: sort before sending."""
-    explicit = {h.parent for h in state.claims.values() if h.holds_ever() and person_kind(h.parent)}
+    """All nodes that a visitor's sessions and ordinary person claims name. Order does not count: sort before sending.
+
+    An operator's link is not among them: it says what it says, for its time, and nothing is guessed from it.
+    """
+    explicit = {
+        h.parent
+        for h in state.claims.values()
+        if h.holds_ever() and person_kind(h.parent) and h.precedence < precedence.OPERATOR
+    }
     return explicit | set(state.links)
 
 

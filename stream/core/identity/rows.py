@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.facts import IdentityRow
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, tenant, value
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, account_id, kind, tenant, value
 from schemas.messages import BEGINNING, Owner, Resolution
 from stream.core.identity.node import NodeState, node_key
 from stream.core.identity.resolution import Decider
@@ -44,7 +44,7 @@ def _row(step: Step, name: str, state: NodeState, resolution: Resolution, cause:
         kind=KINDS[kind(name)],
         since=[start for start, _ in resolution],
         person_id=[value(owner.person) if owner.person else "" for _, owner in resolution],
-        account_id=[value(owner.account) if owner.account else "" for _, owner in resolution],
+        account_id=[account_id(owner.account) for _, owner in resolution],
         source=[decider.at(start).source for start, _ in resolution],
         version=step.offset,
         recorded_at=step.at,

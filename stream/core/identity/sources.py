@@ -14,7 +14,7 @@ from schemas.event import Event
 from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, node
 from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
-from stream.core.identity import crm, precedence
+from stream.core.identity import crm, operators, precedence
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.domains import work_domain
 from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
@@ -68,6 +68,9 @@ def observe(step: Step, event: Event) -> None:
 
     Call it for every event that is let in, duplicates with other contents included.
     """
+    if event.type in operators.TYPES:
+        operators.observe(step, event)
+        return
     if event.type in crm.FOLDED:
         crm.observe(step, event)
     if not (event.email or event.group or event.type == kinds.ALIAS):

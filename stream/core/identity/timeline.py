@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from schemas.messages import BEGINNING
 from stream.core.identity.node import Held
+from stream.core.identity.precedence import OPERATOR
 
 T = TypeVar("T")
 Steps = tuple[tuple[int, T], ...]
@@ -42,7 +43,8 @@ def value_at(steps: Steps[T], at: int) -> T:
 def strongest(claims: Iterable[tuple[str, Held]]) -> Steps[Held | None]:
     """At each time the claim with the highest (precedence, event time, id) of those that hold then.
 
-    The first one also holds before its own beginning (back-stitching); after the last end there is none.
+    The first one also holds before its own beginning (back-stitching); after the last end there is none. An operator's
+    claim is never stretched: who says "from June on" leaves May as it was.
 
     Args:
         claims: pairs of id and claim, in any order.
@@ -52,15 +54,23 @@ def strongest(claims: Iterable[tuple[str, Held]]) -> Steps[Held | None]:
     )
     if not ranked:
         return ((BEGINNING, None),)
-    if len(ranked) == 1 and ranked[0][3].until is None:
-        return ((BEGINNING, ranked[0][3]),)
-    return canonical(_sweep([held for _, _, _, held in ranked]))
+    held = [found for _, _, _, found in ranked]
+    first = min((found.since for found in held if found.precedence < OPERATOR), default=BEGINNING)
+    if len(held) == 1 and held[0].until is None and held[0].since == first:
+        return ((BEGINNING, held[0]),)
+    return canonical(_sweep(held, first))
 
 
-def _sweep(ranked: list[Held]) -> list[tuple[int, Held | None]]:
-    """Walk the boundaries upwards with a heap of the claims that have begun, best first."""
-    begins = sorted((held.since, rank) for rank, held in enumerate(ranked))
-    cuts = sorted({held.since for held in ranked} | {held.until for held in ranked if held.until is not None})
+def _sweep(ranked: list[Held], first: int) -> list[tuple[int, Held | None]]:
+    """Walk the boundaries upwards with a heap of the claims that have begun, best first.
+
+    Args:
+        ranked: claims, best first.
+        first: where the earliest claim of no operator begins: those that begin there reach back for ever.
+    """
+    stretched = [held.since if held.precedence >= OPERATOR or held.since > first else BEGINNING for held in ranked]
+    begins = sorted((since, rank) for rank, since in enumerate(stretched))
+    cuts = sorted({BEGINNING, *stretched} | {held.until for held in ranked if held.until is not None})
     begun: list[int] = []
     steps: list[tuple[int, Held | None]] = []
     position = 0
@@ -71,7 +81,6 @@ def _sweep(ranked: list[Held]) -> list[tuple[int, Held | None]]:
         while begun and _over(ranked[begun[0]], cut):
             heappop(begun)
         steps.append((cut, ranked[begun[0]] if begun else None))
-    steps[0] = (BEGINNING, steps[0][1])
     return steps
 
 

@@ -65,8 +65,13 @@ class Oracle:
         ]
         if not family:
             return None
-        moment = max(at, min(c.since for c in family))
-        holding = [c for c in family if c.since <= moment and (c.until is None or moment < c.until)]
+        # The first that no operator made holds before its beginning, too.
+        first = min((c.since for c in family if c.precedence < 100), default=None)
+        holding = [
+            c
+            for c in family
+            if (c.since <= at or (c.precedence < 100 and c.since == first)) and (c.until is None or at < c.until)
+        ]
         return max(holding, key=lambda c: (c.precedence, c.at, c.id), default=None)
 
     def link(self, node: str, at: int, session: str) -> str:
@@ -82,7 +87,7 @@ class Oracle:
         named |= {
             c.parent
             for c in self.claims.get(node, {}).values()
-            if _letter(c.parent) in "ue" and (c.until is None or c.since < c.until)
+            if _letter(c.parent) in "ue" and (c.until is None or c.since < c.until) and c.precedence < 100
         }
         return named.pop() if len(named) == 1 else ""
 

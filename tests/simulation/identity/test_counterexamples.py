@@ -371,9 +371,53 @@ def test_an_unsubscribed_parent_is_not_heard_any_more(monkeypatch):
     assert failures(inputs) == []
 
     # Without the answer to every Subscribe, whoever comes back waits for ever (forest rule 9).
-    def silent(step, message):
+    def silent(step, message, turn):
         protocol.opened(step, message.to, message.cause)
         step.state.put(node.subscriber_key(message.to, message.child), node.Subscriber())
 
     monkeypatch.setattr(protocol, "_subscribe", silent)
     assert failures(inputs)
+
+
+def test_an_operators_claim_is_not_stretched_to_the_time_before_it(monkeypatch):
+    inputs = [claim("u:1", "a:1", precedence=100, since=3), hit("u:1", 1), hit("u:1", 4)]
+    assert failures(inputs) == []
+
+    monkeypatch.setattr(timeline, "OPERATOR", 1000)
+    assert failures(inputs)
+
+
+def _outcomes(inputs: list[Input]) -> set[str]:
+    """Whose the hits are in the end, over many schedules."""
+    found = set()
+    for seed in range(SCHEDULES):
+        rng = random.Random(seed)
+        world = World(rng.randint(1, 3), rng)
+        shuffled = list(inputs)
+        rng.shuffle(shuffled)
+        for one in shuffled:
+            world.put_in(one)
+        world.run(limit=2000)
+        found.add(str(sorted(world.held())))
+    return found
+
+
+def test_a_limit_counts_who_belongs_now_not_who_ever_did(monkeypatch):
+    for module in (protocol, resolution):
+        monkeypatch.setattr(module, "MOST_IDS", 1)
+    inputs = [
+        claim("u:1", "a:1"),
+        *(SessionUser(n(f"v:{i}"), "who", "s", n("u:1"), 1) for i in (1, 2)),
+        # The second device turns out to be another user's.
+        SessionUser(n("v:2"), "who", "s", n("u:2"), 2),
+        hit("v:1", 1, session="s"),
+    ]
+    assert _outcomes(inputs) == {str([(n("a:1"), "hv:11")])}
+
+    right = protocol._count_child
+
+    def never_fewer(step, message, delta, state, turn):
+        right(step, message, max(delta, 0), state, turn)
+
+    monkeypatch.setattr(protocol, "_count_child", never_fewer)
+    assert len(_outcomes(inputs)) > 1

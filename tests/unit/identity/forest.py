@@ -30,7 +30,8 @@ def event(type_: str, entry: str, at: int = 0, **fields) -> Event:
 class Forest:
     """State and a step that never ends, until ``rows`` ends it."""
 
-    def __init__(self, rules: Rules | None = None) -> None:
+    def __init__(self, rules: Rules | None = None, *, chunk: int = identity.CHUNK) -> None:
+        self.chunk = chunk
         self.state = MemoryState()
         self.rules = rules or Rules()
         self.settled: list[str] = []
@@ -63,7 +64,7 @@ class Forest:
         while self.step.local:
             message = self.step.local.popleft()
             self.told.append(message)
-            identity.handle(self.step, message, self._settle)
+            identity.handle(self.step, message, self._settle, chunk=self.chunk)
 
     def _settle(self, _step: Step, node_name: str, _after: str, _limit: int, _cause: str) -> str:
         self.settled.append(node_name)

@@ -52,6 +52,8 @@ def test_a_single_event_keyed_by_its_entry_node_counts(store):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
+        ({"type": "identity.link", "properties": {"claim": "k", "parent": "a:mine"}}, "unsupported"),
+        ({"type": "identity.merge", "node": "default/r:accounts", "visitor": ""}, "unsupported"),
         ({"at": 2**62}, "bad_time"),
         ({"at": -1}, "bad_time"),
         ({"at": 10**400}, "bad_time"),

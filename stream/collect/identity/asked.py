@@ -1,0 +1,104 @@
+"""Explanations and predictions: read what they need from the audit, let the pure functions of the core decide."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.ids import VISITOR, kind
+from schemas.messages import BEGINNING
+from stream.collect.identity.audit import Audit
+from stream.collect.identity.meant import unlinked, unmerged
+from stream.collect.identity.orders import Order, Teller, Unfit, link_of, merge_of
+from stream.collect.identity.refused import Refused
+from stream.collect.identity.shapes import Preview
+from stream.core.identity import precedence
+from stream.core.identity.book import Book, Held, Known
+from stream.core.identity.explanation import Explanation, explain
+from stream.core.identity.operators import SOURCE
+from stream.core.identity.prediction import Claims, Move, predict, visit_of, with_claim, without_claims
+
+
+class Predicted(NamedTuple):
+    """What would move below the node ``top``, of how much that was looked at."""
+
+    top: str
+    identifiers: int
+    records: int
+    moves: list[Move]
+
+
+async def explained_touch(audit: Audit, touch_id: str) -> Explanation:
+    """Whose a touch is and why. Raises: Refused if there is none of that id."""
+    touch = await audit.touch(touch_id)
+    if touch is None:
+        raise Refused(404, "no_touch", "there is no touch of that id (v_touches)")
+    book = Book(_flat(await audit.upwards([touch.node])), audit.rules)
+    visit = visit_of(book, touch.node, touch.at, touch.account, touch.person)
+    return explain(book, touch.node, touch.at, *visit)
+
+
+async def explained(audit: Audit, name: str, at: int | None, now: int) -> Explanation:
+    """Whose a node is at ``at`` (ms; None: ``now``) and why; of a visitor in the session of that time, if there is one."""
+    book = Book(_flat(await audit.upwards([name])), audit.rules)
+    visit = ("", "")
+    if at is not None and kind(name) == VISITOR:
+        session = await audit.session_at(name, at)
+        visit = visit_of(book, name, at, *session) if session else visit
+    return explain(book, name, now if at is None else at, *visit)
+
+
+def causes(found: Explanation) -> list[str]:
+    """The events behind an explanation."""
+    reasons = [reason for edge in found.edges for reason in (edge.reason, *edge.lost)]
+    return [r.claim.cause for r in reasons if r.claim is not None] + [c.cause for c in found.taken_back]
+
+
+async def predicted(audit: Audit, wanted: Preview, teller: Teller) -> Predicted:
+    """What would move if ``wanted`` were said. Raises: Refused, Unfit, TooMany."""
+    top, change = await _change(audit, wanted, teller)
+    names = await audit.downwards(top)
+    known = await audit.upwards(names)
+    after = change(known)
+    new = [c.held.parent for claims in after.values() for c in claims if c.live and c.held.parent not in known]
+    after |= {n: c for n, c in (await audit.upwards(new)).items() if n not in after}
+    before = Book(_flat(known), audit.rules)
+    records = await audit.records(names, before)
+    credit = await audit.credits([record.id for record in records if not record.is_conversion])
+    would_be = Book(_flat(after), audit.rules)
+    moves = await asyncio.to_thread(predict, before, would_be, records, credit)
+    return Predicted(top, len(names), len(records), moves)
+
+
+async def _change(audit: Audit, wanted: Preview, teller: Teller) -> tuple[str, Callable[[Claims], Claims]]:
+    """The node below which something could move, and what would become of the claims."""
+    rules = audit.rules
+    if sum(part is not None for part in msgspec.structs.astuple(wanted)) != 1:
+        raise Unfit("exactly one of link, unlink, merge, unmerge")
+    if wanted.link is not None:
+        order = link_of(wanted.link, teller, rules)
+        claim = _claim(order, order.event.node)
+        return claim.node, lambda known: with_claim(known, claim)
+    if wanted.merge is not None:
+        order = merge_of(wanted.merge, teller, rules)
+        merge = _claim(order, f"{audit.tenant}/{order.words.loser}")
+        return merge.node, lambda known: with_claim(known, merge)
+    if wanted.unlink is not None:
+        gone = await unlinked(audit, wanted.unlink)
+    else:
+        assert wanted.unmerge is not None, "one of the four is given"
+        gone = await unmerged(audit, wanted.unmerge)
+    return gone[0].node, lambda known: without_claims(known, gone)
+
+
+def _claim(order: Order, name: str) -> Known:
+    words = order.words
+    since = BEGINNING if words.since is None else words.since
+    parent = f"{order.event.tenant}/{words.parent}"
+    held = Held(parent, precedence.OPERATOR, order.event.at, since, words.until, SOURCE)
+    return Known(name, order.claim, held)
+
+
+def _flat(known: Claims) -> list[Known]:
+    return [claim for claims in known.values() for claim in claims]

@@ -1,0 +1,127 @@
+"""What would move if an operator said something: the same deciding over the claims as they are and as they would be.
+
+A pure function: nothing is booked. ``Record`` is a touch or conversion as it is now; what comes out says from which
+account to which how many would move, and the credit that is booked on them.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from schemas.ids import account_id, value
+from stream.core.identity.book import Book, Known
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A touch or a conversion, and to whom it belongs now (as tables write it)."""
+
+    id: str
+    node: str
+    at: int
+    account: str
+    person: str
+    is_conversion: bool = False
+
+
+class Credit(msgspec.Struct, frozen=True):
+    """What one model booked on a touch."""
+
+    touch: str
+    model: str
+    currency: str
+    credit: Decimal
+    amount: Decimal
+
+
+class Amount(msgspec.Struct):
+    """Credit of one model in one currency."""
+
+    model: str
+    currency: str
+    credit: Decimal
+    amount: Decimal
+
+
+class Move(msgspec.Struct):
+    """What would go from one account to another; "" is nobody."""
+
+    source: str
+    target: str
+    touches: int = 0
+    conversions: int = 0
+    people: int = 0
+    """Touches and conversions that stay on their account but get another person."""
+    credits: list[Amount] = []
+
+
+Claims = dict[str, list[Known]]
+"""Claims by node."""
+
+
+def with_claim(known: Claims, claim: Known) -> Claims:
+    """The claims as they would be with one more."""
+    return known | {claim.node: [*known.get(claim.node, []), claim]}
+
+
+def without_claims(known: Claims, gone: Iterable[Known]) -> Claims:
+    """The claims as they would be without some."""
+    names = {(claim.node, claim.id) for claim in gone}
+    return {
+        node: [msgspec.structs.replace(c, live=False) if (c.node, c.id) in names else c for c in claims]
+        for node, claims in known.items()
+    }
+
+
+def visit_of(book: Book, name: str, at: int, account: str, person: str) -> tuple[str, str]:
+    """User and network's company of the session in which a visitor's record lies: those through which it is where it is."""
+    for via, company in book.visits(name):
+        owner = book.decision(name, at, via, company).owner
+        if (account_id(owner.account), _value(owner.person)) == (account, person):
+            return via, company
+    return "", ""
+
+
+def predict(before: Book, after: Book, records: Iterable[Record], booked: Iterable[Credit]) -> list[Move]:
+    """What would move, largest first.
+
+    Args:
+        before: the claims as they are, closed upwards from the records' nodes.
+        after: the claims as they would be.
+        records: what the change could concern.
+        booked: credit on the records' touches.
+    """
+    moves: dict[tuple[str, str], Move] = {}
+    moved: dict[str, Move] = {}
+    for record in records:
+        visit = visit_of(before, record.node, record.at, record.account, record.person)
+        was = before.decision(record.node, record.at, *visit).owner
+        becomes = after.decision(record.node, record.at, *visit).owner
+        if was == becomes or (was.account, was.person) == (becomes.account, becomes.person):
+            continue
+        ends = (_value(was.account), _value(becomes.account))
+        move = moves.setdefault(ends, Move(*ends))
+        if was.account == becomes.account:
+            move.people += 1
+        elif record.is_conversion:
+            move.conversions += 1
+        else:
+            move.touches += 1
+            moved[record.id] = move
+    for credit in booked:
+        if credit.touch in moved:
+            _add(moved[credit.touch], credit)
+    return sorted(moves.values(), key=lambda m: (-m.touches, -m.conversions, m.source, m.target))
+
+
+def _add(move: Move, credit: Credit) -> None:
+    for amount in move.credits:
+        if (amount.model, amount.currency) == (credit.model, credit.currency):
+            amount.credit += credit.credit
+            amount.amount += credit.amount
+            return
+    move.credits.append(Amount(credit.model, credit.currency, credit.credit, credit.amount))
+
+
+def _value(name: str) -> str:
+    return value(name) if name else ""

@@ -1,0 +1,71 @@
+"""Law: what a preview says would move is what moves when it is said."""
+
+from collections import Counter
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas import event as kinds
+from schemas.event import SERVER, Event
+from schemas.messages import BEGINNING, Claim
+from schemas.rules import Rules
+from stream.core.identity.book import Book, Held, Known
+from stream.core.identity.node import acceptable
+from stream.core.identity.operators import SOURCE
+from stream.core.identity.prediction import Record, predict, with_claim
+from tests.support.both_stages import Outcome, outcome
+from tests.support.claims import known_of
+from tests.support.world import START, TENANT, histories, raw
+
+CHILDREN = ("v:v1", "v:v2", "u:u1", "e:ann@acme.com", "e:joe@gmail.com", "d:acme.com")
+PARENTS = ("u:u2", "e:eve@globex.com", "d:globex.com", "a:A1", "a:A2", "a:new")
+
+
+def owners(found: Outcome) -> dict[str, tuple[str, str]]:
+    rows = found.tables.get("touches", {}).values()
+    return {row["touch_id"]: (row["account_id"], row["person_id"]) for row in rows}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    histories(),
+    st.sampled_from(CHILDREN),
+    st.sampled_from(PARENTS),
+    st.one_of(st.none(), st.integers(0, 40).map(lambda day: START + day * 86_400_000)),
+)
+def test_what_a_preview_says_is_what_happens(events, child, parent, since):
+    # A visit that only its network gives to an account may change hands for what others of its person do.
+    events = [msgspec.structs.replace(event, company="") for event in events]
+    at = START + 10**10
+    name = f"{TENANT}/{child}"
+    if not acceptable(Claim(name, parent=f"{TENANT}/{parent}")):
+        return
+    words = {"claim": "k", "parent": parent} | ({"since": since} if since is not None else {})
+    own = {"v": "visitor", "u": "user", "e": "email"}.get(child[0])
+    said = Event("k", name, kinds.IDENTITY_LINK, at, START, platform=SERVER, properties=raw(words))
+    if own:
+        setattr(said, own, child[2:])
+
+    before = outcome(events)
+    claims: dict[str, list[Known]] = {}
+    for claim in known_of(before.claim_rows):
+        claims.setdefault(claim.node, []).append(claim)
+    new = Known(name, "k", Held(f"{TENANT}/{parent}", 100, at, BEGINNING if since is None else since, None, SOURCE))
+    records = [
+        Record(t["touch_id"], f"{TENANT}/{t['node']}", t["occurred_at"], t["account_id"], t["person_id"])
+        for t in before.tables.get("touches", {}).values()
+    ]
+    rules = Rules()
+    moves = predict(
+        Book([c for some in claims.values() for c in some], rules),
+        Book([c for some in with_claim(claims, new).values() for c in some], rules),
+        records,
+        [],
+    )
+
+    was, becomes = owners(before), owners(outcome([*events, said]))
+    moved = Counter((was[t][0], becomes[t][0]) for t in was if was[t][0] != becomes[t][0])
+    renamed = Counter(was[t][0] for t in was if was[t][0] == becomes[t][0] and was[t] != becomes[t])
+    assert Counter({(m.source, m.target): m.touches for m in moves if m.touches}) == moved
+    assert Counter({m.source: m.people for m in moves if m.people}) == renamed

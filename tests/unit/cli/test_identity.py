@@ -1,0 +1,142 @@
+"""``touchline identity``: what it asks and shows; the collector itself is in tests/e2e/test_identity.py."""
+
+import http.server
+import io
+import json
+import threading
+from typing import ClassVar
+
+import pytest
+
+from stream.cli.identity_shown import explanation_tree, moves_table
+from stream.cli.main import run
+
+KEY = "k" * 20
+FOUND = {
+    "node": "visitor:v1", "at": "2026-06-01T00:00:00.000Z", "account_id": "acme", "account": "account:acme",
+    "person": "email:ann@acme.com", "rank": 100, "source": "operator", "session_user": "", "taken_back": [],
+    "steps": [{
+        "node": "visitor:v1", "belongs_to": "account:acme", "as": "account",
+        "because": {"source": "operator", "rank": 100, "claim": "op-1", "said_by": "ops", "reason": "[bold]told"},
+        "lost": [{"source": "ip", "rank": 0, "belongs_to": "domain:beta.org", "why": "rank 0 is not above 100"}],
+    }],
+}  # fmt: skip
+MOVES = {
+    "node": "user:7", "identifiers": 2, "records": 3,
+    "moves": [{"from": "", "to": "acme", "touches": 2, "conversions": 1, "other_person": 0,
+               "credit": [{"model": "linear", "currency": "EUR", "credit": "0.500000000", "amount": "1234.50"}]}],
+}  # fmt: skip
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    asked: ClassVar[list[tuple[str, str, object]]] = []
+
+    def _answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        assert self.headers["Authorization"] == f"Bearer {KEY}"
+        self.asked.append((self.command, self.path, json.loads(body) if body else None))
+        refused = "nobody" in self.path
+        answer = (
+            FOUND
+            if self.command == "GET"
+            else MOVES
+            if "preview" in self.path
+            else {"said": [{"type": "t", "claim": "op-1"}]}
+        )
+        if refused:
+            answer = {"success": False, "error": {"reason": "no_claim", "detail": "there is no such claim"}}
+        self.send_response(404 if refused else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "touchline.toml").write_text(f'[[operators]]\nname = "ops"\nkey = "{KEY}"\n')
+    monkeypatch.setenv("TOUCHLINE_CONFIG", str(tmp_path / "touchline.toml"))
+    monkeypatch.setenv("TOUCHLINE_HTTP_PORT", str(server.server_address[1]))
+    Collector.asked.clear()
+    yield Collector.asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["explain", "email:a/b@c.de"], ("GET", "/v1/identity/email%3Aa%2Fb%40c.de", None)),
+        (["explain", "user:7", "--at", "2026-06-01"], ("GET", "/v1/identity/user%3A7?at=2026-06-01", None)),
+        (
+            ["link", "user:7", "account:x", "--from", "2026-06-01"],
+            ("POST", "/v1/identity/links", {"child": "user:7", "parent": "account:x", "from": "2026-06-01"}),
+        ),
+        (["unlink", "op-1"], ("DELETE", "/v1/identity/links/op-1", None)),
+        (["unlink", "user:7", "account:x"], ("DELETE", "/v1/identity/links?child=user%3A7&parent=account%3Ax", None)),
+        (
+            ["merge", "account:x", "account:y", "--reason", "twice"],
+            ("POST", "/v1/identity/merges", {"loser": "account:x", "winner": "account:y", "reason": "twice"}),
+        ),
+        (["unmerge", "op-1"], ("DELETE", "/v1/identity/merges/op-1", None)),
+        (
+            ["unmerge", "account:x", "account:y"],
+            ("DELETE", "/v1/identity/merges?loser=account%3Ax&winner=account%3Ay", None),
+        ),
+        (
+            ["preview", "link", "user:7", "account:x"],
+            ("POST", "/v1/identity/preview", {"link": {"child": "user:7", "parent": "account:x"}}),
+        ),
+        (["preview", "unlink", "op-1"], ("POST", "/v1/identity/preview", {"unlink": {"id": "op-1"}})),
+        (
+            ["preview", "unmerge", "account:x", "account:y"],
+            ("POST", "/v1/identity/preview", {"unmerge": {"loser": "account:x", "winner": "account:y"}}),
+        ),
+    ],
+)
+def test_each_command_is_one_request(asked, words, wanted, capsys):
+    assert run(["identity", *words]) == 0
+    assert asked == [wanted]
+    assert capsys.readouterr().out
+
+
+def test_what_the_collector_refuses_is_said_in_its_words(asked, capsys):
+    assert run(["identity", "unlink", "nobody"]) == 1
+    assert "there is no such claim" in capsys.readouterr().err
+
+
+def test_for_programs_it_is_json(asked, capsys):
+    assert run(["identity", "explain", "visitor:v1"]) == 0
+    assert json.loads(capsys.readouterr().out) == FOUND
+
+
+def test_without_a_key_it_says_what_to_write_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TOUCHLINE_CONFIG", str(tmp_path / "none.toml"))
+    assert run(["identity", "explain", "user:7"]) == 2
+    assert "[[operators]]" in capsys.readouterr().err
+
+
+def printed(shown) -> str:
+    from rich.console import Console
+
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(shown)
+    return console.export_text()
+
+
+def test_people_see_the_way_what_lost_and_what_was_written_as_it_was_written():
+    text = printed(explanation_tree(FOUND))
+    assert "visitor:v1 → account:acme, person email:ann@acme.com" in text
+    assert "an operator said so, rank 100; by ops; claim op-1; “[bold]told”" in text
+    assert "not domain:beta.org: company of the network, rank 0; rank 0 is not above 100" in text
+
+
+def test_people_see_what_would_move_with_its_money():
+    text = printed(moves_table(MOVES))
+    assert "nobody" in text
+    assert "linear: 0.5, 1,234.50 EUR" in text

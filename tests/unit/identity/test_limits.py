@@ -1,0 +1,121 @@
+"""What has too much to be one person or account is nobody, whatever came first; who takes back what is too much returns."""
+
+import random
+
+from schemas import event as kinds
+from schemas.messages import Merge, Retract, Unsubscribe
+from schemas.rules import Rules
+from stream.core.identity import registry as merging
+from stream.core.identity.book import Book
+from tests.support.claims import known_of
+from tests.unit.identity.forest import Forest, event, name, registry
+
+SHARED = event(kinds.IDENTIFY, "u:admin", 1, user="admin", email="ann@acme.com")
+
+
+def visitors(count: int) -> list[str]:
+    return [f"v:{number}" for number in range(count)]
+
+
+def test_an_id_that_more_than_a_thousand_devices_share_is_nobody():
+    forest = Forest(chunk=5000)
+    forest.observe(SHARED)
+    for visitor in visitors(1000):
+        forest.link(visitor, "u:admin")
+    assert (forest.account("v:3"), forest.person("v:3")) == ("d:acme.com", "e:ann@acme.com")
+
+    forest.link("v:one-more", "u:admin")
+    assert (forest.account("v:3"), forest.person("v:3")) == ("", "v:3")
+    assert (forest.account("u:admin"), forest.person("u:admin")) == ("", "")
+
+    # Without the one it is a person again: only what belongs to it now counts, not the order.
+    forest.link("v:one-more", "u:admin", -1)
+    assert (forest.account("v:3"), forest.person("v:3")) == ("d:acme.com", "e:ann@acme.com")
+
+
+def test_it_does_not_count_whether_the_devices_or_the_address_came_first():
+    forest = Forest(chunk=5000)
+    for visitor in visitors(1001):
+        forest.link(visitor, "u:admin")
+    forest.observe(SHARED)
+    assert (forest.account("v:3"), forest.person("v:3")) == ("", "v:3")
+
+
+def test_an_operator_may_say_whose_it_is_all_the_same():
+    forest = Forest(chunk=5000)
+    for visitor in visitors(1001):
+        forest.link(visitor, "u:kiosk")
+    words = {"claim": "k", "parent": "a:fair"}
+    forest.observe(event(kinds.IDENTITY_LINK, "u:kiosk", 1, id="k", properties=words))
+    assert forest.account("v:3") == "a:fair"
+
+
+def test_the_audit_knows_of_it_so_an_explanation_says_the_same():
+    forest = Forest(chunk=5000)
+    forest.observe(SHARED)
+    for visitor in visitors(1001):
+        forest.link(visitor, "u:admin")
+    book = Book(known_of(forest.step.rows["identity_claims"]), Rules())
+    assert book.decision(name("v:3"), 5).owner == forest.owner("v:3", 5)
+
+
+def address(number: int, at: int = 1):
+    email = f"a{number}@company{number}.com"
+    return event(kinds.IDENTIFY, "u:7", at, id=email, user="7", email=email)
+
+
+def test_a_user_with_addresses_of_more_than_five_companies_is_nobody_whatever_the_order():
+    six = [address(number) for number in range(6)]
+    for seed in range(5):
+        forest = Forest(chunk=5000)
+        forest.observe(*random.Random(seed).sample(six, 6))
+        assert (forest.account("u:7"), forest.person("u:7")) == ("", "")
+
+    forest = Forest(chunk=5000)
+    forest.observe(*six[:5])
+    assert forest.account("u:7").startswith("d:company")
+
+
+def test_private_addresses_and_further_ones_of_a_company_do_not_count():
+    forest = Forest(chunk=5000)
+    forest.observe(*(address(number) for number in range(5)))
+    for email in ("b@company1.com", "ann@gmail.com", "ann@hey.com", "c@company1.com"):
+        forest.observe(event(kinds.IDENTIFY, "u:7", 2, id=email, user="7", email=email))
+    assert forest.account("u:7").startswith("d:company")
+
+
+def test_a_claim_taken_back_makes_it_a_person_again_also_if_it_was_taken_back_first():
+    six = [address(number) for number in range(6)]
+    back = Retract(name("u:7"), "c", f"trait {name('e:a5@company5.com')}")
+    late, early = Forest(), Forest()
+    late.observe(*six)
+    late.tell(back)
+    early.tell(back)
+    early.observe(*six)
+    assert late.account("u:7") == early.account("u:7") == "d:company4.com"
+
+
+def test_an_account_takes_in_a_hundred_others_the_strongest_first():
+    merges = [Merge(registry(), "c", f"m{n:03}", name(f"a:{n}"), name("a:top"), 100, n) for n in range(1, 102)]
+    for seed in range(3):
+        forest = Forest(chunk=5000)
+        forest.tell(*random.Random(seed).sample(merges, len(merges)))
+        assert forest.account("a:2") == "a:top"
+        assert forest.account("a:1") == "a:1"  # the earliest word is the weakest
+
+
+def test_accounts_that_took_in_others_count_with_them():
+    held = {f"m{n}": merging.HeldMerge(f"a:{n}", "a:one" if n < 60 else "a:two", 100, 1000 - n) for n in range(110)}
+    held["both"] = merging.HeldMerge("a:two", "a:one", 100, 0)
+    accepted = merging.accepted(held)
+    assert "a:two" not in accepted  # 60 + 50 + 1
+    assert len(accepted) == 110
+
+
+def test_who_unsubscribes_twice_is_counted_once():
+    forest = Forest(chunk=5000)
+    forest.observe(SHARED)
+    for visitor in visitors(1001):
+        forest.link(visitor, "u:admin")
+    forest.tell(*[Unsubscribe(name("u:admin"), "c", name("v:unknown"))] * 3)
+    assert forest.account("u:admin") == ""
