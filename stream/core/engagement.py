@@ -128,13 +128,17 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
     for touch in journey.touches.values():
         worth = entry_unit(touch.at, half_life)
         before, after = touch.before, touch.after
-        lost = gained = 0
-        if before is not None:
-            lost = before.points
-            _count(journey, change, before, -1, worth)
-        if after is not None:
-            gained = after.points
-            _count(journey, change, after, 1, worth)
+        lost = 0 if before is None else before.points
+        gained = 0 if after is None else after.points
+        if before is not None and after is not None and _same_entry(before, after):
+            if lost != gained:
+                _tally(journey, change, after.person)
+                change.scores[person_id(after.person)] += (gained - lost) * worth
+        else:
+            if before is not None:
+                _count(journey, change, before, -1, worth)
+            if after is not None:
+                _count(journey, change, after, 1, worth)
         if lost != gained:
             _change_day(change, touch.at, worth, lost, gained)
     if change.days:
@@ -143,8 +147,22 @@ def change_engagement(journey: Journey, half_life: int) -> EngagementChange:
     return change
 
 
+def _same_entry(before: StoredTouch, after: StoredTouch) -> bool:
+    """Whether the touch counts for the same person in the same way: a session that went on."""
+    return before.person == after.person and before.eligible == after.eligible
+
+
 def _count(journey: Journey, change: EngagementChange, touch: StoredTouch, sign: int, worth: int) -> None:
-    person = person_id(touch.person)
+    tally = _tally(journey, change, touch.person)
+    tally.entries += sign
+    if touch.eligible:
+        tally.touches += sign
+    change.scores[person_id(touch.person)] += sign * touch.points * worth
+
+
+def _tally(journey: Journey, change: EngagementChange, node: str) -> PersonTally:
+    """The tally of a person, on the list of those that change."""
+    person = person_id(node)
     tally = change.people.get(person)
     if tally is None:
         name = "p\0" + journey.account + "\0" + person
@@ -152,10 +170,7 @@ def _count(journey: Journey, change: EngagementChange, touch: StoredTouch, sign:
         change.scores[person] = unpack(tally.score)
         if person and tally.touches:
             journey.header.people -= 1
-    tally.entries += sign
-    if touch.eligible:
-        tally.touches += sign
-    change.scores[person] += sign * touch.points * worth
+    return tally
 
 
 def _change_day(change: EngagementChange, at: int, worth: int, lost: int, gained: int) -> None:

@@ -21,9 +21,9 @@ from stream.stages.store import Batch, PartitionStore
 
 _IN_FLIGHT: Final = 32
 """Frames computed but not yet durable. At 20 ms to the ack this allows 1,600 frames/s per partition."""
-SAVE_CHANGES: Final = 3000
-"""Changed objects that are saved together: under load those of some eight frames, 30 ms to encode and write."""
-_SAVE_S: Final = 0.5
+SAVE_CHANGES: Final = 5000
+"""Changed objects that are saved together, 50 ms to encode and write: under load those of some fifteen frames."""
+_SAVE_S: Final = 3.0
 """State that is older than this is saved: what a restart has to apply again at most."""
 
 log = structlog.get_logger()
