@@ -11,9 +11,24 @@ json_encoder = msgspec.json.Encoder()
 state_encoder = msgspec.msgpack.Encoder()
 
 
+def line_of(item: object) -> bytes:
+    """``item`` as one line of NDJSON.
+
+    SURPRISE: raw JSON is kept as its sender wrote it, and may have line breaks between its tokens (never within a text,
+    where JSON does not allow them). One of those in a frame would end the event, and begin another of the sender's making.
+
+    >>> line_of({"properties": msgspec.Raw(b'{\\n"plan": "a\\\\nb"}')})
+    b'{"properties":{ "plan": "a\\\\nb"}}'
+    """
+    encoded = json_encoder.encode(item)
+    if b"\n" in encoded or b"\r" in encoded:
+        return encoded.replace(b"\n", b" ").replace(b"\r", b" ")
+    return encoded
+
+
 def lines(items: Iterable[object]) -> bytes:
     """NDJSON of ``items``, one a line, no newline at the end."""
-    return b"\n".join(map(json_encoder.encode, items))
+    return b"\n".join(map(line_of, items))
 
 
 def properties_of(raw: msgspec.Raw | msgspec.UnsetType) -> dict[str, object]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from schemas import topics
-from schemas.codec import json_encoder
+from schemas.codec import line_of
 from schemas.errors import Retryable
 from schemas.event import Event
 from schemas.ids import partition_of
@@ -91,7 +91,7 @@ class Frames:
             return
         loop = asyncio.get_running_loop()
         self._refuse_if_stalled(loop.time())
-        lines = [json_encoder.encode(event) for event in events]
+        lines = [line_of(event) for event in events]
         size = sum(map(len, lines)) + len(lines)
         if self.buffered_bytes + size > self._limit:
             raise Retryable("too many events wait for the broker")

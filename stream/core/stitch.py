@@ -11,7 +11,7 @@ import msgspec
 
 from schemas import event as kinds
 from schemas import messages as wire
-from schemas.codec import properties_of
+from schemas.codec import line_of, properties_of
 from schemas.event import NODE_FIRST, Event
 from schemas.facts import SupersededRow
 from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
@@ -69,11 +69,8 @@ def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = go_on
     step.rows.setdefault("events", [])
     leaves: list[_Leaf] = []
     for name, group in _by_node(lines).items():
-        try:
-            if everyday(step, book, name.decode(), group):
-                continue
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            pass  # a line that is no event: said below
+        if everyday(step, book, name.decode(errors="replace"), group):
+            continue
         said = _decoded(step, group)
         if said:
             leaf = _Leaf(step, book, said[0][0].node)
@@ -93,8 +90,9 @@ def _by_node(lines: Sequence[Line]) -> dict[bytes, list[Line]]:
     for line in lines:
         text = line[1]
         name = text[begin : text.find(b'"', begin)]
-        if not text.startswith(NODE_FIRST) or b"\\" in name:
-            name = _node_of(text)
+        if not text.startswith(NODE_FIRST) or not text.endswith(b"}") or b"\\" in name:
+            name, text = _canonical(text)
+            line = line[0], text  # noqa: PLW2901 - the same line, as our encoder writes it
         group = groups.get(name)
         if group is None:
             groups[name] = [line]
@@ -103,12 +101,13 @@ def _by_node(lines: Sequence[Line]) -> dict[bytes, list[Line]]:
     return groups
 
 
-def _node_of(line: bytes) -> bytes:
-    """The node of a line that does not begin with it as plain text."""
+def _canonical(line: bytes) -> tuple[bytes, bytes]:
+    """Node and line of what does not look as our encoder writes it; a line that is no event stays as it is."""
     try:
-        return _decode(line).node.encode()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return b""
+        event = _decode(line)
+        return event.node.encode(), line_of(event)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
+        return b"", line
 
 
 def _decoded(step: Step, group: list[Line]) -> list[Said]:

@@ -104,7 +104,6 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     """Let the events of a visitor count if they are everyday hits.
 
     Returns: whether they were. If not, nothing happened.
-    Raises: what decoding a line that is no event raises, before anything happened.
     """
     record = "x\x00" + node
     seen = step.state.get(record, Seen)
@@ -139,12 +138,15 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     count = 0
     users: dict[str, int] = {}
     for _, line in lines:
-        event = _glance(line)
+        try:
+            event = _glance(line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False  # no event: the general way says why
         kind = _PLAIN.get(event.type)
         if kind is None or event.bot or event.email or event.group or event.platform not in SITES or event.node != node:
             return False
         at = event.at
-        if event.received_at < 0 or not -_LATEST < at < _LATEST:
+        if not (0 <= event.received_at < _LATEST and -_LATEST < at < _LATEST):
             return False
         page = book.page(event)
         name = event.name

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas import ids
 from schemas.codec import properties_of
-from schemas.event import APP, EVENT_TYPES, SERVER, WEB, Event
+from schemas.event import APP, COST, EVENT_TYPES, FX, SERVER, WEB, Event
 from schemas.rejections import Rejected, RejectReason
 
 Home = tuple[int, int]
@@ -33,6 +33,8 @@ _LONGEST_TEXT: Final = 1024
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _PLATFORMS: Final = frozenset({WEB, APP, SERVER})
 _TYPES: Final = frozenset(EVENT_TYPES)
+_FIGURES: Final = {COST: "cost/", FX: "fx/"}
+"""Figures have nodes of their own, one a key: all of its versions lie there, and nothing else does."""
 _OWN_FIELD: Final = {ids.VISITOR: "visitor", ids.USER: "user", ids.EMAIL: "email"}
 
 
@@ -48,6 +50,7 @@ def fault_of(event: Event, appended_at: int, home: Home) -> Rejected | None:
         _fault_of_texts(event)
         or _fault_of_kind(event)
         or _fault_of_times(event, appended_at)
+        or _fault_of_figures(event)
         or _fault_of_node(event, home)
     )
 
@@ -88,6 +91,13 @@ def _fault_of_times(event: Event, appended_at: int) -> Rejected | None:
         return Rejected(RejectReason.BAD_TIME, "original_at and sent_at are ms")
     if not 0 <= event.engaged_ms <= _DAY_MS:
         return Rejected(RejectReason.BAD_VALUE, "engaged_ms is at least 0 and at most a day")
+    return None
+
+
+def _fault_of_figures(event: Event) -> Rejected | None:
+    figures = _FIGURES.get(event.type)
+    if figures is not None and not event.node.partition("/")[2].startswith(f"{ids.OPPORTUNITY}:{figures}"):
+        return Rejected(RejectReason.BAD_VALUE, f"{event.type} enters by o:{figures}... only")
     return None
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas import topics
 from schemas.address import MAX_PARTS, address, parse
-from schemas.codec import json_encoder
+from schemas.codec import json_encoder, line_of
 from schemas.errors import Fatal
 from schemas.ids import derived_id
 from schemas.messages import Control
@@ -115,21 +115,21 @@ def compute(
     if source is not None:
         origin, position = source
         if position <= store.marks.get(origin, -1):
-            store.advance(record.offset + 1)
+            _end(store, record, careful=careful)
             return []
         store.mark(origin, position)
     work = Work(stage, store, record, partition, partitions)
     kind = (record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()).decode("ascii", "replace")
     if kind == topics.MESSAGE_FRAME and source is None:
         work.reject(0, Rejected(RejectReason.UNSUPPORTED, "only the stages themselves send messages", record.value))
-        store.advance(record.offset + 1)
+        _end(store, record, careful=careful)
         return _outputs(stage, work.step)
     packed = topics.PACKER_HEADER in record.headers
     items = _raw_lines(work) if packed and kind in stage.raw else _items(work, kind)
     if stage.admit is not None and kind == topics.EVENT_FRAME and not packed:
         items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
     if kind in stage.raw and not packed:
-        items = [(number, (number, json_encoder.encode(item))) for number, item in items]
+        items = [(number, (number, line_of(item))) for number, item in items]
     _apply(work, kind, items, careful=careful)
     for number, rejected in work.step.refused:
         work.reject(number, rejected)
@@ -219,9 +219,13 @@ def _apply(work: Work, kind: str, items: list[tuple[int, Any]], *, careful: bool
             if work.store.saved_offset != work.record.offset:
                 raise Unsaved from bug
             _one_by_one(work, core, items)
-    work.store.advance(work.record.offset + 1)
+    _end(work.store, work.record, careful=careful)
+
+
+def _end(store: PartitionStore, record: Record, *, careful: bool) -> None:
+    store.advance(record.offset + 1)
     if careful:
-        work.store.savepoint()
+        store.savepoint()
 
 
 def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]]) -> None:

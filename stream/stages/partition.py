@@ -69,7 +69,7 @@ class Partition:
         Raises: Revoked if ``close`` came in between.
         """
         if record.offset < self.store.next_offset:
-            acknowledge()
+            await self._queue.put((None, [], acknowledge))  # what it produced may still be on its way
             return
         if record.offset > self.store.next_offset:
             await self.catch_up(record.offset)
@@ -87,7 +87,7 @@ class Partition:
     async def drain(self) -> None:
         """Wait until everything in flight is durable, and the state with it."""
         async with self._advancing:
-            await self._queue.put((self.store.seal(), [], None))
+            await self._queue.put((await self._batch(), [], None))
         await self._queue.join()
 
     async def close(self) -> None:
@@ -126,6 +126,8 @@ class Partition:
         self.store.rollback()
         async for found in self.outputs.read(self.stage.input, self.number, self.store.next_offset, end):
             self._compute(record_of(found), careful=True)
+        self.store.advance(end)  # offsets without a record have nothing to apply
+        self.store.savepoint()
 
     async def _batch_if_due(self) -> Batch | None:
         now = asyncio.get_running_loop().time()
@@ -134,10 +136,17 @@ class Partition:
                 self._alarm = asyncio.get_running_loop().call_later(_SAVE_S, self._save_when_idle)
             return None
         self._saved_at = now
+        return await self._batch()
+
+    async def _batch(self) -> Batch:
         try:
             return self.store.seal()
-        except (OverflowError, ValueError, TypeError):  # what an item left behind cannot be encoded: find out which
-            await self._save_up_to(self.store.next_offset)
+        except (OverflowError, ValueError, TypeError):
+            # Checked at the edge, so never seen. What the item told others stays told; its own record is as it was before.
+            begin, end = self.store.saved_offset, self.store.next_offset
+            place = {"stage": self.stage.name, "partition": self.number, "begin": begin, "end": end}
+            log.exception("an item cannot be stored: it is left out, please report it", **place)
+            await self._save_up_to(end)
             return self.store.seal()
 
     def _save_when_idle(self) -> None:

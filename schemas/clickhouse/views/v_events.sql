@@ -58,7 +58,7 @@ FROM
 (
     SELECT
         * EXCEPT (node),
-        if(startsWith(events.node, concat(tenant, '/')), substring(events.node, lengthUTF8(tenant) + 2), events.node) AS node,
+        if(startsWith(events.node, concat(tenant, '/')), substring(events.node, length(tenant) + 2), events.node) AS node,
         -- Only these open or extend sessions; '' is no visitor's node, so the others find none.
         if(platform IN ('web', 'app') AND NOT is_bot AND startsWith(node, 'v:'), node, '') AS session_node
     FROM events

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from schemas import topics
+from schemas.address import address
 from schemas.codec import lines
 from stream.core.state import key
 from stream.stages.compute import Output, Record
@@ -36,7 +37,7 @@ class Found:
     def __init__(self, offset: int) -> None:
         self.offset = self.timestamp = offset
         self.value = lines([Item("a", 1)])
-        self.headers: tuple[()] = ()
+        self.headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def record(offset: int) -> Record:
@@ -78,6 +79,8 @@ class MemoryLog:
 
     def __init__(self, values: list[bytes]) -> None:
         self.values = values
+        self.headers: list[dict[str, bytes]] = [{} for _ in values]
+        self.missing: set[int] = set()
         self.produced: list[Output] = []
 
     async def produce(self, output: Output) -> asyncio.Future[object]:
@@ -88,9 +91,11 @@ class MemoryLog:
 
     async def read(self, _topic: str, _partition: int, begin: int, end: int):
         for offset in range(begin, end):
-            found = Found(offset)
-            found.value = self.values[offset]
-            yield found
+            if offset not in self.missing:
+                found = Found(offset)
+                found.value = self.values[offset]
+                found.headers = tuple(self.headers[offset].items())
+                yield found
 
 
 def test_a_bug_costs_its_own_item_only_however_many_frames_are_unsaved(tmp_path):
@@ -113,6 +118,34 @@ def test_a_bug_costs_its_own_item_only_however_many_frames_are_unsaved(tmp_path)
     assert [o.topic for o in log.produced].count(topics.DEAD_LETTERS) == 1
     addresses = [(o.topic, o.headers[0]) for o in log.produced if o.topic == topics.STITCH_FACTS]
     assert len(set(addresses)) == len(addresses) == 4
+    store.close()
+
+
+@pytest.mark.parametrize("between", ["a message that was applied", "a stranger's message", "a gap of the log"])
+def test_a_bug_costs_its_own_item_only_whatever_lies_between(tmp_path, between):
+    message = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADER: b"messages"}
+    if between == "a stranger's message":
+        del message[topics.SOURCE_HEADER]
+    ok = (lines([Item("a", 1)]), {})
+    bug = (lines([Item("a", 8, poison=True), Item("a", 16)]), {})
+    records = [ok, ok, (ok[0], message), (ok[0], message), bug]
+    log = MemoryLog([value for value, _ in records])
+    log.headers = [headers for _, headers in records]
+    if between == "a gap of the log":
+        log.missing = {2, 3}
+
+    async def work() -> None:
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        for offset, (value, headers) in enumerate(records):
+            if offset not in log.missing:
+                await partition.apply(Record(offset, offset, value, headers), ignore)
+        await partition.drain()
+        await partition.close()
+
+    asyncio.run(work())
+    store = PartitionStore(tmp_path)
+    assert store.next_offset == 5
+    assert store.get(key("n", "a"), Tally) == Tally(3, 1 + 1 + 16)
     store.close()
 
 
