@@ -143,7 +143,7 @@ class Audit:
         sql = "SELECT event_id, node FROM events WHERE tenant = {tenant:String} AND event_id IN {some:Array(String)}"
         for some in _chunks(event_ids):
             for row in await self._rows(sql, some):
-                found.setdefault(row["event_id"], []).append(row["node"])
+                found.setdefault(row["event_id"], []).append(row["node"].removeprefix(f"{self.tenant}/"))
         return found
 
     async def credits(self, touches: Sequence[str]) -> list[Credit]:
