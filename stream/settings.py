@@ -137,7 +137,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenant: str = "default"
     origins: tuple[str, ...] = ("*",)
     """Browser origins that may send with it."""
-    open_secret: str = ""
+    mail_secret: str = ""
     """Signs the email opens of its pixel (docs/email.md); empty: unsigned ones are taken."""
 
 

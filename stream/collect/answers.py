@@ -32,6 +32,11 @@ def success(answer: Answer, origin: str | None) -> web.Response:
     return web.Response(body=body, headers=headers)
 
 
+def sent_on(location: str) -> web.Response:
+    """302; asked for again each time, or repeated clicks would not be seen."""
+    return web.Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
+
+
 def allow(headers: CIMultiDict[str], origin: str) -> None:
     """Let the page of ``origin`` read the answer, cookies included (so its name must be echoed, never ``*``)."""
     headers["Access-Control-Allow-Origin"] = origin

@@ -4,13 +4,13 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import cost, crm, fx, pixel, segment, snowplow, tracker
+from stream.collect.adapters import cost, crm, fx, pixel, redirect, segment, snowplow, tracker
 from stream.collect.request import Adapter
 from stream.collect.webhooks.provider import Provider
 from stream.collect.webhooks.registry import PROVIDERS
 
-Answer = Literal["json", "ok", "gif"]
-"""What success looks like: ``{"success": true}``, ``ok``, or a transparent pixel."""
+Answer = Literal["json", "ok", "gif", "redirect"]
+"""What success looks like: ``{"success": true}``, ``ok``, a transparent pixel, or 302 to where a link leads."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(path="/t", summary="t.js: a batch", events_of=tracker.events_of),
     Endpoint(path="/px.gif", method="GET", summary="Pixel: one event", events_of=pixel.events_of, answer="gif"),
+    Endpoint(path="/r", method="GET", summary="Link in an email", events_of=redirect.events_of, answer="redirect"),
     *(
         Endpoint(path=f"/v1/crm/{objects}", summary=f"CRM: {objects}", events_of=crm.events_of, key_needed=True)
         for objects in ("accounts", "contacts", "opportunities", "activities")

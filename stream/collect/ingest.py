@@ -98,6 +98,9 @@ class Ingest:
         parsed = self._parsed(endpoint, body, request, origin)
         if parsed.fault is not None:
             return answers.bad_request(parsed.fault, origin)
+        if parsed.location:
+            await self._keep_if_possible(endpoint, parsed, received_at)
+            return answers.sent_on(parsed.location)
         await self._keep(endpoint, parsed, received_at)
         if parsed.visit:
             await self._gate.confirm(parsed.visit)
@@ -117,6 +120,7 @@ class Ingest:
             source=source,
             sources=self._sources,
             webhook=webhook,
+            is_head=http.method == "HEAD",
             path=endpoint.path,
             query=http.rel_url.raw_query_string if endpoint.method == "GET" else "",
             headers=headers,
@@ -162,6 +166,14 @@ class Ingest:
             parsed.events, nobody = privacy.without_blocked(parsed.events, self._blocked)
             parsed.rejected = [*parsed.rejected, *nobody]
         return parsed
+
+    async def _keep_if_possible(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
+        """Put a click on the log. A reader goes on to the page even if the broker is away, and the click is lost."""
+        try:
+            await self._keep(endpoint, parsed, received_at)
+        except Retryable as refused:
+            self._metrics.lost_clicks += len(parsed.events)
+            logger.warning("a click was not kept, its reader was sent on", why=str(refused))
 
     async def _keep(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
         """Put everything on the log. Raises: Retryable."""

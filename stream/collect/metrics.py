@@ -28,6 +28,8 @@ class Metrics(Collector):
         """Webhook deliveries that are not genuine, by provider and reason. Nothing else is kept of them."""
         self.ignored: Counter[str] = Counter()
         """Things that are no events by design, by path."""
+        self.lost_clicks = 0
+        """Clicks whose readers were sent on while the broker was away."""
         self.answers: Counter[int] = Counter()
         """Requests by status."""
         self._latency = [0] * (len(_BOUNDS_S) + 1)
@@ -52,6 +54,7 @@ class Metrics(Collector):
             refused.add_metric(labels, count)
         yield refused
         yield _counter("touchline_collect_ignored", "Things that are no events by design", "path", self.ignored)
+        yield CounterMetricFamily("touchline_collect_lost_clicks", "Clicks that were not kept", value=self.lost_clicks)
         yield _counter("touchline_collect_requests", "Requests answered", "status", self.answers)
         yield CounterMetricFamily("touchline_collect_frames", "Frames acknowledged", value=self._frames.frames)
         yield GaugeMetricFamily(

@@ -19,10 +19,11 @@ _ERROR: Final = {
         },
     },
 }
-_SUCCESS: Final = {
+_SUCCESS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "json": ("application/json", {"type": "object", "properties": {"success": {"const": True}}}),
     "ok": ("text/plain", {"type": "string"}),
     "gif": ("image/gif", {"type": "string", "contentMediaType": "image/gif"}),
+    "redirect": ("text/plain", {"type": "string"}),
 }
 _OPERATIONS: Final = (
     ("/v1/projects/{key}/settings", "What Segment's browser SDK loads before it sends", "application/json", ()),
@@ -74,6 +75,8 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     content_type, schema = _SUCCESS[endpoint.answer]
     statuses = [503] if endpoint.method == "GET" else [400, 503]
+    if endpoint.answer == "redirect":
+        statuses = [400]
     if endpoint.key_needed or endpoint.provider:
         statuses.append(401)
     if endpoint.provider:
@@ -83,7 +86,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "operationId": _operation_id(endpoint.method, endpoint.path),
         "parameters": _path_parameters(endpoint.path),
         "responses": {
-            "200": {"description": "Everything is on the log", "content": {content_type: {"schema": schema}}},
+            **_answered(endpoint, content_type, schema),
             **{str(status): _error(status) for status in sorted(statuses)},
         },
     }
@@ -93,6 +96,13 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.key_needed:
         operation["security"] = [{"writeKey": []}]
     return operation
+
+
+def _answered(endpoint: Endpoint, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if endpoint.answer == "redirect":
+        where = {"Location": {"description": "where the link leads", "schema": {"type": "string"}}}
+        return {"302": {"description": "On to the page", "headers": where}}
+    return {"200": {"description": "Everything is on the log", "content": {content_type: {"schema": schema}}}}
 
 
 def _error(status: int) -> dict[str, Any]:

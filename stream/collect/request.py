@@ -58,6 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """All sources by write key, for formats that carry the key in the body (``writeKey``, ``aid``)."""
     webhook: Webhook | None = None
     """The configured webhook of /webhooks/{provider}/{name}; its signature has been checked."""
+    is_head: bool = False
+    """HEAD instead of GET: the client does not want what is there, only to know whether it is."""
     path: str = "/"
     """The endpoint's, e.g. /v1/t."""
     query: str = ""
@@ -95,6 +97,8 @@ class Parsed(msgspec.Struct):
     """Whose dead letters they are."""
     ignored: int = 0
     """Things that are no events by design (a provider's test, the echo of something reported already): only counted."""
+    location: str = ""
+    """Where the client is sent on to."""
     visit: str = ""
     """Address that has to be opened before the answer: Amazon SNS asks whether a subscription is wanted."""
 

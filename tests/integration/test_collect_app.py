@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import hmac
 import io
 import json
 
@@ -16,6 +17,9 @@ from tests.support.collecting import collecting, collector_settings
 
 DEV = {"Authorization": "Basic " + base64.b64encode(b"dev:").decode()}
 ORIGIN = "https://www.example.com"
+BROWSER = {
+    "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Safari/537.36"
+}
 
 
 def batch(*ids, **members):
@@ -187,3 +191,25 @@ async def test_ticks_reach_every_partition_of_both_stages(collector):
         assert sorted(record.partition for record in ticks) == [0, 1]
         assert all(record.value == b'{"m":"tick","at":1767323045678}' for record in ticks)
         assert all(record.headers == ((topics.KIND_HEADER, b"control"),) for record in ticks)
+
+
+async def test_a_link_in_an_email_sends_its_reader_on_and_its_click_to_the_log(bootstrap):
+    secret, page = "a-long-secret", "https://www.acme.com/pricing?x=1"
+    signed = f"link\n{page}\nm1\nann@acme.com\nspring".encode()
+    link = {"key": "mail", "u": page, "message_id": "m1", "email": "ann@acme.com", "campaign": "spring"}
+    link["sig"] = hmac.new(secret.encode(), signed, "sha256").hexdigest()
+    config = Config(sources=(Source("mail", "mail", mail_secret=secret),))
+    async with collecting(collector_settings(bootstrap), config) as running:
+        for method, given in (("GET", link), ("HEAD", link), ("GET", link | {"u": "https://evil.example/"})):
+            async with running.client.request(
+                method, "/r", params=given, headers=BROWSER, allow_redirects=False
+            ) as answer:
+                ours = given is link
+                assert answer.status == (302 if ours else 400)
+                assert answer.headers.get("Location") == (page if ours else None)
+        clicks = await running.events()
+        assert [(c["name"], c["email"], c.get("bot", "")) for c in clicks] == [
+            ("clicked", "ann@acme.com", ""),
+            ("clicked", "ann@acme.com", "scanner"),
+        ]
+        assert await running.dead_letters() == []

@@ -12,10 +12,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from schemas import topics
+from schemas.event import COLUMNS
 from schemas.topics import TOPICS
 from stream.collect.app import Collector
 from stream.collect.webhooks.certificates import fetch
 from stream.settings import Config, Settings
+
+_ATTRIBUTES = {column: attribute for attribute, column in COLUMNS.items()}
 
 
 def collector_settings(bootstrap: str, **changes: object) -> Settings:
@@ -46,9 +49,9 @@ class Running:
         return await records(self.settings, topic)
 
     async def events(self) -> list[dict]:
-        """All events on the log."""
+        """All events on the log, by the names of ``Event``."""
         return [
-            json.loads(line)
+            {_ATTRIBUTES.get(name, name): value for name, value in json.loads(line).items()}
             for record in await self.records(topics.EVENTS)
             if topics.KIND_HEADER not in dict(record.headers)
             for line in record.value.split(b"\n")

@@ -17,7 +17,7 @@ title      of the page
 id         makes repeats count once; absent: every request counts
 message_id of the email, for ``open``
 campaign   of the email, for ``open``
-sig        for ``open``, if the source has an ``open_secret``: what ``open_signature`` makes of the three
+sig        for ``open``, if the source has an ``mail_secret``: what ``open_signature`` makes of the three
 ========== ===================================================================================
 """
 
@@ -55,8 +55,8 @@ def events_of(body: bytes, request: Request) -> Parsed:  # noqa: ARG001 - a GET 
     if len(query) > request.max_event_bytes:
         return Parsed([], [rejected(RejectReason.TOO_LARGE, "query", query)], source=source)
     try:
-        if given.get("type") == OPEN and source.open_secret:
-            _check_signature(given, source.open_secret)
+        if given.get("type") == OPEN and source.mail_secret:
+            _check_signature(given, source.mail_secret)
         event = _event(given, request)
         event.tenant, event.source = source.tenant, source.name
         _enter(event, request)
