@@ -43,7 +43,9 @@ def test_what_a_preview_says_is_what_happens(events, child, parent, since):
         return
     words = {"claim": "k", "parent": parent} | ({"since": since} if since is not None else {})
     own = {"v": "visitor", "u": "user", "e": "email"}.get(child[0])
-    said = Event("k", name, kinds.IDENTITY_LINK, at, START, platform=SERVER, properties=raw(words))
+    said = Event(
+        id="k", node=name, type=kinds.IDENTITY_LINK, at=at, received_at=START, platform=SERVER, properties=raw(words)
+    )
     if own:
         setattr(said, own, child[2:])
 

@@ -45,3 +45,31 @@ def test_a_line_break_in_raw_json_is_white_space(end, packed, field):
     assert body.count(b"\n") == sum(counts.values())
     row = msgspec.json.decode(body.split(b"\n")[0])
     assert row[field]["text"] == "a\nb"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"node":"default/v:v1"',
+        b'{"node":"',
+        b'{"node":"\xff"}',
+        b'{"node":"default/v:\\"v1","event_id":5}',
+        b'{"node":"default/v:v1","event_id":"e","occurred_at":1,"received_at":1,"type":"page"} x',
+        b'{"node":"default/v:v1","event_id":"e","occurred_at":1,"received_at":9223372036854775808,"type":"page"}',
+        b'{"node":"default/v:v1","event_id":"e","occurred_at":1,"received_at":-1,"type":"page"}',
+        b'{"node":"nonsense","event_id":"e","occurred_at":1,"received_at":1,"type":"page"}',
+        b"[" * 5000,
+        b"null",
+    ],
+)
+def test_a_line_that_is_no_event_is_a_dead_letter_even_under_our_name_and_its_neighbour_counts(bad):
+    good = Event(id="e1", node="default/v:v1", type="page", at=NOW, received_at=NOW, visitor="v1")
+    value = bad + b"\n" + lines([good])
+    store = PartitionStore(Path(tempfile.mkdtemp()))
+    record = Record(0, NOW, value, {topics.PACKER_HEADER: topics.PACKED})
+    outputs = compute(STITCH, store, record, partition=0, partitions=1)
+    store.close()
+
+    assert sum(o.topic == topics.DEAD_LETTERS for o in outputs) == 1
+    (facts,) = [o.value for o in outputs if o.topic == topics.STITCH_FACTS]
+    assert facts.count(b'"event_id":"e1"') == 1
