@@ -3,7 +3,8 @@
     wait until nothing is on its way -> recompute into a database beside the real one -> compare table by table
 
 The recomputed rows go through the same tables and views, so the comparison is SQL on both sides: what must agree is in
-``schemas/clickhouse/verify``. Besides, no row may be there twice, and the ledger's law must hold.
+``schemas/clickhouse/verify``; what only two runs in the same order agree on is in ``verify/log``. Besides, no row may be
+there twice, and the ledger's law must hold.
 """
 
 from pathlib import Path
@@ -42,11 +43,12 @@ class Compared(msgspec.Struct, frozen=True):
     examples: list[Difference]
 
 
-def compare(settings: Settings, beside: Settings) -> list[Compared]:
-    """Compare every table of ``schemas/clickhouse/verify``."""
+def compare(settings: Settings, beside: Settings, *, history: bool) -> list[Compared]:
+    """Compare every table of ``schemas/clickhouse/verify``; with ``history`` also how it came about (``verify/log``)."""
+    paths = sorted(FOLDER.rglob("*.sql") if history else FOLDER.glob("*.sql"), key=lambda path: path.stem)
     ours, theirs = ClickHouse.connect(settings), ClickHouse.connect(beside)
     try:
-        return [_compare(path, ours, theirs) for path in sorted(FOLDER.glob("*.sql"))]
+        return [_compare(path, ours, theirs) for path in paths]
     finally:
         ours.close()
         theirs.close()

@@ -70,7 +70,7 @@ async def _verify(settings: Settings, wait_s: float, order: str, *, as_json: boo
         console.print(f"[red]{behind} records are still on their way after {wait_s:.0f} s[/]; is the worker running?")
         return 1
     order, beside, exchange = await _recomputed(settings, order, console)
-    compared = verification.compare(settings, beside)
+    compared = verification.compare(settings, beside, history=exchange is not None)
     if exchange is not None:
         compared.append(verification.compare_messages(exchange))
     broken = verification.audit(settings)

@@ -120,6 +120,7 @@ def test_after_a_change_of_rules_each_number_is_verified_under_those_it_was_book
     compared = {table["table"]: table for table in verified["tables"]}
     assert compared["messages"]["rows"] == compared["messages"]["recomputed"] > 0
     assert compared["ledger"]["rows"] > 0
+    assert compared["ledger_history"]["rows"] >= compared["ledger"]["rows"]
 
 
 def test_the_table_says_how_it_was_recomputed(site: Site) -> None:
