@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ORDERS: Final = {
     "any": "Recomputed from the events alone, in another order than they came in.",
-    "log": "Recomputed record by record as they lie on the log, each under the rules that held there.",
+    "log": "Recomputed in the log's order, each record under the rules that held there.",
 }
 
 
