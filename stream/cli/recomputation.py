@@ -20,8 +20,9 @@ from schemas.errors import Fatal
 from schemas.rules import Rules
 from sinks.clickhouse.client import ClickHouse
 from sinks.setup import prepare_database, quoted
+from stream.cli.recomputed_tables import Tables
 from stream.settings import Settings
-from stream.stages.compute import Output, Record
+from stream.stages.compute import Record
 from stream.stages.definitions import STAGES
 from stream.stages.exchange import Exchange
 from stream.stages.log import Log, record_of
@@ -31,42 +32,9 @@ from stream.stages.rules_history import RulesHistory, is_control
 
 ANY: Final = "any"
 LOG: Final = "log"
-_BLOCK_BYTES: Final = 8 << 20
 Ends = dict[tuple[str, int], int]
 """Next offset by topic and partition: everything below is recomputed."""
 Progress = Callable[[int], None]
-
-
-class Tables:
-    """Recomputed fact rows on their way into the second database."""
-
-    def __init__(self, database: ClickHouse) -> None:
-        self.database = database
-        self.waiting: dict[str, bytearray] = {}
-        self.blocks = 0
-
-    def take(self, output: Output) -> None:
-        """Collect one fact record; alerts and dead letters leave the pipeline and are not compared."""
-        if output.topic not in {topics.STITCH_FACTS, topics.ACCOUNT_FACTS}:
-            return
-        first, _, body = output.value.partition(b"\n")
-        place = 0
-        for table, _, size in msgspec.json.decode(first, type=list[tuple[str, int, int]]):
-            waiting = self.waiting.setdefault(table, bytearray())
-            waiting += body[place : place + size]
-            place += size
-            if len(waiting) > _BLOCK_BYTES:
-                self.write(table)
-
-    def write(self, table: str) -> None:
-        """Insert what waits for ``table``."""
-        self.blocks += 1
-        self.database.insert(table, bytes(self.waiting.pop(table)), token=f"verify/{self.blocks}")
-
-    def finish(self) -> None:
-        """Insert everything that waits."""
-        for table in list(self.waiting):
-            self.write(table)
 
 
 async def ends(settings: Settings) -> Ends:
