@@ -29,6 +29,11 @@ def order(offset: int, part: int) -> int:
     return offset << _PART_BITS | part
 
 
+def offset_and_part(position: int) -> tuple[int, int]:
+    """What ``order`` was made of."""
+    return position >> _PART_BITS, position & (MAX_PARTS - 1)
+
+
 def parse(header: bytes) -> tuple[str, int]:
     """``(source, order)`` of a header's value; the source is ``topic/partition``.
 

@@ -1,30 +1,24 @@
-"""Verify: compute everything again from the ``events`` topic, in one thread, and compare with what ClickHouse says.
+"""Verify: compare what was computed again from the log (``recomputation``) with what ClickHouse says.
 
     wait until nothing is on its way -> recompute into a database beside the real one -> compare table by table
 
 The recomputed rows go through the same tables and views, so the comparison is SQL on both sides: what must agree is in
-``schemas/clickhouse/verify``. Besides, no row may be there twice, and the ledger's law must hold.
+``schemas/clickhouse/verify``; what only two runs in the same order agree on is in ``verify/log``. Besides, no row may be
+there twice, and the ledger's law must hold.
 """
 
-import tempfile
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 import schemas
-from schemas import topics
 from sinks.clickhouse.client import ClickHouse
-from sinks.setup import prepare_database, quoted
+from sinks.setup import quoted
 from stream.settings import Settings
-from stream.stages.compute import Output
-from stream.stages.definitions import STAGES
-from stream.stages.log import Log, record_of
-from stream.stages.recompute import Recompute
+from stream.stages.exchange import LOG, RECOMPUTED, Exchange
 
 FOLDER: Final = Path(schemas.__file__).parent / "clickhouse" / "verify"
-_BLOCK_BYTES: Final = 8 << 20
 _SHOWN: Final = 5
 """Differing rows shown per table and side."""
 
@@ -34,7 +28,8 @@ class Difference(msgspec.Struct, frozen=True):
 
     table: str
     side: str
-    """``clickhouse`` (the recomputation does not have it) or ``recomputed`` (ClickHouse does not have it)."""
+    """``clickhouse`` (the recomputation does not have it) or ``recomputed`` (ClickHouse does not have it).
+    Of messages: ``log`` (no stage sent it) or ``recomputed`` (sent, and never applied)."""
     row: dict[str, str]
 
 
@@ -48,75 +43,26 @@ class Compared(msgspec.Struct, frozen=True):
     examples: list[Difference]
 
 
-class Tables:
-    """Recomputed fact rows on their way into the second database."""
-
-    def __init__(self, database: ClickHouse) -> None:
-        self.database = database
-        self.waiting: dict[str, bytearray] = {}
-        self.blocks = 0
-
-    def take(self, output: Output) -> None:
-        """Collect one fact record; alerts and dead letters leave the pipeline and are not compared."""
-        if output.topic not in {topics.STITCH_FACTS, topics.ACCOUNT_FACTS}:
-            return
-        first, _, body = output.value.partition(b"\n")
-        place = 0
-        for table, _, size in msgspec.json.decode(first, type=list[tuple[str, int, int]]):
-            waiting = self.waiting.setdefault(table, bytearray())
-            waiting += body[place : place + size]
-            place += size
-            if len(waiting) > _BLOCK_BYTES:
-                self.write(table)
-
-    def write(self, table: str) -> None:
-        """Insert what waits for ``table``."""
-        self.blocks += 1
-        self.database.insert(table, bytes(self.waiting.pop(table)), token=f"verify/{self.blocks}")
-
-    def finish(self) -> None:
-        """Insert everything that waits."""
-        for table in list(self.waiting):
-            self.write(table)
-
-
-async def recompute(settings: Settings, ends: dict[int, int], progress: Callable[[int], None]) -> Settings:
-    """Recompute all events below ``ends`` (offset by partition) into ``<database>_verify``; returns its settings."""
-    beside = msgspec.structs.replace(settings, database=settings.database + "_verify")
-    server = ClickHouse.connect(settings, database="default")
-    server.command(f"DROP DATABASE IF EXISTS {quoted(beside.database)}")
-    server.close()
-    prepare_database(beside)
-    database = ClickHouse.connect(beside)
-    tables = Tables(database)
-    with tempfile.TemporaryDirectory(prefix="touchline-verify-") as folder:
-        again = Recompute(Path(folder), STAGES, partitions=1, on_output=tables.take)
-        try:
-            for partition in range(settings.partitions):
-                async for record in _controls(settings, partition):
-                    again.feed(topics.ACCOUNTS, 0, record.value, at=record.at, headers=record.headers)
-            for partition, end in ends.items():
-                async for record in _read(settings, topics.EVENTS, partition, end):
-                    progress(1)
-                    if record.headers.get(topics.KIND_HEADER) != topics.MESSAGE_FRAME.encode():
-                        home = (partition, settings.partitions)
-                        again.feed(topics.EVENTS, 0, record.value, at=record.at, headers=record.headers, home=home)
-            again.settle()
-        finally:
-            again.close()
-    tables.finish()
-    database.close()
-    return beside
-
-
-def compare(settings: Settings, beside: Settings) -> list[Compared]:
-    """Compare every table of ``schemas/clickhouse/verify``."""
+def compare(settings: Settings, beside: Settings, *, history: bool) -> list[Compared]:
+    """Compare every table of ``schemas/clickhouse/verify``; with ``history`` also how it came about (``verify/log``)."""
+    paths = sorted(FOLDER.rglob("*.sql") if history else FOLDER.glob("*.sql"), key=lambda path: path.stem)
     ours, theirs = ClickHouse.connect(settings), ClickHouse.connect(beside)
     try:
-        return [_compare(path, ours, theirs) for path in sorted(FOLDER.glob("*.sql"))]
+        return [_compare(path, ours, theirs) for path in paths]
     finally:
         ours.close()
         theirs.close()
+
+
+def compare_messages(exchange: Exchange) -> Compared:
+    """What the stages told each other, as the log has it and as the replay says it."""
+    found, sent = exchange.counts
+    different = exchange.differences()
+    shown = [[one for one in different if one.side == side][:_SHOWN] for side in (LOG, RECOMPUTED)]
+    examples = [
+        Difference("messages", one.side, {"source": one.source, "target": one.target}) for side in shown for one in side
+    ]
+    return Compared("messages", found, sent, len(different), examples)
 
 
 def audit(settings: Settings) -> list[str]:
@@ -163,17 +109,3 @@ def _examples(table: str, side: str, database: ClickHouse, sql: str, hashes: set
     columns = [name for name, *_ in database.rows(f"DESCRIBE ({sql})")]
     rows = database.rows(f"SELECT * FROM ({sql}) WHERE cityHash64(*) IN ({wanted}) LIMIT {_SHOWN}")  # noqa: S608
     return [Difference(table, side, {str(c): str(v) for c, v in zip(columns, row, strict=True)}) for row in rows]
-
-
-async def _controls(settings: Settings, partition: int) -> AsyncIterator[Any]:
-    """Rules on the ``accounts`` topic; everything else there is derived."""
-    async for record in _read(settings, topics.ACCOUNTS, partition, None):
-        if record.headers.get(topics.KIND_HEADER) == topics.CONTROL_FRAME.encode():
-            yield record
-
-
-async def _read(settings: Settings, topic: str, partition: int, end: int | None) -> AsyncIterator[Any]:
-    log = Log(settings)
-    begin, last = await log.bounds(topic, partition)
-    async for found in log.read(topic, partition, begin, last if end is None else end):
-        yield record_of(found)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -10,8 +11,21 @@ import msgspec
 from stream.cli.options import settings_options
 from stream.settings import Settings
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-@click.command(epilog="\b\nExamples:\n  touchline verify\n  touchline verify --wait 300 --json")
+    from stream.cli.verification import Compared
+    from stream.stages.exchange import Exchange
+
+_ORDERS: Final = {
+    "any": "Recomputed from the events alone, in another order than they came in.",
+    "log": "Recomputed in the log's order, each record under the rules that held there.",
+}
+
+
+@click.command(
+    epilog="\b\nExamples:\n  touchline verify\n  touchline verify --wait 300 --json\n  touchline verify --order log --keep"
+)
 @settings_options(
     "kafka",
     "clickhouse",
@@ -24,21 +38,30 @@ from stream.settings import Settings
     "partitions",
 )
 @click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait until nothing is on its way.")
+@click.option(
+    "--order",
+    type=click.Choice(["auto", "any", "log"]),
+    default="auto",
+    show_default=True,
+    help="any: from the events alone, in another order than they came in. log: as the records lie on the log, the only"
+    " way once rules have changed in mid-stream. auto: any, as long as they have not.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 @click.option("--keep", is_flag=True, help="Keep the recomputed database <database>_verify to look into.")
-def command(settings: Settings, wait_s: float, as_json: bool, keep: bool) -> None:
-    """Compute everything again from the `events` topic, in one thread, and compare it with ClickHouse, table by table.
+def command(settings: Settings, wait_s: float, order: str, as_json: bool, keep: bool) -> None:
+    """Compute everything again from the log, in one thread, and compare it with ClickHouse, table by table.
+
+    After a change of rules each record is recomputed under the rules that held where it lies, and what the stages told
+    each other is compared, too (table `messages`).
 
     Exit code 0: they agree, no row is there twice and the ledger sums up. 1: they do not; the differences are printed.
     """
-    sys.exit(asyncio.run(_verify(settings, wait_s, as_json=as_json, keep=keep)))
+    sys.exit(asyncio.run(_verify(settings, wait_s, order, as_json=as_json, keep=keep)))
 
 
-async def _verify(settings: Settings, wait_s: float, *, as_json: bool, keep: bool) -> int:
+async def _verify(settings: Settings, wait_s: float, order: str, *, as_json: bool, keep: bool) -> int:
     from rich.console import Console  # noqa: PLC0415 - slow imports
-    from rich.progress import Progress  # noqa: PLC0415
 
-    from schemas import topics  # noqa: PLC0415
     from stream.cli import verification  # noqa: PLC0415
 
     console = Console(stderr=True)
@@ -46,22 +69,45 @@ async def _verify(settings: Settings, wait_s: float, *, as_json: bool, keep: boo
     if behind:
         console.print(f"[red]{behind} records are still on their way after {wait_s:.0f} s[/]; is the worker running?")
         return 1
-    ends = await _ends(settings, topics.EVENTS)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("recomputing", total=sum(ends.values()))
-        beside = await verification.recompute(settings, ends, lambda n: progress.advance(task, n))
-    compared = verification.compare(settings, beside)
+    order, beside, exchange = await _recomputed(settings, order, console)
+    compared = verification.compare(settings, beside, history=exchange is not None)
+    if exchange is not None:
+        compared.append(verification.compare_messages(exchange))
     broken = verification.audit(settings)
     if not keep:
         verification.drop(beside)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode({"tables": compared, "audit": broken})))
+        found = {"order": order, "tables": compared, "audit": broken}
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
-        _print(compared, broken)
+        _print(order, compared, broken)
     return 1 if broken or any(table.differing for table in compared) else 0
 
 
-def _print(compared: list, broken: list[str]) -> None:  # type: ignore[type-arg]
+async def _recomputed(settings: Settings, order: str, console: "Console") -> "tuple[str, Settings, Exchange | None]":
+    """The order taken, where the recomputed tables are, and the messages if they were replayed."""
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from stream.cli import recomputation  # noqa: PLC0415
+
+    until = await recomputation.ends(settings)
+    asked = recomputation.LOG if order == recomputation.LOG else await recomputation.order_of(settings, until)
+    if order == recomputation.ANY != asked:
+        raise click.UsageError(
+            "the rules changed in mid-stream, so the numbers depend on the order of the log: use --order log (or auto)"
+        )
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("recomputing", total=sum(until.values()))
+
+        def advance(records: int) -> None:
+            progress.advance(task, records)
+
+        if asked == recomputation.LOG:
+            return asked, *await recomputation.in_the_logs_order(settings, until, advance)
+        return asked, await recomputation.in_any_order(settings, until, advance), None
+
+
+def _print(order: str, compared: "list[Compared]", broken: list[str]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -73,6 +119,7 @@ def _print(compared: list, broken: list[str]) -> None:  # type: ignore[type-arg]
         table.add_row(one.table, f"{one.rows:,}", f"{one.recomputed:,}", f"[{colour}]{one.differing:,}[/]")
     console = Console()
     console.print(table)
+    console.print(_ORDERS[order])
     for one in compared:
         for example in one.examples:
             console.print(f"[bold]{example.table}[/], only {example.side}:", example.row, highlight=False)
@@ -94,10 +141,3 @@ async def _settle(settings: Settings, wait_s: float) -> int:
         if calm == 2 or time.monotonic() > deadline:  # noqa: PLR2004
             return behind
         await asyncio.sleep(0.7)
-
-
-async def _ends(settings: Settings, topic: str) -> dict[int, int]:
-    from stream.stages.log import Log  # noqa: PLC0415
-
-    log = Log(settings)
-    return {partition: (await log.bounds(topic, partition))[1] for partition in range(settings.partitions)}

@@ -98,8 +98,10 @@ class World:
         else:
             self.dead_letters.append(output)
 
-    def run(self, crashes: int):
-        while True:
+    def run(self, crashes: int, steps: int | None = None):
+        """Until nothing is left to do, or for so many steps."""
+        while steps is None or steps > 0:
+            steps = None if steps is None else steps - 1
             choices = []
             for place, runner in self.runners.items():
                 if runner.can_step(self.logs[place]):
