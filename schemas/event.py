@@ -86,7 +86,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, rename=C
     source: str = ""
     """Name of the configured source (write key) it came by, never the key itself."""
     protocol: str = ""
-    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, fx, or the provider of a webhook: sendgrid, ..."""
+    """segment, rudderstack, snowplow, posthog, tracker, pixel, crm, cost, fx, or the provider of a webhook: sendgrid, ..."""
     platform: str = WEB
     name: str = ""
     """Event name (track), page or screen name, email event."""
