@@ -19,7 +19,8 @@ PING: Final = "ping"
 """Engaged-time heartbeat: counts ``engaged_ms``, opens no session."""
 EMAIL_EVENT: Final = "email"
 """``name`` is one of EMAIL_EVENTS; ``properties`` has message_id, campaign, url, reason. Enters by the recipient
-(``e:``), or by the domain that all recipients share (``d:``) where the provider does not tell which one it was."""
+(``e:``, or ``u:`` where an SDK says which user that is), or by the domain that all recipients share (``d:``) where the
+provider does not tell which one it was."""
 CRM_ACCOUNT: Final = "crm.account"
 CRM_CONTACT: Final = "crm.contact"
 CRM_OPPORTUNITY: Final = "crm.opportunity"

@@ -49,7 +49,8 @@ def put_mail(event: Event, property_of: dict[str, object], enrich: Enrich, *, us
     """
     event.type, event.name, event.platform = kinds.EMAIL_EVENT, NAMES[event.name], kinds.SERVER
     event.email, event.visitor = _recipient(event, property_of), ""
-    event.node = normal.entry_node(event.tenant, email=event.email) or normal.entry_node(event.tenant, "", event.user)
+    # The user first: an address alone belongs to its domain's company, a user to the account that the product says.
+    event.node = normal.entry_node(event.tenant, "", event.user, event.email)
     event.url = normal.text(property_of.get("link_url"), normal.URL_LIMIT)
     event.referrer = event.title = ""
     judge(event, enrich, user_agent=user_agent, address=address, flag="")

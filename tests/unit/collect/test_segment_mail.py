@@ -95,3 +95,9 @@ def test_machines_are_marked_as_for_webhooks():
 def test_a_mail_event_lends_no_connection():
     event = mail("Email Link Clicked", ANN | {"direct": True, "library": {"name": "analytics.js"}})
     assert (event.city, event.browser, event.gpc) == ("", "", False)
+
+
+def test_a_user_with_an_address_enters_by_the_user_whose_account_is_known():
+    body = {"type": "track", "event": "Email Opened", "userId": "u1", "context": ANN, "properties": SENT}
+    event = only(events_of(json.dumps({"batch": [body]}).encode(), request()))
+    assert (event.node, event.user, event.email) == ("default/u:u1", "u1", "ann@acme.com")
