@@ -36,6 +36,7 @@ NODE_SDKS = {
     "segment": "@segment/analytics-node",
     "rudderstack": "@rudderstack/rudder-sdk-node",
     "snowplow": "@snowplow/node-tracker",
+    "posthog": "posthog-node",
 }
 WEB_PAGE = SelfDescribingJson("iglu:com.snowplowanalytics.snowplow/web_page/jsonschema/1-0-0", {"id": "page-1"})
 LINK_CLICK = "iglu:com.snowplowanalytics.snowplow/link_click/jsonschema/1-0-1"

@@ -1,6 +1,7 @@
 // Sends the calls of calls.json with an unmodified SDK: node speak.mjs <sdk> <url> <calls.json>
 import { readFileSync } from 'node:fs';
 import { Analytics } from '@segment/analytics-node';
+import { PostHog } from 'posthog-node';
 import RudderAnalytics from '@rudderstack/rudder-sdk-node';
 import {
   buildFormSubmission, buildLinkClick, buildPagePing, buildPageView, buildStructEvent, newTracker,
@@ -23,6 +24,20 @@ if (sdk === 'segment') {
   const client = new RudderAnalytics('dev', { dataPlaneUrl: url });
   send(client);
   await client.flush();
+} else if (sdk === 'posthog') {
+  const client = new PostHog('dev', { host: url });
+  client.capture({
+    distinctId: 'u1', event: 'Demo Requested', groups: { company: 'acme', team: 'red' },
+    properties: { seats: 7, $set: { email: 'Ann@Acme.com' } },
+  });
+  client.capture({
+    distinctId: 'v1', event: '$pageview',
+    properties: { $current_url: 'https://www.example.com/pricing', $ip: '203.0.113.9', $process_person_profile: false },
+  });
+  client.identify({ distinctId: 'u1', properties: { email: 'Ann@Acme.com', plan: 'pro' } });
+  client.alias({ distinctId: 'v1', alias: 'u1' });
+  client.groupIdentify({ groupType: 'company', groupKey: 'acme', properties: { name: 'Acme' } });
+  await client.shutdown();
 } else {
   const tracker = newTracker(
     { namespace: 'ns', appId: 'dev', encodeBase64: true }, { endpoint: url, eventMethod: 'post', bufferSize: 5 },

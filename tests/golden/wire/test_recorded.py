@@ -105,6 +105,12 @@ def test_every_event_of_every_snowplow_tracker_becomes_the_same_event(sdk: str) 
         assert event == one
 
 
+def put_said(event: dict[str, Any]) -> None:
+    """Leave in the properties only what was said of the event itself."""
+    said = {key: value for key, value in event.pop("properties").items() if not key.startswith(SURROUNDINGS)}
+    event.update({"properties": said} if said else {})
+
+
 @pytest.mark.parametrize("sdk", POSTHOG)
 def test_every_event_of_posthogs_sdk_becomes_ours(sdk: str) -> None:
     events = sorted(replayed(sdk, posthog.events_of), key=lambda event: event["event_id"])
@@ -112,12 +118,24 @@ def test_every_event_of_posthogs_sdk_becomes_ours(sdk: str) -> None:
     for event in events:
         assert event["original_at"] == moment(f"2026-03-01T10:00:{int(event['event_id'][-12:]):02}Z")
         assert event["occurred_at"] == event["original_at"] + event["received_at"] - event["sent_at"]
-        said = {key: value for key, value in event.pop("properties").items() if not key.startswith(SURROUNDINGS)}
-        event.update({"properties": said} if said else {})
+        put_said(event)
     assert "visitor_id" in events[5], "a person of its own, since the SDK was not told whose it is"
     assert events[5]["node"] == f"default/v:{events[5].pop('visitor_id')}"
     del events[5]["node"]
     wanted = expected("posthog", protocol="posthog", library="posthog-python")
+    for event, one in zip(without_ids_and_times(events), wanted, strict=True):
+        assert event == one
+
+
+def test_every_event_of_posthogs_node_sdk_becomes_ours() -> None:
+    events = replayed("posthog-node-5.70.0", posthog.events_of)
+    assert len({event["event_id"] for event in events}) == len(events)
+    for event in events:
+        assert event["occurred_at"] == event["original_at"] + event["received_at"] - event["sent_at"]
+        put_said(event)
+    wanted = expected("posthog-node", protocol="posthog", library="posthog-node")
+    order = [one["type"] for one in wanted]
+    events.sort(key=lambda event: order.index(event["type"]))
     for event, one in zip(without_ids_and_times(events), wanted, strict=True):
         assert event == one
 
