@@ -13,7 +13,7 @@ from schemas import event as kinds
 from schemas.event import Event
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import clock, normal
-from stream.collect.adapters.segment_mail import is_mail, put_mail
+from stream.collect.adapters.segment_mail import MAIL_NAMES, is_mail, put_mail
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
 from stream.collect.adapters.segment_wire import (
     Batch,
@@ -158,9 +158,9 @@ class _Calls:
             _locate(event, context)
         if kind == kinds.PAGE:
             _locate_by_properties(event, property_of)
-        if kind == kinds.TRACK and is_mail(event, property_of):
+        if event.name in MAIL_NAMES and kind == kinds.TRACK and is_mail(event, property_of):
             # Whoever reads is seen by the provider alone: our connection is the provider's or Segment's.
-            agent, address = _seen(context)
+            agent, address = ("", "") if context is None else (context.user_agent or "", context.ip or "")
             put_mail(event, property_of, self.request.enrich, user_agent=agent, address=address)
         else:
             self._enrich(event, context, item.channel, origin)
@@ -183,7 +183,8 @@ class _Calls:
 
     def _enrich(self, event: Event, context: Context | None, channel: str | None, origin: Origin) -> None:
         """The facts of the visitor's address and browser: the context's; the connection's only if that is his own."""
-        user_agent, address = _seen(context)
+        address = context.ip or "" if context is not None else ""
+        user_agent = context.user_agent or "" if context is not None else ""
         if self.browser or origin.client or channel in _CLIENT_CHANNELS:
             address = address or self.request.address
             user_agent = user_agent or self.request.headers.get("user-agent", "")
@@ -193,11 +194,6 @@ class _Calls:
             address = address or self.request.address
         if address or user_agent:
             put_edge(event, self.request.enrich(address, user_agent))
-
-
-def _seen(context: Context | None) -> tuple[str, str]:
-    """User agent and address as the context has them."""
-    return ("", "") if context is None else (context.user_agent or "", context.ip or "")
 
 
 def _name(event: Event, item: Item) -> None:

@@ -16,7 +16,7 @@ from stream.collect.adapters.rows import as_properties, custom_of
 from stream.collect.request import Enrich
 from stream.collect.webhooks.readers import judge
 
-NAMES: Final = {
+MAIL_NAMES: Final = {
     "Email Delivered": "delivered",
     "Email Opened": "opened",
     "Email Link Clicked": "clicked",
@@ -32,7 +32,7 @@ _AMBIGUOUS: Final = "Unsubscribed"
 
 def is_mail(event: Event, property_of: dict[str, object]) -> bool:
     """Whether a track call is one of the email events, of somebody whom it names."""
-    if event.name not in NAMES or not (event.user or _recipient(event, property_of)):
+    if event.name not in MAIL_NAMES or not (event.user or _recipient(event, property_of)):
         return False
     return event.name != _AMBIGUOUS or not property_of.keys().isdisjoint(_OF_MAIL)
 
@@ -47,7 +47,7 @@ def put_mail(event: Event, property_of: dict[str, object], enrich: Enrich, *, us
         user_agent: the reader's, as the call's context has it.
         address: likewise.
     """
-    event.type, event.name, event.platform = kinds.EMAIL_EVENT, NAMES[event.name], kinds.SERVER
+    event.type, event.name, event.platform = kinds.EMAIL_EVENT, MAIL_NAMES[event.name], kinds.SERVER
     event.email, event.visitor = _recipient(event, property_of), ""
     # The user first: an address alone belongs to its domain's company, a user to the account that the product says.
     event.node = normal.entry_node(event.tenant, "", event.user, event.email)

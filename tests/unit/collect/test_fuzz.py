@@ -68,7 +68,7 @@ PAYLOADS = st.builds(
 MAIL_KEYS = ["email_id", "campaign_name", "campaign_id", "link_url", "reason", "recipient", "email", "list_id"]
 MAILS = st.builds(
     lambda name, properties, context: {"type": "track", "event": name, "properties": properties, "context": context},
-    st.sampled_from(sorted(segment_mail.NAMES)),
+    st.sampled_from(sorted(segment_mail.MAIL_NAMES)),
     st.dictionaries(st.sampled_from(MAIL_KEYS), VALUES),
     st.dictionaries(st.sampled_from(CONTEXT_KEYS), VALUES),
 )
