@@ -32,7 +32,7 @@ async def collector(bootstrap):
 async def test_an_acknowledged_batch_is_on_the_log(collector):
     async with collector.client.post("/v1/batch", data=batch("1", "2", "3"), headers=DEV) as answer:
         assert (answer.status, await answer.json()) == (200, {"success": True})
-    assert sorted(event["id"] for event in await collector.events()) == ["1", "2", "3"]
+    assert sorted(event["event_id"] for event in await collector.events()) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_many_clients_at_once_each_get_their_events_through(collector):
     statuses = await asyncio.gather(*(send(n) for n in range(100)))
     assert set(statuses) == {200}
     expected = sorted(f"{n}-{x}" for n in range(100) for x in "ab")
-    assert sorted(event["id"] for event in await collector.events()) == expected
+    assert sorted(event["event_id"] for event in await collector.events()) == expected
 
 
 async def test_snowplow_get_answers_a_pixel_and_a_cookie(collector):
@@ -120,7 +120,7 @@ async def test_snowplow_get_answers_a_pixel_and_a_cookie(collector):
         assert answer.headers["Access-Control-Allow-Credentials"] == "true"
     assert all(part in cookie for part in ("sp=", "Secure", "HttpOnly", "SameSite=None", "Max-Age=31536000"))
     (event,) = await collector.events()
-    assert event["visitor"] == cookie.partition("=")[2].partition(";")[0]
+    assert event["visitor_id"] == cookie.partition("=")[2].partition(";")[0]
 
 
 async def test_snowplow_anonymous_tracking_gets_no_cookie(collector):
@@ -148,7 +148,7 @@ async def test_pages_of_other_origins_cannot_use_a_key(bootstrap):
                 "/v1/batch", data=batch(origin), headers=DEV | {"Origin": origin}
             ) as answer:
                 assert answer.status == 200
-        assert [event["id"] for event in await collector.events()] == [ORIGIN]
+        assert [event["event_id"] for event in await collector.events()] == [ORIGIN]
         assert [letter["detail"] for letter in await collector.dead_letters()] == ["Origin"]
 
 
