@@ -54,7 +54,7 @@ async def test_no_broker_is_503_and_what_was_acknowledged_survives_its_return(br
         broker.start(broker.folder)
         async with asyncio.timeout(60):
             await send_until_taken(running.client, "after")
-        on_log = {event["id"] for event in await running.events()}
+        on_log = {event["event_id"] for event in await running.events()}
         assert on_log >= {*acknowledged, "after"}
 
 
@@ -69,7 +69,7 @@ async def test_a_broker_that_lost_its_disk_is_used_again_once_it_has_its_topics(
         async with asyncio.timeout(60):
             await send_until_taken(running.client, "after")
             assert await send(running.client, "later") == 200
-        assert {event["id"] for event in await running.events()} >= {"after", "later"}
+        assert {event["event_id"] for event in await running.events()} >= {"after", "later"}
 
 
 async def test_a_full_buffer_is_503_at_once(broker):
