@@ -8,7 +8,8 @@ from tests.support.webhooks import SENDERS
 
 PATHS = [
     "/v1/batch", "/v1/track", "/v1/identify", "/v1/group", "/v1/alias", "/v1/t", "/v1/p",
-    "/com.snowplowanalytics.snowplow/tp2", "/batch/", "/capture/", "/t", "/v1/crm/accounts", "/v1/crm/contacts", "/v1/crm/opportunities",
+    "/com.snowplowanalytics.snowplow/tp2", "/batch/", "/capture/", "/t",
+    "/v1/crm/accounts", "/v1/crm/contacts", "/v1/crm/opportunities",
     "/v1/crm/activities", "/v1/costs", *(sender.path for sender in SENDERS.values()),
 ]  # fmt: skip
 NASTY_TEXT = st.sampled_from([
@@ -36,7 +37,8 @@ FIELDS = [
     "aid", "dtm", "stm", "ttm", "uid", "duid", "page", "refr", "ue_px",
     "ue_pr", "cx", "co", "se_ca", "se_ac", "se_va", "ip", "ua", "tr_tt", "domain", "domains", "parent_id", "owner", "stage",
     "email", "account_id", "user_id", "amount", "currency", "contact_emails", "created_at", "closed_at", "updated_at",
-    "distinct_id", "uuid", "$set", "$groups", "$group_key", "$ip", "occurred_at", "subject", "date", "utm_source", "utm_medium", "utm_campaign", "_p", "_o", "_i", "version", "tenant", "node",
+    "distinct_id", "uuid", "$set", "$groups", "$group_key", "$ip",
+    "occurred_at", "subject", "date", "utm_source", "utm_medium", "utm_campaign", "_p", "_o", "_i", "version", "tenant", "node",
 ]  # fmt: skip
 CONTEXTS = st.fixed_dictionaries(
     {},
