@@ -19,7 +19,8 @@ PING: Final = "ping"
 """Engaged-time heartbeat: counts ``engaged_ms``, opens no session."""
 EMAIL_EVENT: Final = "email"
 """``name`` is one of EMAIL_EVENTS; ``properties`` has message_id, campaign, url, reason. Enters by the recipient
-(``e:``), or by the domain that all recipients share (``d:``) where the provider does not tell which one it was."""
+(``e:``, or ``u:`` where an SDK says which user that is), or by the domain that all recipients share (``d:``) where the
+provider does not tell which one it was."""
 CRM_ACCOUNT: Final = "crm.account"
 CRM_CONTACT: Final = "crm.contact"
 CRM_OPPORTUNITY: Final = "crm.opportunity"
@@ -86,7 +87,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, rename=C
     source: str = ""
     """Name of the configured source (write key) it came by, never the key itself."""
     protocol: str = ""
-    """segment, rudderstack, snowplow, tracker, pixel, crm, cost, fx, or the provider of a webhook: sendgrid, ..."""
+    """segment, rudderstack, snowplow, posthog, tracker, pixel, crm, cost, fx, or the provider of a webhook: sendgrid, ..."""
     platform: str = WEB
     name: str = ""
     """Event name (track), page or screen name, email event."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import cost, crm, fx, pixel, redirect, segment, snowplow, tracker
+from stream.collect.adapters import cost, crm, fx, pixel, posthog, redirect, segment, snowplow, tracker
 from stream.collect.request import Adapter
 from stream.collect.webhooks.provider import Provider
 from stream.collect.webhooks.registry import PROVIDERS
@@ -52,6 +52,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         events_of=snowplow.events_of,
         answer="ok",
         network_cookie=True,
+    ),
+    *(
+        Endpoint(path=path, summary=f"PostHog: {what}", events_of=posthog.events_of)
+        for path, what in (("/batch/", "a batch"), ("/capture/", "one event"), ("/i/v0/e/", "one event"))
     ),
     Endpoint(path="/t", summary="t.js: a batch", events_of=tracker.events_of),
     Endpoint(path="/px.gif", method="GET", summary="Pixel: one event", events_of=pixel.events_of, answer="gif"),

@@ -100,3 +100,19 @@ def check_snowplow(rows: list[Row]) -> None:
     assert (properties(described)["seats"], properties(described)["text"]) == (7, "Größe ✓")
     (entity,) = (e for e in properties(described)["contexts"] if "com.example/account" in e["schema"])
     assert entity["data"] == {"id": "acme"}
+
+
+def check_posthog(rows: list[Row], library: str, device: str) -> None:
+    """What a user did, a page of a device that nobody was named for, and whose the device is."""
+    assert len(rows) == len({row.event_id for row in rows}) == 3
+    found = {row.type: row for row in rows}
+    assert {(r.protocol, r.library, r.person_id, r.account_id) for r in rows} == {
+        ("posthog", library, "ann@acme.com", "acme")
+    }
+    track, page, alias = found["track"], found["page"], found["alias"]
+    assert (track.name, track.node, track.group_id, properties(track)["text"]) == (
+        "Plan Changed", "u:u1", "acme", "Größe ✓",
+    )  # fmt: skip
+    assert (page.path, page.utm_source, page.node) == ("/pricing", "news", f"v:{device}")
+    assert page.session_id
+    assert (alias.visitor_id, alias.user_id) == (device, "u1")

@@ -8,7 +8,8 @@ from tests.support.webhooks import SENDERS
 
 PATHS = [
     "/v1/batch", "/v1/track", "/v1/identify", "/v1/group", "/v1/alias", "/v1/t", "/v1/p",
-    "/com.snowplowanalytics.snowplow/tp2", "/t", "/v1/crm/accounts", "/v1/crm/contacts", "/v1/crm/opportunities",
+    "/com.snowplowanalytics.snowplow/tp2", "/batch/", "/capture/", "/t",
+    "/v1/crm/accounts", "/v1/crm/contacts", "/v1/crm/opportunities",
     "/v1/crm/activities", "/v1/costs", *(sender.path for sender in SENDERS.values()),
 ]  # fmt: skip
 NASTY_TEXT = st.sampled_from([
@@ -36,6 +37,7 @@ FIELDS = [
     "aid", "dtm", "stm", "ttm", "uid", "duid", "page", "refr", "ue_px",
     "ue_pr", "cx", "co", "se_ca", "se_ac", "se_va", "ip", "ua", "tr_tt", "domain", "domains", "parent_id", "owner", "stage",
     "email", "account_id", "user_id", "amount", "currency", "contact_emails", "created_at", "closed_at", "updated_at",
+    "distinct_id", "uuid", "$set", "$groups", "$group_key", "$ip",
     "occurred_at", "subject", "date", "utm_source", "utm_medium", "utm_campaign", "_p", "_o", "_i", "version", "tenant", "node",
 ]  # fmt: skip
 CONTEXTS = st.fixed_dictionaries(
@@ -94,9 +96,9 @@ def damaged(body: bytes, damage: str, place: int) -> tuple[bytes, dict[str, str]
 
 def wrapped(path: str, objects: list[object]) -> object:
     """The objects in the envelope of the path's protocol."""
-    last = path.rpartition("/")[2]
+    last = path.rstrip("/").rpartition("/")[2]
     if last == "batch":
-        return {"batch": objects, "sentAt": "2026-01-01T00:00:00Z"}
+        return {"api_key": "dev", "batch": objects, "sentAt": "2026-01-01T00:00:00Z"}
     if last == "tp2":
         return {"schema": "iglu:x", "data": objects}
     if path == "/t":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.checks import check_calls, check_snowplow
+from tests.e2e.checks import check_calls, check_posthog, check_snowplow
 from tests.e2e.conftest import NODE
 from tests.e2e.landing import Landing
 
@@ -37,3 +37,8 @@ def test_rudderstacks_sdk_delivers_once(landing: Landing, node_modules: Path, en
 def test_snowplows_sdk_delivers_once(landing: Landing, node_modules: Path, method: str, encoding: str) -> None:
     send(node_modules, "snowplow", landing.url, f"{method}-{encoding}")
     check_snowplow(landing.delivered(3))
+
+
+def test_posthogs_sdk_delivers_once(landing: Landing, node_modules: Path) -> None:
+    send(node_modules, "posthog", landing.url, "device-of-node")
+    check_posthog(landing.delivered(3), "posthog-node", "device-of-node")

@@ -4,12 +4,13 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import posthog
 import pytest
 import rudderstack.analytics.client
 import segment.analytics.client
 from snowplow_tracker import Emitter, PageView, SelfDescribing, SelfDescribingJson, StructuredEvent, Subject, Tracker
 
-from tests.e2e.checks import APART_MS, check_calls, check_snowplow
+from tests.e2e.checks import APART_MS, check_calls, check_posthog, check_snowplow
 from tests.e2e.landing import Landing
 
 CONTEXT = {
@@ -51,6 +52,42 @@ def test_rudderstacks_sdk_delivers_once(landing: Landing, gzip: bool) -> None:
     client.shutdown()
     # SURPRISE: this SDK gives its origin's name; nothing on the wire tells it from Segment's.
     check_calls(landing.delivered(7), "segment", "analytics-python")
+
+
+def test_emails_by_way_of_segments_sdk_are_emails_of_the_recipients_account(landing: Landing) -> None:
+    client = segment.analytics.client.Client("dev", host=landing.url)
+    sent = {"email_id": "mail-1", "campaign_name": "spring", "link_url": "https://www.example.com/pricing"}
+    known = {"anonymous_id": "of-the-provider", "context": {"traits": {"email": "ann@acme.com"}}}
+    client.track("u1", "Email Link Clicked", sent, message_id="mail-click", **known)
+    client.track("u1", "Email Opened", sent, message_id="mail-open", **known)
+    client.shutdown()
+    rows = landing.delivered(2)
+    assert {(r.type, r.name, r.node, r.visitor_id, r.person_id, r.account_id) for r in rows} == {
+        ("email", "clicked", "u:u1", "", "ann@acme.com", "acme"),
+        ("email", "opened", "u:u1", "", "ann@acme.com", "acme"),
+    }
+    mails = landing.machine.rows(
+        "SELECT recipient, campaign, event FROM v_email WHERE message_id = 'mail-1' ORDER BY event"
+    )
+    assert [(m["recipient"], m["campaign"], m["event"]) for m in mails] == [
+        ("ann@acme.com", "spring", "clicked"),
+        ("ann@acme.com", "spring", "opened"),
+    ]
+    touches = landing.machine.rows("SELECT type, account_id, channel FROM v_touches WHERE event_id = 'mail-click'")
+    assert [(t["type"], t["account_id"], t["channel"]) for t in touches] == [("email_click", "acme", "Email")]
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+def test_posthogs_sdk_delivers_once(landing: Landing, gzip: bool) -> None:
+    client = posthog.Posthog("dev", host=landing.url, gzip=gzip)
+    device = f"device-{gzip}"
+    told = {"seats": 7, "text": "Größe ✓", "$set": {"email": "ann@acme.com"}}
+    client.capture("Plan Changed", distinct_id="u1", properties=told, groups={"company": "acme"})
+    page = {"$process_person_profile": False, "$current_url": "https://www.example.com/pricing?utm_source=news"}
+    client.capture("$pageview", distinct_id=device, properties=page)
+    client.alias(device, "u1")
+    client.shutdown()
+    check_posthog(landing.delivered(3), "posthog-python", device)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

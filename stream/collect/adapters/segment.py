@@ -13,6 +13,7 @@ from schemas import event as kinds
 from schemas.event import Event
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import clock, normal
+from stream.collect.adapters.segment_mail import MAIL_NAMES, is_mail, put_mail
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
 from stream.collect.adapters.segment_wire import (
     Batch,
@@ -43,6 +44,8 @@ from stream.settings import Source
 _CALLS: Final = frozenset({kinds.TRACK, kinds.PAGE, kinds.SCREEN, kinds.IDENTIFY, kinds.GROUP, kinds.ALIAS})
 _PATHS: Final = {call: call for call in _CALLS} | {call[0]: call for call in _CALLS}
 """Last part of the path -> type; the browser SDK uses first letters."""
+_SIGNED_UP: Final = "Signed Up"
+"""Of Segment's B2B events the one whose ``email`` is the person's own; that of "Invite Sent" is somebody else's."""
 _CLIENT_CHANNELS: Final = frozenset({"web", "mobile"})
 
 
@@ -146,6 +149,8 @@ class _Calls:
         event.traits, trait_of = members(item.traits) if item.traits is not UNSET else (UNSET, {})
         _name(event, item)
         _identify(event, item, context, trait_of)
+        if event.name == _SIGNED_UP and kind == kinds.TRACK and not event.email:
+            event.email = normal.address(property_of.get("email"))
         origin = origin_of(context.library.name) if context is not None and context.library is not None else NO_ORIGIN
         event.protocol, event.library = origin.protocol, origin.library
         event.platform = platform_of(kind, item.channel, context, origin, browser=self.browser)
@@ -153,7 +158,12 @@ class _Calls:
             _locate(event, context)
         if kind == kinds.PAGE:
             _locate_by_properties(event, property_of)
-        self._enrich(event, context, item.channel, origin)
+        if event.name in MAIL_NAMES and kind == kinds.TRACK and is_mail(event, property_of):
+            # Whoever reads is seen by the provider alone: our connection is the provider's or Segment's.
+            agent, address = ("", "") if context is None else (context.user_agent or "", context.ip or "")
+            put_mail(event, property_of, self.request.enrich, user_agent=agent, address=address)
+        else:
+            self._enrich(event, context, item.channel, origin)
         return event
 
     def _date(self, event: Event, item: Item) -> None:
@@ -179,6 +189,9 @@ class _Calls:
             address = address or self.request.address
             user_agent = user_agent or self.request.headers.get("user-agent", "")
             event.gpc = self.request.gpc
+        elif context is not None and context.direct:
+            # Vouches for the address only: the user agent of such a connection is an HTTP library's.
+            address = address or self.request.address
         if address or user_agent:
             put_edge(event, self.request.enrich(address, user_agent))
 
@@ -243,7 +256,7 @@ def _locate(event: Event, context: Context) -> None:
         event.utm_campaign, event.utm_term = normal.text(campaign.name), normal.text(campaign.term)
         event.utm_content = normal.text(campaign.content)
     if context.consent is not None:
-        event.consent = context.consent.category_preferences
+        event.consent = context.consent.given
     event.locale = normal.text(context.locale)
     event.client_session = normal.text(context.session_id)
 

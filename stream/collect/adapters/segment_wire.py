@@ -50,9 +50,14 @@ class ExternalId(msgspec.Struct, gc=False):
 
 
 class Consent(msgspec.Struct, gc=False, rename="camel"):
-    """``context.consent``."""
+    """``context.consent``. Its absence says nothing; what it does not grant is not granted."""
 
-    category_preferences: dict[str, bool] | None = None
+    category_preferences: dict[str, object] | None = None
+
+    @property
+    def given(self) -> dict[str, bool]:
+        """By category. Only a plain ``true`` is a yes: a text may come of anything."""
+        return {category: answer is True for category, answer in (self.category_preferences or {}).items()}
 
 
 class Context(msgspec.Struct, gc=False, rename="camel"):
@@ -61,6 +66,8 @@ class Context(msgspec.Struct, gc=False, rename="camel"):
     campaign: Campaign | None = None
     page: Page | None = None
     ip: Text = None
+    direct: bool | None = None
+    """The call came straight from the person's device."""
     user_agent: Text = None
     group_id: Id = None
     traits: ContextTraits | None = None

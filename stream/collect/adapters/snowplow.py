@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw
 
 from schemas import event as kinds
 from schemas.event import Event
+from schemas.ids import derived_id
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.snowplow_wire import (
@@ -132,9 +133,23 @@ def _event(payload: Payload, request: Request, source: Source) -> Event:
         properties=_with_entities(properties, entities),
     )
     _date(event, payload)
+    if kind == kinds.PING:
+        event.id = _ping_id(event, entities) or event.id
     _identify(event, payload, entities, request)
     _enrich(event, payload, request)
     return event
+
+
+def _ping_id(event: Event, entities: list[SelfDescribing]) -> str:
+    """One id for all pings of a page view within the same heartbeat, so that a shorter one counts no more time.
+
+    By the tracker's own clock, since a repeated request comes at another time. "" if the page view is not known.
+    """
+    for entity in entities:
+        if entity.name == "web_page" and event.original_at:
+            page = normal.identifier(members(entity.data)[1].get("id"))
+            return derived_id(kinds.PING, page, str(event.original_at // HEARTBEAT_MS)) if page else ""
+    return ""
 
 
 def _content(payload: Payload) -> tuple[str, str, Properties]:

@@ -1,5 +1,6 @@
 // Sends one of everything with an unmodified SDK: node send.mjs <sdk> <url> [option]
 // It is copied next to the installed node_modules, so that imports resolve.
+import { PostHog } from 'posthog-node';
 import { Analytics } from '@segment/analytics-node';
 import RudderAnalytics from '@rudderstack/rudder-sdk-node';
 import { buildPageView, buildSelfDescribingEvent, buildStructEvent, newTracker } from '@snowplow/node-tracker';
@@ -35,6 +36,18 @@ if (sdk === 'segment') {
   const client = new RudderAnalytics('dev', { dataPlaneUrl: url, gzip: option === 'gzip' });
   sendCalls(client);
   await client.flush();
+} else if (sdk === 'posthog') {
+  const client = new PostHog('dev', { host: url });
+  client.capture({
+    distinctId: 'u1', event: 'Plan Changed', groups: { company: 'acme' },
+    properties: { seats: 7, text: 'Größe ✓', $set: { email: 'ann@acme.com' } },
+  });
+  client.capture({
+    distinctId: option, event: '$pageview',
+    properties: { $process_person_profile: false, $current_url: 'https://www.example.com/pricing?utm_source=news' },
+  });
+  client.alias({ distinctId: option, alias: 'u1' });
+  await client.shutdown();
 } else {
   const [method, encoding] = option.split('-');
   const tracker = newTracker(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import json_encoder, properties_of
 from schemas.event import EVENT_TYPES, Event
-from stream.collect.adapters import segment, snowplow
+from stream.collect.adapters import posthog, segment, segment_mail, snowplow
 from tests.unit.collect.senders import RECEIVED_AT, request
 
 NASTY = st.sampled_from(
@@ -65,6 +65,25 @@ PAYLOADS = st.builds(
     st.sampled_from(["pv", "pp", "se", "ue", "tr", "ti", "xx"]),
     st.dictionaries(st.sampled_from(SNOWPLOW_KEYS), VALUES),
 )
+MAIL_KEYS = ["email_id", "campaign_name", "campaign_id", "link_url", "reason", "recipient", "email", "list_id"]
+MAILS = st.builds(
+    lambda name, properties, context: {"type": "track", "event": name, "properties": properties, "context": context},
+    st.sampled_from(sorted(segment_mail.MAIL_NAMES)),
+    st.dictionaries(st.sampled_from(MAIL_KEYS), VALUES),
+    st.dictionaries(st.sampled_from(CONTEXT_KEYS), VALUES),
+)
+POSTHOG_KEYS = [
+    "$set", "$set_once", "$group_set", "$group_type", "$group_key", "$groups", "$device_id", "$anon_distinct_id", "alias",
+    "distinct_id", "$process_person_profile", "$current_url", "$referrer", "$ip", "$lib", "$raw_user_agent", "$session_id",
+    "utm_source", "title",
+]  # fmt: skip
+CAPTURED = st.builds(
+    lambda event, known, properties, rest: {"event": event, "distinct_id": known, "properties": properties} | rest,
+    st.sampled_from(["$pageview", "$screen", "$identify", "$set", "$create_alias", "$groupidentify", "Demo"]) | SCALARS,
+    SCALARS,
+    st.dictionaries(st.sampled_from(POSTHOG_KEYS), VALUES | st.just("company")) | VALUES,
+    st.dictionaries(st.sampled_from(["timestamp", "sent_at", "uuid", "$set"]), VALUES),
+)
 decode_event = msgspec.json.Decoder(Event).decode
 
 
@@ -82,7 +101,7 @@ def sound(parsed) -> None:
         properties_of(read.traits)
 
 
-@pytest.mark.parametrize("adapter", [segment, snowplow])
+@pytest.mark.parametrize("adapter", [segment, snowplow, posthog])
 @given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_taken_or_refused(adapter, body):
     sound(adapter.events_of(body, request("/v1/batch")))
@@ -113,6 +132,24 @@ def test_every_payload_is_an_event_or_a_refusal(payloads):
     sound(parsed)
     assert parsed.fault is None
     assert len(parsed.events) + len(parsed.rejected) == len(payloads)
+
+
+@settings(max_examples=120)
+@given(st.lists(MAILS, max_size=6), SCALARS)
+def test_every_call_about_a_mail_is_an_event_or_a_refusal(calls, user):
+    calls = [call | {"userId": user} for call in calls]
+    parsed = segment.events_of(json.dumps({"batch": calls}).encode(), request())
+    sound(parsed)
+    assert len(parsed.events) + len(parsed.rejected) == len(calls)
+
+
+@settings(max_examples=120)
+@given(st.lists(CAPTURED | VALUES, max_size=6))
+def test_every_captured_event_is_an_event_a_refusal_or_ignored(items):
+    parsed = posthog.events_of(json.dumps({"api_key": "dev", "batch": items}).encode(), request("/batch/"))
+    sound(parsed)
+    assert parsed.fault is None
+    assert len(parsed.events) + len(parsed.rejected) + parsed.ignored == len(items)
 
 
 @given(st.data())

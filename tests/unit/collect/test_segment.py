@@ -6,6 +6,7 @@ import pytest
 
 from schemas.rejections import RejectReason
 from stream.collect.adapters.segment import events_of
+from stream.collect.privacy import respect
 from tests.unit.collect.senders import RECEIVED_AT, SHOP, only, request
 
 
@@ -357,3 +358,43 @@ def test_long_message_ids_stay_one_id():
 def test_missing_message_ids_get_fresh_ones():
     parsed = events_of(batch(call(), call(messageId=None), call(messageId="")), request())
     assert [event.id for event in parsed.events] == ["new-1", "new-2", "new-3"]
+
+
+def test_consent_without_a_plain_yes_is_a_no():
+    def consent(given):
+        return only(events_of(batch(call(context={"consent": given})), request())).consent
+
+    assert consent(None) is None
+    assert consent({}) == consent({"categoryPreferences": {}}) == consent({"categoryPreferences": []}) == {}
+    assert consent({"categoryPreferences": {"Analytics": "true", "Ads": 1, "Fun": True}}) == {
+        "Analytics": False,
+        "Ads": False,
+        "Fun": True,
+    }
+
+
+def test_a_changed_consent_counts_for_the_event_that_says_so():
+    item = call(
+        event="Segment Consent Preference Updated", context={"consent": {"categoryPreferences": {"Analytics": False}}}
+    )
+    event = only(events_of(batch(item), request()))
+    respect([event])
+    assert (event.name, event.consent) == ("Segment Consent Preference Updated", {"Analytics": False})
+    assert (event.user, event.node.startswith("default/v:")) == ("", True)
+
+
+def test_a_direct_call_of_a_server_library_has_the_connections_address_but_not_its_agent():
+    event = only(events_of(batch(call(context={"direct": True})), request()))
+    assert (event.city, event.browser) == ("203.0.113.7", "")
+    event = only(events_of(batch(call(context={"direct": True, "ip": "198.51.100.1"})), request()))
+    assert event.city == "198.51.100.1"
+
+
+def test_who_signs_up_gives_his_address_and_who_invites_gives_anothers():
+    def email(**members):
+        return only(events_of(batch(call(**members)), request())).email
+
+    assert email(event="Signed Up", properties={"email": "Ann@acme.com"}) == "ann@acme.com"
+    own = {"traits": {"email": "own@acme.com"}}
+    assert email(event="Signed Up", properties={"email": "ann@acme.com"}, context=own) == "own@acme.com"
+    assert email(event="Invite Sent", properties={"invitee_email": "bob@acme.com", "email": "bob@acme.com"}) == ""

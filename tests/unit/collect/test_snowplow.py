@@ -109,6 +109,19 @@ def test_page_ping_counts_one_heartbeat_with_its_scroll():
     assert json.loads(bytes(event.properties)) == {"min_x": 0, "max_x": 10, "min_y": 0, "max_y": 700}
 
 
+def test_pings_of_a_page_view_within_one_heartbeat_are_one_event_however_often_they_are_sent():
+    def ping(dtm, page="p1", **changes):
+        web_page = {"schema": "iglu:com.snowplowanalytics.snowplow/web_page/jsonschema/1-0-0", "data": {"id": page}}
+        sent = item(e="pp", eid=f"eid-{dtm}", dtm=str(dtm), stm=str(dtm))
+        return only(post(sent | {"co": wrapped(schema=CONTEXTS.format("1-0-0"), data=[web_page])}, **changes)).id
+
+    begin = 1767323040000
+    assert ping(begin) == ping(begin + 5000) == ping(begin + 9999) == ping(begin, received_at=RECEIVED_AT + 60_000)
+    assert len({ping(begin), ping(begin + 10_000), ping(begin, page="p2")}) == 3
+    assert ping(begin, page="") == f"eid-{begin}", "a ping of no page view keeps its own id"
+    assert only(post(item(e="pp", eid="eid"))).id == "eid"
+
+
 def test_legacy_transaction_is_a_track_event():
     event = only(post(item(e="tr", tr_id="o1", tr_tt="99.90", tr_cu="EUR")))
     assert event.name == "transaction"
