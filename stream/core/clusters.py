@@ -300,8 +300,11 @@ class Clusters:
         """Let the session's items remember to whom they were sent; whether one of them is new or says something else."""
         changed = False
         for item in session.items:
-            old = items.pop(item.id, None)
+            old = items.get(item.id)
+            if old is not None and old.at != item.at:
+                old = None  # accounts keep it by its time: it is withdrawn where it was, and this one is new
             if old is not None:
+                del items[item.id]
                 item.account, item.person, item.by_network = old.account, old.person, old.by_network
                 item.held = old.held or not item.same_content(old)
             changed = changed or item.held

@@ -133,6 +133,8 @@ class Stage:
         self.told.append(message)
         match message:
             case TouchPut():
+                before = self.touches.get(message.to, {}).get(message.touch.id)
+                assert before is None or before.at == message.touch.at, "accounts keep touches by their time"
                 self.touches.setdefault(message.to, {})[message.touch.id] = message.touch
             case TouchWithdrawn():
                 gone = self.touches[message.to].pop(message.id)

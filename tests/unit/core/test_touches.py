@@ -211,3 +211,18 @@ def test_a_replaced_account_update_leaves_nothing_of_itself_behind():
 
     one, two = named("N1", 0), named("N2", 50)
     assert name_of(one, two) == name_of(two, one)
+
+
+@pytest.mark.parametrize("variant", range(6))
+def test_a_form_that_another_content_of_its_id_moves_in_time_is_withdrawn_where_it_was(variant):
+    who = hit("identify", "i", 0, user="u1", email="ann@corp.example")
+    early = track("f", MINUTE, "Form Submitted", url=f"https://www.acme.com/{variant}")
+    late = track("f", 2 * MINUTE, "Form Submitted")
+    outcomes = []
+    for events in ([who, early, late], [who, late, early], [late, early, who]):
+        stage = Stage()
+        for event in events:
+            stage.put([event])
+        outcomes.append(stage.run().result())
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert [t.type for t in outcomes[0]["touches"]["default/d:corp.example"].values()].count("form") == 1
