@@ -34,7 +34,7 @@ from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
-from stream.core.visit import HIT_KINDS, SITES, go_on
+from stream.core.visit import HIT_KINDS, LATEST, SITES, go_on
 
 RULES_KEY: Final = "rules"
 Line = tuple[int, bytes]
@@ -46,8 +46,6 @@ _decode: Final = msgspec.json.Decoder(Event).decode
 _FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
 _RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
 """Figures: their nodes are nobody, so identity does not hear of them."""
-_LATEST: Final = 2**61
-"""ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 _CLAIMING: Final = (
     kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, *kinds.OPERATOR_EVENTS,
 )  # fmt: skip
@@ -119,7 +117,7 @@ def _decoded(step: Step, group: list[Line]) -> list[Said]:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             step.refused.append((number, Rejected(RejectReason.MALFORMED, str(error)[:200], line)))
             continue
-        if not (-_LATEST < event.at < _LATEST and 0 <= event.received_at < _LATEST):
+        if not (-LATEST < event.at < LATEST and 0 <= event.received_at < LATEST):
             step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
         elif event.type in _CLAIMING and not _has_object(event):
             step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")

@@ -31,8 +31,8 @@ from stream.core.state import time_part
 from stream.core.step import Step
 from stream.core.touches import show_again
 
-_LATEST: Final = 2**61
-"""ms, as in ``stream.core.stitch``."""
+LATEST: Final = 2**61
+"""ms. Times beyond it would not fit the keys and packed entries; the edge lets none in."""
 SITES: Final = (kinds.WEB, kinds.APP)
 """Platforms whose events make sessions."""
 HIT_KINDS: Final = {
@@ -146,7 +146,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         if kind is None or event.bot or event.email or event.group or event.platform not in SITES or event.node != node:
             return False
         at = event.at
-        if not (0 <= event.received_at < _LATEST and -_LATEST < at < _LATEST):
+        if not (0 <= event.received_at < LATEST and -LATEST < at < LATEST):
             return False
         page = book.page(event)
         name = event.name

@@ -6,7 +6,7 @@ The steady state lives here: the owner of a known visitor's hit is one look-up, 
 from schemas.ids import DOMAIN, VISITOR, kind, node
 from schemas.messages import Owner
 from schemas.rules import Rules
-from stream.core.identity.audit import book_network, book_session_link
+from stream.core.identity.audit import Action, book_network, book_session_link
 from stream.core.identity.node import NodeState, node_key
 from stream.core.identity.protocol import Woken, limit_size, opened, refresh, relink
 from stream.core.identity.resolution import Decider, first_resolution
@@ -65,18 +65,26 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
         state = opened(step, visitor, cause)
     if state.crowd:
         return
-    before = state.links.get(user, 0)
-    after = before + delta
-    if after > 0:
-        state.links[user] = after
-    else:
-        state.links.pop(user, None)
-    if (before > 0) != (after > 0):
-        book_session_link(step, visitor, user, "claim" if after > 0 else "retract", cause)
+    action = _counted(state.links, user, delta)
+    if action is not None:
+        book_session_link(step, visitor, user, action, cause)
         limit_size(step, visitor, state, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     step.state.put(node_key(visitor), state)
+
+
+def _counted(counts: dict[str, int], name: str, delta: int) -> Action | None:
+    """Count sessions. Returns: claim for the first one, retract when none is left, None for those in between."""
+    before = counts.get(name, 0)
+    after = before + delta
+    if after > 0:
+        counts[name] = after
+    else:
+        counts.pop(name, None)
+    if (before > 0) == (after > 0):
+        return None
+    return "claim" if after > 0 else "retract"
 
 
 def link_company(step: Step, visitor: str, company: str, delta: int, cause: str = "") -> None:
@@ -86,14 +94,9 @@ def link_company(step: Step, visitor: str, company: str, delta: int, cause: str 
         state = opened(step, visitor, cause)
     if state.crowd:
         return
-    before = state.companies.get(company, 0)
-    after = before + delta
-    if after > 0:
-        state.companies[company] = after
-    else:
-        state.companies.pop(company, None)
-    if (before > 0) != (after > 0):
-        book_network(step, visitor, company, "claim" if after > 0 else "retract", cause)
+    action = _counted(state.companies, company, delta)
+    if action is not None:
+        book_network(step, visitor, company, action, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     step.state.put(node_key(visitor), state)
