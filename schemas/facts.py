@@ -102,8 +102,32 @@ class SupersededRow(msgspec.Struct, gc=False):
     _i: int
 
 
+class SessionColumns(msgspec.Struct, omit_defaults=True, gc=False):
+    """Columns of ``sessions`` that seldom change while a session goes on: they come first in its row."""
+
+    tenant: str
+    session_id: str
+    node: str
+    visitor_id: str
+    person_id: str
+    account_id: str
+    started_at: int
+    channel: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    landing_url: str = ""
+    touch_id: str = ""
+    """Its touch; ``v_touches`` has sessions from here."""
+    by_network: bool = False
+    """Nothing but the company of the network says that it is the account's."""
+
+
 class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
-    """``sessions``: latest version counts; ``deleted`` when a late event dissolved it."""
+    """``sessions``: latest version counts; ``deleted`` when a late event dissolved it.
+
+    Never built: a row is its ``SessionColumns``, the same bytes each time, then the columns that change, then the address.
+    """
 
     tenant: str
     session_id: str
@@ -124,11 +148,9 @@ class SessionRow(msgspec.Struct, omit_defaults=True, gc=False):
     landing_url: str = ""
     exit_url: str = ""
     touch_id: str = ""
-    """Its touch; ``v_touches`` has sessions from here."""
     points: float = 0.0
     deleted: bool = False
     by_network: bool = False
-    """Nothing but the company of the network says that it is the account's."""
     version: int = -1
     _p: int = -1
     _o: int = -1

@@ -31,6 +31,7 @@ class Step:
         offset: of the input frame.
         forgotten: ids of events that were packed less than this are forgotten (``stream.core.seen``).
         row_address: where a row says that it comes from, up to its number.
+        version_and_address: the same with the version before it, for mutable tables.
         at: append time (ms) of the input frame, from the log: the only clock there is.
         local: messages to nodes of this partition that are still to be handled in this step.
         changed: identity nodes whose resolution changed in this step, with the cause (``identity.flush`` books them).
@@ -55,6 +56,7 @@ class Step:
         "rules",
         "sends",
         "state",
+        "version_and_address",
     )
 
     def __init__(self, state: State, rules: Rules, *, partition: int, partitions: int, offset: int, at: int) -> None:
@@ -66,6 +68,7 @@ class Step:
         self.at = at
         self.forgotten = forgotten_before(at)
         self.row_address = b',"_p":%d,"_o":%d,"_i":' % (partition, offset)
+        self.version_and_address = f',"version":{offset},"_p":{partition},"_o":{offset},"_i":'
         self.local: deque[IdentityMessage] = deque()
         self.changed: dict[str, str] = {}
         self.rows: dict[str, list[bytes]] = {}
@@ -96,6 +99,15 @@ class Step:
     def tell_account(self, message: AccountMessage) -> None:
         """Send ``message`` to its account, on the ``accounts`` topic."""
         self._send(topics.ACCOUNTS, partition_of(message.to, self.partitions), message)
+
+    def tell_account_encoded(self, to: str, message: bytes) -> None:
+        """The same for the account node ``to`` and a message that is already JSON."""
+        place = topics.ACCOUNTS, partition_of(to, self.partitions)
+        sent = self.sends.get(place)
+        if sent is None:
+            self.sends[place] = [message]
+        else:
+            sent.append(message)
 
     def alert(self, key: str, alert: Alert) -> None:
         """Send ``alert`` to people, on the ``alerts`` topic, by the partition of its account node ``key``."""

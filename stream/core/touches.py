@@ -5,21 +5,22 @@ While its owner is not known it is ``held`` and nothing is said; ``settle`` says
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from schemas.codec import json_encoder
-from schemas.facts import SessionRow, TouchRow
+from schemas.facts import SessionColumns, TouchRow
 from schemas.ids import VISITOR, account_id, kind, value
 from schemas.messages import Conversion, ConversionPut, ConversionWithdrawn, Owner, Touch, TouchPut, TouchWithdrawn
 from stream.core.hits import Item
 from stream.core.identity import buyers
 from stream.core.sessions import Session
+from stream.core.sources import Source
 from stream.core.step import Step
 
-_MILLI = 1000
-_REPLACE = msgspec.structs.replace
+_MILLI: Final = 1000
+_REPLACE: Final = msgspec.structs.replace
 
 
 def show_session(
@@ -44,10 +45,8 @@ def show_session(
     if before and before != account:
         reason = "moved"
         step.tell_account(TouchWithdrawn(before, step.at, cause, reason, session.touch, session.start))
-    if account:
-        step.tell_account(TouchPut(account, step.at, cause, reason, _touch(session, node, person)))
     session.account, session.person, session.held = account, person, False
-    _session_row(step, node, session, deleted=False)
+    _say(step, node, session, reason, cause)
     return True
 
 
@@ -56,18 +55,14 @@ def show_again(step: Step, node: str, session: Session, cause: str) -> None:
 
     Its owner is not asked for again: had that changed, the session would have been settled, or will be.
     """
-    account = session.account
-    if account:
-        touch = _touch(session, node, session.person)
-        step.tell_account(TouchPut(account, step.at, cause, "changed", touch))
-    _session_row(step, node, session, deleted=False)
+    _say(step, node, session, "changed", cause)
 
 
 def drop_session(step: Step, node: str, session: Session, cause: str) -> None:
     """A late event dissolved the session."""
     if session.account:
         step.tell_account(TouchWithdrawn(session.account, step.at, cause, "changed", session.touch, session.start))
-    _session_row(step, node, session, deleted=True)
+    _session_row(step, _fixed_of(node, session), session, deleted=True)
 
 
 def show_item(
@@ -122,14 +117,6 @@ def _put(step: Step, item: Item, owner: Owner, reason: str, cause: str) -> None:
         step.tell_account(ConversionPut(owner.account, step.at, cause, reason, conversion))
 
 
-def _touch(session: Session, node: str, person: str) -> Touch:
-    source = session.source
-    return Touch(
-        session.touch, session.start, "session", source.channel, person, node,
-        source.source, source.medium, source.campaign, session.id, "", session.points, session.end,
-    )  # fmt: skip
-
-
 class _Names(NamedTuple):
     """A node's name as rows write it."""
 
@@ -154,25 +141,86 @@ def _account_id(node: str) -> str:
     return account_id(node)
 
 
-def _session_row(step: Step, node: str, session: Session, *, deleted: bool) -> None:
-    """The session's row, which is its touch's, too."""
-    source = session.source
+class _Fixed(msgspec.Struct, frozen=True, gc=False):
+    """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
+
+    source: Source
+    landing: str
+    account: str
+    person: str
+    by_network: bool
+    row: bytes
+    """The beginning of its row, up to ``"exit_url":``."""
+    put: bytes
+    """The beginning of the message that its account is told, up to the time."""
+    touch: bytes
+    """The message's touch, up to ``"points":``."""
+
+
+_FIXED_SESSIONS: Final = 1 << 14
+"""Sessions that go on at one time, at most; each takes about 1 kB."""
+_fixed: dict[str, _Fixed] = {}
+
+
+def _fixed_of(node: str, session: Session) -> _Fixed:
+    """The session's fixed part. The texts it was made of are compared by identity: cheap, and equal if the same."""
+    found = _fixed.get(session.id)
+    if (
+        found is not None
+        and found.source is session.source
+        and found.person is session.person
+        and found.account is session.account
+        and found.landing is session.landing
+        and found.by_network is session.by_network
+    ):
+        return found
+    if len(_fixed) >= _FIXED_SESSIONS:
+        _fixed.clear()
+    source, account, person = session.source, session.account, session.person
     names = _names(node)
-    offset = step.offset
+    columns = SessionColumns(
+        names.tenant, session.id, names.bare, names.visitor, _value(person), _account_id(account), session.start,
+        source.channel, source.source, source.medium, source.campaign, session.landing, session.touch, session.by_network,
+    )  # fmt: skip
+    touch = Touch(
+        session.touch, session.start, "session", source.channel, person, node,
+        source.source, source.medium, source.campaign, session.id,
+    )  # fmt: skip
+    encode = json_encoder.encode
+    made = _fixed[session.id] = _Fixed(
+        source, session.landing, account, person, session.by_network,
+        encode(columns)[:-1] + b',"exit_url":',
+        b'{"m":"A","to":%b,"at":' % encode(account),
+        b',"touch":%b,"points":' % encode(touch)[:-1],
+    )  # fmt: skip
+    return made
+
+
+def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> None:
+    """Tell the session's account and its table what it is now."""
+    fixed = _fixed_of(node, session)
+    if fixed.account:
+        # A ``TouchPut``; "m" is its tag.
+        said = f'{step.at},"reason":"{reason}","cause":'.encode()
+        now = f'{session.points},"last_at":{session.end}}}}}'.encode()
+        message = b"".join((fixed.put, said, json_encoder.encode(cause), fixed.touch, now))
+        step.tell_account_encoded(fixed.account, message)
+    _session_row(step, fixed, session, deleted=False)
+
+
+def _session_row(step: Step, fixed: _Fixed, session: Session, *, deleted: bool) -> None:
+    """The session's row, which is its touch's, too."""
     rows = step.rows.get("sessions")
     if rows is None:
         rows = step.rows["sessions"] = []
-    rows.append(
-        json_encoder.encode(
-            SessionRow(
-                names.tenant, session.id, names.bare, names.visitor, _value(session.person), _account_id(session.account),
-                session.start, session.end, session.page_views, session.events, session.engaged_ms, session.engaged,
-                source.channel, source.source, source.medium, source.campaign, session.landing, session.exit,
-                session.touch, session.points / _MILLI, deleted, session.by_network,
-                offset, step.partition, offset, len(rows),
-            )
-        )
-    )  # fmt: skip
+    engaged = "true" if session.engaged else "false"
+    gone = ',"deleted":true' if deleted else ""
+    now = (
+        f',"ended_at":{session.end},"page_views":{session.page_views},"events":{session.events},'
+        f'"engaged_ms":{session.engaged_ms},"engaged":{engaged},"points":{session.points / _MILLI}{gone}'
+        f"{step.version_and_address}{len(rows)}}}"
+    )
+    rows.append(b"".join((fixed.row, json_encoder.encode(session.exit), now.encode())))
 
 
 def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool) -> None:

@@ -8,7 +8,7 @@ changes nothing here and goes the general way, which gives the same record, rows
 
 from _blake2 import blake2b
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -20,7 +20,7 @@ from schemas.ids import VISITOR
 from schemas.ids import kind as kind_of
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import ACTION, PING, VIEW
-from stream.core.identity import company_node, link, link_company, session_link
+from stream.core.identity import company_node, is_news, link, link_company, session_link
 from stream.core.identity.node import level
 from stream.core.leaf import show
 from stream.core.rulebook import Rulebook
@@ -39,8 +39,8 @@ HIT_KINDS: Final = {
     kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
     kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION, kinds.GROUP: ACTION, kinds.ALIAS: ACTION,
 }  # fmt: skip
-_PLAIN: Final = {kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW, kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION}
-"""Hits that say nothing of identity unless they name an address or a group."""
+_PLAIN: Final = {name: hit for name, hit in HIT_KINDS.items() if name != kinds.ALIAS}
+"""Hits that say nothing new of identity if what they name was named before."""
 
 
 class Glance(msgspec.Struct, gc=False, kw_only=True, rename=COLUMNS):
@@ -73,17 +73,19 @@ class Glance(msgspec.Struct, gc=False, kw_only=True, rename=COLUMNS):
 _glance: Final = msgspec.json.Decoder(Glance).decode
 
 
-class _Run:
-    """A session during one frame: what the frame's hits add to it. Nothing is applied before all are known to be everyday."""
+class _Run(NamedTuple):
+    """What a frame's hits add to one session. Nothing is added before all of them are known to be everyday."""
 
-    __slots__ = ("actions", "cause", "end", "engaged_ms", "exit", "fresh", "key", "points", "session", "views")
-
-    def __init__(self, session: Session, *, fresh: bool) -> None:
-        self.session = session
-        self.fresh = fresh
-        self.cause = self.exit = ""
-        self.end = self.views = self.actions = self.engaged_ms = self.points = 0
-        self.key = False
+    session: Session
+    fresh: bool
+    cause: str
+    end: int
+    views: int
+    actions: int
+    engaged_ms: int
+    points: int
+    exit: str
+    key: bool
 
     def apply(self) -> None:
         session = self.session
@@ -96,6 +98,24 @@ class _Run:
             session.exit = self.exit
         if self.key:
             session.key = True
+
+
+class _Growth(NamedTuple):
+    """What a frame's hits add to one cluster: ``fresh`` are the sessions that begin in it."""
+
+    cluster: Cluster
+    packed: bytes
+    hits: int
+    end: int
+    last: str
+    fresh: list[Session]
+
+    def apply(self) -> None:
+        cluster = self.cluster
+        cluster.packed += self.packed
+        cluster.count += self.hits
+        cluster.end, cluster.last = self.end, self.last
+        cluster.sessions += self.fresh
 
 
 def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half of what it saves is calls
@@ -111,11 +131,10 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         if level(node) < 0 or kind_of(node) != VISITOR:
             return False
         seen = seen or Seen()
-    if seen.spilled or (seen.entries and seen.entries < step.forgotten):
+    known, noted, cluster = seen.hashes, seen.entries, seen.newest
+    if seen.spilled or (noted and noted < step.forgotten):
         return False
-    cluster = seen.newest
-    run: _Run | None = None
-    runs: list[_Run] = []
+    session: Session | None = None
     signed = ""
     source = DIRECT_SOURCE
     until = end = 0
@@ -126,136 +145,132 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         end, until, source = cluster.end, session.start + book.max_ms, session.source
         if session.users:
             signed = session.users[-1][1]
+        if session.held or (session.items and any(item.held for item in session.items)):
+            return False
     gap = book.gap_ms
-    known = seen.hashes
     rows = step.rows["events"]
     number = len(rows)
     address, offset, now = step.row_address, step.offset, step.at
     hashes = entries = packed = b""
-    event_id = ""
+    event_id = cause = landed = ""
     told: list[bytes] = []
-    grown: list[tuple[Cluster, bytes, int, int, str]] = []
-    count = 0
+    runs: list[_Run] = []
+    growths: list[_Growth] = []
+    begun: list[Session] = []
     users: dict[str, int] = {}
+    hits = views = actions = engaged_ms = points = count = 0
+    fresh = key = False
     for _, line in lines:
         try:
             event = _glance(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False  # no event: the general way says why
         kind = _PLAIN.get(event.type)
-        if kind is None or event.bot or event.email or event.group or event.platform not in SITES or event.node != node:
-            return False
         at = event.at
-        if not (0 <= event.received_at < LATEST and -LATEST < at < LATEST):
+        if (
+            kind is None
+            or event.bot
+            or event.platform not in SITES
+            or event.node != node
+            or not (0 <= event.received_at < LATEST and -LATEST < at < LATEST)
+        ):
             return False
         page = book.page(event)
-        name = event.name
-        if (
-            cluster is None
-            or at > end + gap
-            or at > until
-            or (page.opens is not None and not source.same_visit(page.opens))
-        ):
+        opens = page.opens
+        if cluster is None or at > end + gap or at > until or (opens is not None and not source.same_visit(opens)):
             # A new visit, perhaps the first. Pings open none.
             if kind == PING or (cluster is not None and at <= end):
                 return False
+            if hits and session is not None:
+                runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key))
+                hits = views = actions = engaged_ms = points = 0
+                landed, key = "", False
             if cluster is None or at > end + gap:
                 if cluster is not None:
                     if len(cluster.packed) + len(packed) > CHUNK:
                         return False
-                    grown.append((cluster, packed, count, end, event_id))
-                cluster, packed, count = Cluster(at), b"", 0
-            session = opened(at, event.id, page.opens, node)
-            run = _Run(session, fresh=True)
-            runs.append(run)
+                    growths.append(_Growth(cluster, packed, count, end, event_id or cluster.last, begun))
+                cluster, packed, count, begun = Cluster(at), b"", 0, []
+            session, fresh = opened(at, event.id, opens, node), True
+            begun.append(session)
             source, until, signed = session.source, at + book.max_ms, ""
-        elif at <= end:
+        elif at <= end or session is None:
             return False
-        elif run is None:
-            if session.held or (session.items and any(item.held for item in session.items)):
-                return False
-            run = _Run(session, fresh=False)
-            runs.append(run)
         event_id = event.id
         hashed = blake2b(event_id.encode(), digest_size=HASH_BYTES).digest()
         if hashed in known or hashed in hashes:
             return False
         if kind == PING:
+            if event.email or event.group:
+                return False
             hit: tuple[object, ...] = (at, event_id, PING, "", "", event.engaged_ms, 0, False, None, None, "")
         else:
-            user = session_link(event, step.rules) if event.user else ""
-            if user and user != signed:
-                if signed or not run.fresh:
+            name, url, user, company = event.name, event.url, "", ""
+            if event.user or event.email or event.group:
+                user = session_link(event, step.rules)
+                if user and user != signed:
+                    if signed or not fresh:
+                        return False
+                    session.users.append((at, user))
+                    users[user] = users.get(user, 0) + 1
+                    signed = user
+                if (event.email or event.group) and is_news(step, event):
                     return False
-                run.session.users.append((at, user))
-                users[user] = users.get(user, 0) + 1
-                signed = user
-            points = book.points(event.type, name, page.path)
+            worth = book.points(event.type, name, page.path)
             is_key = False
             if kind == VIEW:
-                run.views += 1
+                views += 1
             else:
                 if name in book.form_events or name in book.conversions:
                     return False
                 if event.type == kinds.TRACK and name in book.key_events:
-                    run.key = is_key = True
-            run.actions += 1
-            run.points += points
-            url = event.url
+                    key = is_key = True
+            actions += 1
+            points += worth
             if url:
-                run.exit = url
-                if not run.session.landing:
-                    if not run.fresh:
+                landed = url
+                if not session.landing:
+                    if not fresh:
                         return False
-                    run.session.landing = url
-            company = company_node(event.tenant, event.company) if event.company else ""
-            if company and not run.session.company:
-                if not run.fresh:
-                    return False
-                run.session.company = company
-            hit = (at, event_id, kind, url, user, event.engaged_ms, points, is_key, page.opens, None, company)
-        run.engaged_ms += event.engaged_ms
-        run.end, run.cause = at, event_id
+                    session.landing = url
+            if event.company:
+                company = company_node(event.tenant, event.company)
+                if company and not session.company:
+                    if not fresh:
+                        return False
+                    session.company = company
+            hit = (at, event_id, kind, url, user, event.engaged_ms, worth, is_key, opens, None, company)
+        engaged_ms += event.engaged_ms
+        end, cause = at, event_id
+        hits += 1
         hashes += hashed
         packed += state_encoder.encode(hit)
         count += 1
         content = line[line.index(CONTENT) :]
         entries += pack(now, crc32(content), len(content), event.received_at, at, offset, number)
-        told.append(b"%b%b%b%d}" % (line[:-1], page.columns, address, number))
+        told.append(b"".join((line[:-1], page.columns, address, b"%d}" % number)))
         number += 1
-        end = at
     assert cluster is not None, "every hit has one"
+    assert session is not None, "and a session"
     if len(cluster.packed) + len(packed) > CHUNK or len(known) + len(hashes) > PACKED_BYTES:
         return False
     rows += told
-    seen.hashes = known + hashes
-    seen.entries += entries
-    grown.append((cluster, packed, count, end, event_id))
-    seen.newest = cluster
-    _grow(grown, runs)
+    seen.hashes, seen.entries, seen.newest = known + hashes, noted + entries, cluster
+    runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key))
+    _Growth(cluster, packed, count, end, event_id, begun).apply()
+    for growth in growths:  # no longer the newest: it gets a key of its own
+        growth.apply()
     _show(step, node, runs, users)
-    for older, *_ in grown[:-1]:  # no longer the newest: it gets a key of its own
-        step.state.put(cluster_prefix(node) + time_part(older.start), older)
+    for growth in growths:
+        step.state.put(cluster_prefix(node) + time_part(growth.cluster.start), growth.cluster)
     step.state.put(record, seen)
     return True
 
 
-def _grow(grown: list[tuple[Cluster, bytes, int, int, str]], runs: list[_Run]) -> None:
-    """Add the hits to their clusters and sessions."""
-    for cluster, packed, count, end, last in grown:
-        if count:
-            cluster.packed += packed
-            cluster.count += count
-            cluster.end, cluster.last = end, last
+def _show(step: Step, node: str, runs: list[_Run], users: dict[str, int]) -> None:
+    """Add to the sessions, and say what became of them as ``leaf.show_changes`` does."""
     for run in runs:
         run.apply()
-        if run.fresh:
-            begin = run.session.start
-            next(cluster for cluster, *_ in reversed(grown) if cluster.start <= begin).sessions.append(run.session)
-
-
-def _show(step: Step, node: str, runs: list[_Run], users: dict[str, int]) -> None:
-    """Say what became of the sessions, as ``leaf.show_changes`` does."""
     for user in sorted(users):
         link(step, node, user, users[user], runs[0].cause)
     for run in runs:

@@ -67,7 +67,7 @@ class Stage(msgspec.Struct, frozen=True):
     admit: Callable[[Any, int, Home], Rejected | None] | None = None
     """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
     raw: frozenset[str] = frozenset()
-    """Kinds whose items the core decodes itself: it gets (number, canonical line) of each."""
+    """Kinds whose items the core decodes itself: they are canonical lines, and it gets (number, line) of each."""
     largest_output: int = 4 << 20
     """Bytes of an output record; the topics take twice that."""
 
@@ -129,7 +129,7 @@ def compute(
     if stage.admit is not None and kind == topics.EVENT_FRAME and not packed:
         items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
     if kind in stage.raw and not packed:
-        items = [(number, (number, line_of(item))) for number, item in items]
+        items = [(number, line_of(item)) for number, item in items]
     _apply(work, kind, items, careful=careful)
     for number, rejected in work.step.refused:
         work.reject(number, rejected)
@@ -167,7 +167,7 @@ def _raw_lines(work: Work) -> list[tuple[int, Any]]:
     value = work.record.value
     if len(value) > LARGEST_INPUT or value.count(b"\n") >= _MOST_LINES:
         return _items(work, topics.EVENT_FRAME)[:0]
-    return [(number, (number, line)) for number, line in enumerate(value.split(b"\n")) if line]
+    return [(number, line) for number, line in enumerate(value.split(b"\n")) if line]
 
 
 def _admitted(
@@ -188,8 +188,8 @@ def _admitted(
 
 
 def _encoded(item: object) -> bytes:
-    if isinstance(item, tuple):
-        return bytes(item[1])  # a raw line
+    if isinstance(item, bytes):
+        return item  # a raw line
     try:
         return json_encoder.encode(item)
     except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits: JSON can say it, our encoders cannot
@@ -212,13 +212,13 @@ def _apply(work: Work, kind: str, items: list[tuple[int, Any]], *, careful: bool
     core = work.stage.apply.get(kind)
     if core is not None and items:
         try:
-            core(work.step, [item for _, item in items])
+            core(work.step, items if kind in work.stage.raw else [item for _, item in items])
             if careful:
                 work.store.savepoint()
         except Exception as bug:
             if work.store.saved_offset != work.record.offset:
                 raise Unsaved from bug
-            _one_by_one(work, core, items)
+            _one_by_one(work, core, items, raw=kind in work.stage.raw)
     _end(work.store, work.record, careful=careful)
 
 
@@ -228,7 +228,9 @@ def _end(store: PartitionStore, record: Record, *, careful: bool) -> None:
         store.savepoint()
 
 
-def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]]) -> None:
+def _one_by_one(
+    work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]], *, raw: bool
+) -> None:
     """Our code failed on the whole: dead-letter the item that it cannot digest, keep all the others."""
     store = work.store
     _roll_back(work)
@@ -237,7 +239,7 @@ def _one_by_one(work: Work, core: Callable[[Step, Sequence[Any]], None], items: 
     for number, item in items:
         before = _lengths(work.step)
         try:
-            core(work.step, [item])
+            core(work.step, [(number, item) if raw else item])
             store.savepoint()
         except Exception as bug:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
             bugs += 1
@@ -313,15 +315,15 @@ def _fact_values(rows: dict[str, list[bytes]], largest: int) -> list[bytes]:
     size = 0
     for table, encoded in rows.items():
         for chunk in _chunks(encoded, largest):
-            block = b"\n".join(chunk) + b"\n"
+            block = b"\n".join((*chunk, b""))
             if index and size + len(block) > largest:
-                values.append(json_encoder.encode(index) + b"\n" + b"".join(blocks))
+                values.append(b"".join((json_encoder.encode(index), b"\n", *blocks)))
                 index, blocks, size = [], [], 0
             index.append((table, len(chunk), len(block)))
             blocks.append(block)
             size += len(block)
     if index:
-        values.append(json_encoder.encode(index) + b"\n" + b"".join(blocks))
+        values.append(b"".join((json_encoder.encode(index), b"\n", *blocks)))
     return values
 
 

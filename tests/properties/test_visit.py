@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import json_encoder
-from schemas.event import APP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
+from schemas.event import APP, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
 from schemas.ids import VISITOR, node
 from schemas.rules import EventConversion, Rules
 from stream.core.state import MemoryState
@@ -30,12 +30,13 @@ def visits(draw):
         for _ in range(draw(st.integers(1, 4))):
             at += draw(st.sampled_from([0, 1, 20_000, 5 * MINUTE, 30 * MINUTE, 31 * MINUTE, -2 * MINUTE]))
             number += draw(st.sampled_from([1, 1, 1, 1, 0]))
-            kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, TRACK, SCREEN, IDENTIFY]))
-            email = draw(st.sampled_from(["", "", "ann@corp.example"])) if kind == IDENTIFY else ""
+            kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, TRACK, SCREEN, IDENTIFY, GROUP]))
+            email = draw(st.sampled_from(["", "", "", "ann@corp.example"])) if kind != PAGE else ""
             frame.append(
                 Event(
                     id=f"e{number}", node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
                     visitor="v1", user="u1" if known and draw(st.integers(0, 5)) else "", email=email,
+                    group="A1" if kind in {GROUP, PING} and draw(st.booleans()) else "",
                     platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
                     company=draw(st.sampled_from(["", "", "net.example"])),
                     url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/"])),
@@ -84,3 +85,19 @@ def test_a_known_visitors_next_page_view_takes_the_short_way():
     ]  # fmt: skip
     run(frames, watched)
     assert taken == [True, True, True]
+
+
+def test_who_says_again_who_they_are_takes_the_short_way():
+    taken = []
+
+    def watched(*args):
+        taken.append(go_on(*args))
+        return taken[-1]
+
+    frames = [
+        [Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=kind, at=START + n * MINUTE, received_at=START,
+               visitor="v1", user="u1", email="ann@corp.example", group=group)]
+        for n, (kind, group) in enumerate([(IDENTIFY, ""), (IDENTIFY, ""), (GROUP, "A1"), (GROUP, "A1"), (TRACK, "")])
+    ]  # fmt: skip
+    run(frames, watched)
+    assert taken == [False, True, False, True, True]

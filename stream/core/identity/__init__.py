@@ -21,7 +21,7 @@ from stream.core.identity.domains import company_node
 from stream.core.identity.leaf import link, link_company, owner_of, rules_changed, visitor_of
 from stream.core.identity.protocol import CHUNK, Settle, entered, handle
 from stream.core.identity.rows import flush
-from stream.core.identity.sources import claims_of, observe, session_link
+from stream.core.identity.sources import claims_of, is_news, observe, session_link
 
 __all__ = (
     "CHUNK",
@@ -31,6 +31,7 @@ __all__ = (
     "entered",
     "flush",
     "handle",
+    "is_news",
     "link",
     "link_company",
     "observe",

@@ -25,11 +25,14 @@ from stream.core.step import Step
 class Named(Protocol):
     """What has the identifiers of an ``Event``."""
 
+    node: str
+    at: int
     type: str
     tenant: str
     visitor: str
     user: str
     email: str
+    group: str
 
 
 class Said(NamedTuple):
@@ -80,16 +83,29 @@ def observe(step: Step, event: Event) -> None:
             step.tell(_claim(said, event))
 
 
+def is_news(step: Step, event: Named) -> bool:
+    """Whether ``observe`` has anything to do for a visitor's event; asks only."""
+    if not (event.email or event.group):
+        return False
+    state = step.state.get(node_key(event.node), NodeState)
+    return any(state is None or not _repeats(state, event, said) for said in _said_by(event, step.rules))
+
+
+def _repeats(state: NodeState, event: Named, said: Said) -> bool:
+    """Whether the entry node ``state`` knows the claim or told it before."""
+    if said.child != event.node:
+        told = state.said.get(said.name)
+        return told is not None and told <= event.at
+    held = state.claims.get(said.id)
+    return said.id in state.retracted or (held is not None and held.at <= event.at)
+
+
 def _is_news(step: Step, event: Event, said: Said) -> bool:
+    state = step.state.get(node_key(event.node), NodeState)
     if said.child == event.node:
-        state = step.state.get(node_key(event.node), NodeState)
-        if state is None:
-            return True
-        held = state.claims.get(said.id)
-        return said.id not in state.retracted and (held is None or event.at < held.at)
-    state = step.state.get(node_key(event.node), NodeState) or opened(step, event.node, event.id)
-    told = state.said.get(said.name)
-    if told is not None and told <= event.at:
+        return state is None or not _repeats(state, event, said)
+    state = state or opened(step, event.node, event.id)
+    if _repeats(state, event, said):
         return False
     if len(state.said) >= MOST_CLAIMS:
         state.said.clear()  # what is forgotten is only told again
@@ -112,7 +128,7 @@ def _claim(said: Said, event: Event) -> Claim:
     )
 
 
-def _said_by(event: Event, rules: Rules) -> tuple[Said, ...]:
+def _said_by(event: Named, rules: Rules) -> tuple[Said, ...]:
     return _said(event.type, event.tenant, event.visitor, event.user, event.email, event.group, rules.blocked_ids)
 
 
