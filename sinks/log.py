@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.errors import Fatal
 from sinks.operations import ReadRange
 from sinks.ranges import Place, Position, Record
+from stream.kafka import connection
 from stream.settings import Settings
 
 TOPICS: Final = (topics.STITCH_FACTS, topics.ACCOUNT_FACTS, topics.DEAD_LETTERS)
@@ -40,7 +41,7 @@ def record_of(message: ConsumerRecord) -> Record:
 def group_consumer(settings: Settings) -> AIOKafkaConsumer:
     """The consumer of the flow. Positions come from the ledger; what it commits is for those who watch the lag."""
     return AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
+        **connection(settings),
         group_id=settings.topic(GROUP),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -66,7 +67,7 @@ async def read_range(settings: Settings, wanted: ReadRange) -> list[Record]:
 
 async def _read_range(settings: Settings, wanted: ReadRange) -> list[Record]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
+        **connection(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,

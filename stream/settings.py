@@ -34,6 +34,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sql_port: Annotated[int, _help("embedded SQL server (ClickHouse's HTTP interface)", "port")] = 8123
     broker_port: Annotated[int, _help("embedded broker (Kafka's protocol)", "port")] = 9092
     kafka: Annotated[str, _help("bootstrap servers of Apache Kafka; empty: the embedded broker", "host:port,...")] = ""
+    kafka_tls: Annotated[bool, _help("encrypt the connections to Apache Kafka and check its certificate")] = False
+    kafka_ca: Annotated[
+        str, _help("PEM file with the authorities that Kafka's certificate is of; empty: the system's")
+    ] = ""
+    kafka_certificate: Annotated[str, _help("PEM file with our certificate, if Kafka asks for one")] = ""
+    kafka_key: Annotated[str, _help("PEM file with its private key; empty: it is in the same file")] = ""
+    kafka_user: Annotated[str, _help("SASL user or API key of Apache Kafka; empty: none")] = ""
+    kafka_password: Annotated[str, _help("SASL password or API secret", secret=True)] = ""
+    kafka_mechanism: Annotated[str, _help("how the password is shown", "PLAIN|SCRAM-SHA-256|SCRAM-SHA-512")] = (
+        "SCRAM-SHA-512"
+    )
     clickhouse: Annotated[str, _help("URL of ClickHouse; empty: the embedded SQL server", "http(s)://host:port")] = ""
     clickhouse_user: Annotated[str, _help("ClickHouse user")] = "default"
     clickhouse_password: Annotated[str, _help("ClickHouse password", secret=True)] = ""

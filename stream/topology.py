@@ -12,6 +12,7 @@ from schemas.codec import json_encoder
 from schemas.errors import ConfigError, Retryable
 from schemas.messages import RulesChanged
 from schemas.rules import Rules
+from stream.kafka import connection
 from stream.settings import Settings
 
 _CREATE_MS: Final = 30_000
@@ -25,7 +26,7 @@ async def create_topics(settings: Settings) -> list[str]:
 
     Raises: ConfigError if a topic has another number of partitions; Retryable if the broker does not answer.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=_CREATE_MS)
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=_CREATE_MS)
     try:
         await admin.start()
         created = await _create(admin, settings)
@@ -93,9 +94,7 @@ async def publish_rules(settings: Settings, rules: Rules) -> bool:
 async def _last_published(settings: Settings) -> bytes | None:
     place = TopicPartition(settings.topic(topics.PUBLISHED_RULES), 0)
     # SURPRISE: with the default reset, "latest", its answer may arrive after our seek and win.
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(**connection(settings), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([place])
@@ -111,7 +110,7 @@ async def _last_published(settings: Settings) -> bytes | None:
 
 
 async def _append_rules(settings: Settings, record: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**connection(settings), acks="all", enable_idempotence=True)
     await producer.start()
     try:
         headers = [(topics.KIND_HEADER, topics.CONTROL_FRAME.encode())]

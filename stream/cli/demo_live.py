@@ -14,6 +14,7 @@ from stream.cli.demo_story import wire
 from stream.cli.demo_story.arrivals import SITE
 from stream.cli.demo_story.story import Delivery, Live
 from stream.cli.demo_story.visits import Hit, Visit
+from stream.kafka import connection
 from stream.settings import Settings
 
 _PATIENCE_S: Final = 10.0
@@ -33,7 +34,7 @@ async def ring(settings: Settings, sender: Sender, live: Live, key: str) -> Rang
 
     Returns: None if none came: the account's alert of today was sent before.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, fetch_max_wait_ms=200)
+    consumer = AIOKafkaConsumer(**connection(settings), fetch_max_wait_ms=200)
     await consumer.start()
     try:
         places = [TopicPartition(settings.topic(topics.ALERTS), n) for n in range(settings.partitions)]

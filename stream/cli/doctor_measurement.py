@@ -22,6 +22,7 @@ from stream.cli import doctor_judgement as judge
 from stream.cli.doctor_judgement import Check
 from stream.cli.lag import READERS, lags
 from stream.collect.webhooks.registry import fault_of
+from stream.kafka import connection
 from stream.settings import Settings, read_config
 
 _BETWEEN_S: Final = 2.0
@@ -81,7 +82,7 @@ async def _collector(settings: Settings) -> Check:
 
 async def _broker(settings: Settings) -> tuple[int, list[Check]]:
     """Received time of the newest event on the log (ms, 0: none), and the checks."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=10_000)
     try:
         await admin.start()
         expected = [settings.topic(topic.name) for topic in topics.TOPICS]
@@ -119,7 +120,7 @@ async def _lag_checks(settings: Settings) -> list[Check]:
 
 async def _newest_event(settings: Settings) -> int:
     """Append time of the newest record with events, ms; 0 if there is none at the end of any partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**connection(settings), auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = [TopicPartition(settings.topic(topics.EVENTS), n) for n in range(settings.partitions)]

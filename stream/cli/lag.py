@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas import topics
+from stream.kafka import connection
 from stream.settings import Settings
 
 STAGE_GROUP = "touchline"
@@ -36,8 +37,8 @@ class Lag(msgspec.Struct, frozen=True):
 
 async def lags(settings: Settings) -> list[Lag]:
     """Every reader's position and the end of what it reads. Positions are committed ones, up to a second old."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    consumer = AIOKafkaConsumer(**connection(settings))
     await admin.start()
     await consumer.start()
     try:

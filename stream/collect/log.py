@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from schemas.errors import Retryable
+from stream.kafka import connection
 from stream.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -123,7 +124,7 @@ class Log:
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
+            **connection(self._settings),
             client_id="touchline-collect",
             acks="all",
             enable_idempotence=True,

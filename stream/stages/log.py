@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError as LogError
 from aiokafka.structs import ConsumerRecord
 
 from schemas.errors import Fatal
+from stream.kafka import connection
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
 
@@ -30,7 +31,7 @@ class Log:
     async def start(self) -> None:
         """Connect the producer."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self.settings.bootstrap,
+            **connection(self.settings),
             acks="all",
             enable_idempotence=True,
             compression_type="zstd",
@@ -140,7 +141,7 @@ class Log:
         self, topic: str, partition: int, group: str | None = None
     ) -> tuple[AIOKafkaConsumer, TopicPartition]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.bootstrap,
+            **connection(self.settings),
             group_id=None if group is None else self.settings.topic(group),
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -7,7 +7,11 @@ whenever the worker was busy for a moment, its busiest partitions stood still fo
 
 from typing import Any, Final
 
+from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
+
+from stream.kafka import connection
+from stream.settings import Settings
 
 FETCH_WAIT_MS: Final = 30
 """A worker without work asks the broker 33 times a second, which costs 1 % of a core."""
@@ -29,3 +33,20 @@ class Transport(driver.Transport):  # type: ignore[misc]
     """To be set as ``app.transport`` before the app starts."""
 
     Consumer = _Consumer
+
+
+def credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
+    """``stream.kafka.connection`` as Faust wants it; None without TLS and credentials.
+
+    Raises: ConfigError.
+    """
+    given = connection(settings)
+    tls = given.get("ssl_context")
+    if "sasl_mechanism" in given:
+        return SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
+            ssl_context=tls,
+            mechanism=given["sasl_mechanism"],
+        )
+    return None if tls is None else SSLCredentials(tls)

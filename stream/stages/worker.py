@@ -27,7 +27,7 @@ from stream.stages.compute import Record, Stage
 from stream.stages.log import Log
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
-from stream.stages.transport import Transport
+from stream.stages.transport import Transport, credentials
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end; after this long we do."""
@@ -126,6 +126,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
     app = faust.App(
         settings.topic("touchline" if len(stages) > 1 else f"touchline-{next(iter(stages))}"),
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        broker_credentials=credentials(settings),
         store="memory://",
         datadir=str(Path(settings.data) / "faust" / settings.worker_id),
         topic_partitions=settings.partitions,

@@ -26,10 +26,10 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 inter.broker.listener.name=PLAINTEXT
 log.dirs={logs}
 auto.create.topics.enable=false
@@ -70,8 +70,18 @@ class KafkaMissing(Exception):
 class ApacheKafka:
     """One broker process on one data folder."""
 
-    def __init__(self, extra: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        extra: dict[str, str] | None = None,
+        listeners: dict[str, str] | None = None,
+        scram: dict[str, str] | None = None,
+    ) -> None:
+        """``extra`` properties, more ``listeners`` with their security protocols, users with SCRAM passwords."""
         self._extra = extra or {}
+        self._listeners = listeners or {}
+        self._scram = scram or {}
+        self.ports: dict[str, int] = {}
+        """Of the further listeners."""
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -100,8 +110,15 @@ class ApacheKafka:
     def _write_settings(self, data_dir: Path) -> Path:
         settings = data_dir / "server.properties"
         if not settings.exists():  # the controller's address is part of the formatted data
-            extra = "\n".join(f"{name}={value}" for name, value in self._extra.items())
-            text = _PROPERTIES.format(port=self.port, controller=_free_port(), logs=data_dir / "logs", extra=extra)
+            self.ports = {name: _free_port() for name in self._listeners}
+            text = _PROPERTIES.format(
+                port=self.port,
+                controller=_free_port(),
+                listeners="".join(f",{name}://127.0.0.1:{port}" for name, port in self.ports.items()),
+                protocols="".join(f",{name}:{protocol}" for name, protocol in self._listeners.items()),
+                logs=data_dir / "logs",
+                extra="\n".join(f"{name}={value}" for name, value in self._extra.items()),
+            )
             settings.write_text(text)
         return settings
 
@@ -110,6 +127,8 @@ class ApacheKafka:
         logs.mkdir()
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c", str(settings)]
+        for user, password in self._scram.items():
+            tool += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         done = subprocess.run(
             [*_java("-Xmx128m", "-XX:TieredStopAtLevel=1"), "-cp", f"{jars}/*", *tool],
             check=False,

@@ -1,0 +1,61 @@
+"""How we connect to Kafka: address, TLS and credentials, the same for each client of every process."""
+
+import ssl
+from functools import lru_cache
+from typing import Any, Final
+
+from schemas.errors import ConfigError
+from stream.settings import Settings
+
+PLAIN: Final = "PLAIN"
+MECHANISMS: Final = (PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """The arguments of aiokafka's clients that say where Kafka is and who we are.
+
+    Raises: ConfigError if the settings contradict each other, or a file of theirs cannot be used.
+    """
+    _check(settings)
+    found: dict[str, Any] = {"bootstrap_servers": settings.bootstrap}
+    tls = _context(settings)
+    if tls is not None:
+        found["ssl_context"] = tls
+    if settings.kafka_user:
+        found["sasl_mechanism"] = settings.kafka_mechanism
+        found["sasl_plain_username"] = settings.kafka_user
+        found["sasl_plain_password"] = settings.kafka_password
+        found["security_protocol"] = "SASL_PLAINTEXT" if tls is None else "SASL_SSL"
+    elif tls is not None:
+        found["security_protocol"] = "SSL"
+    return found
+
+
+def _check(settings: Settings) -> None:
+    said = settings.kafka_tls or settings.kafka_user or settings.kafka_ca or settings.kafka_certificate
+    if said and not settings.kafka:
+        raise ConfigError("TLS and credentials are for Apache Kafka (TOUCHLINE_KAFKA); the embedded broker has none")
+    if settings.kafka_mechanism not in MECHANISMS:
+        raise ConfigError(f"TOUCHLINE_KAFKA_MECHANISM: {settings.kafka_mechanism!r} is none of {', '.join(MECHANISMS)}")
+    if settings.kafka_user and settings.kafka_mechanism == PLAIN and not settings.kafka_tls:
+        raise ConfigError("PLAIN would send the password in clear: set TOUCHLINE_KAFKA_TLS=true, or use SCRAM-SHA-512")
+    if (settings.kafka_ca or settings.kafka_certificate) and not settings.kafka_tls:
+        raise ConfigError("certificates are given, but TOUCHLINE_KAFKA_TLS is not true")
+
+
+def _context(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.kafka_tls:
+        return None
+    return _tls(settings.kafka_ca, settings.kafka_certificate, settings.kafka_key)
+
+
+@lru_cache(maxsize=4)
+def _tls(authorities: str, certificate: str, key: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=authorities or None)
+        if certificate:
+            context.load_cert_chain(certificate, key or None)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(name for name in (authorities, certificate, key) if name)
+        raise ConfigError(f"Kafka's certificates ({files}): {error.strerror or error}") from None
+    return context
