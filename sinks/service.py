@@ -3,9 +3,8 @@
 import asyncio
 import signal
 
-import uvloop
-
 from sinks.runner import Sink
+from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Settings
 
@@ -16,7 +15,7 @@ def main(settings: Settings) -> None:
     Raises: TouchlineError if it cannot start, or the log and ClickHouse contradict each other.
     """
     configure_logs(settings)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         runner.run(_run(settings))
 
 

@@ -5,9 +5,8 @@ import gc
 import signal
 import sys
 
-import uvloop
-
 from stream.collect.app import Collector
+from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Config, Settings
 
@@ -19,7 +18,8 @@ def serve(settings: Settings, config: Config) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    uvloop.run(_serve(settings, config))
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        runner.run(_serve(settings, config))
 
 
 async def _serve(settings: Settings, config: Config) -> None:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import faust
 import structlog
-import uvloop
 from faust.types import StreamT
 
 from schemas.errors import ConfigError, Fatal
+from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
@@ -212,7 +212,7 @@ def main(settings: Settings, known: Mapping[str, Stage]) -> None:
     scratch = Path(settings.data) / "faust" / settings.worker_id  # Faust wants a folder; nothing of ours is in it
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         runner.run(run(settings, known))
 
 
