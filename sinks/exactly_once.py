@@ -27,6 +27,7 @@ from sinks.operations import (
     Insert,
     Operation,
     Pause,
+    Prune,
     ReadBlock,
     ReadClaims,
     ReadLast,
@@ -40,6 +41,8 @@ T = TypeVar("T")
 Operations = Generator[Operation, Any, T]
 
 LONGEST_PAUSE_S = 10.0
+KEPT_S = 7 * 86_400
+"""Rows of the ledger: as long as facts stay in their topics, and far longer than tokens are remembered."""
 
 
 class ClaimLostError(Retryable):
@@ -104,6 +107,11 @@ def recover(owner: Owner, places: Iterable[Place]) -> Operations[dict[Place, Pos
             positions |= {p: e.before for p, e in last.items() if (e.owner, e.seq) == (name, seq)}
     yield from hand_over(owner, positions)
     return positions
+
+
+def prune(owner: Owner, age_s: int = KEPT_S) -> Operations[None]:
+    """Forget what is done and superseded. What a recovery asks for stays, however old (``sinks.clickhouse.ledger``)."""
+    yield Prune(owner.sink, age_s)
 
 
 def _claim(owner: Owner, places: Sequence[Place]) -> Operations[None]:

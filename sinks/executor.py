@@ -9,9 +9,9 @@ import structlog
 
 from schemas.errors import Retryable
 from sinks.clickhouse.client import ClickHouse
-from sinks.clickhouse.ledger import answer
+from sinks.clickhouse.ledger import answer, prune
 from sinks.exactly_once import Operations
-from sinks.operations import Commit, Insert, Operation, Pause, ReadRange
+from sinks.operations import Commit, Insert, Operation, Pause, Prune, ReadRange
 from sinks.ranges import Place, Record
 
 T = TypeVar("T")
@@ -76,6 +76,8 @@ class Executor:
                 return await asyncio.sleep(pause_s)
             case ReadRange():
                 return await self._read_range(operation)
+            case Prune(sink, age_s):
+                return await self._prune(sink, age_s)
             case Commit(offsets):
                 return await self._commit(offsets)
             case question:
@@ -88,6 +90,12 @@ class Executor:
             _log.warning("sink: insert not confirmed, it is tried again", table=table, error=_short(error))
             return False
         return True
+
+    async def _prune(self, sink: str, age_s: int) -> None:
+        try:
+            await self._in_thread(lambda database: prune(database, sink, age_s))
+        except Retryable as error:
+            _log.warning("sink: old rows of its ledger stay for now", error=_short(error))
 
     async def _until_answered(self, ask: Callable[[ClickHouse], T], turn: int) -> T | None:
         while self._turn == turn:

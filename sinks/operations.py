@@ -108,10 +108,17 @@ class ReadRange(msgspec.Struct, frozen=True):
     next: int
 
 
+class Prune(msgspec.Struct, frozen=True):
+    """Remove the ledger's rows that are older than ``age_s`` and that no recovery can ask for. Nothing depends on it."""
+
+    sink: str
+    age_s: int
+
+
 class Commit(msgspec.Struct, frozen=True):
     """Tell Kafka how far we are, for those who watch the lag. Nothing depends on it."""
 
     offsets: dict[Place, int]
 
 
-Operation = Insert | Pause | ReadClaims | ReadLast | ReadBlock | ReadVerdict | ReadNewest | ReadRange | Commit
+Operation = Insert | Pause | ReadClaims | ReadLast | ReadBlock | ReadVerdict | ReadNewest | ReadRange | Prune | Commit

@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas.errors import Retryable
 from sinks.clickhouse.client import ClickHouse
-from sinks.exactly_once import ClaimLostError, Owner, hand_over, recover, write_block
+from sinks.exactly_once import ClaimLostError, Owner, hand_over, prune, recover, write_block
 from sinks.executor import Abandoned, Executor
 from sinks.log import (
     GROUP,
@@ -41,6 +41,8 @@ IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
 """How long a rebalance or a stop waits for the block in hand before it is left to the next recovery."""
+PRUNE_S: Final = 86_400.0
+"""Between two removals of old rows from the ledger; the first comes with the first block."""
 SURE: Final = 3
 """Fetches after which a hole in the log is believed."""
 
@@ -66,6 +68,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._writing: asyncio.Task[None] | None = None
         self._unrecovered: set[Place] = set()
         self._due_at = 0.0
+        self._prune_at = 0.0
         self._noted = True
         self._resting = False
         self._stop = asyncio.Event()
@@ -198,6 +201,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         started = time.monotonic()
         self._noted = False
         await self._executor.run(write_block(self._owner, block))
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_S
+            await self._executor.run(prune(self._owner))
         _log.debug("sink: wrote", rows=block.rows, tables=len(block.tables), ms=int((time.monotonic() - started) * 1e3))
 
     async def _note(self) -> None:

@@ -87,13 +87,13 @@ class ClickHouse:
         except (ClickHouseError, HTTPError, OSError) as error:
             raise Retryable(f"query: {error}") from error
 
-    def command(self, sql: str) -> None:
-        """Run one statement that answers nothing.
+    def command(self, sql: str, **parameters: Any) -> None:
+        """Run one statement that answers nothing; parameters as for ``rows``.
 
         Raises: Retryable.
         """
         try:
-            self._client.command(sql)
+            self._client.command(sql, parameters=parameters)
         except (ClickHouseError, HTTPError, OSError) as error:
             raise Retryable(f"command: {error}") from error
 

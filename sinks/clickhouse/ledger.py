@@ -36,6 +36,27 @@ _NEWEST: Final = (
 )
 
 
+# A recovery asks for each partition's newest claim and newest start or block, for all rows and the verdict of such a block,
+# and for the newest start or block of its owner.
+_NEWEST_OF_PLACES: Final = (
+    "SELECT DISTINCT tupleElement(newest, 2), tupleElement(newest, 3) FROM (SELECT max((epoch, owner, seq)) AS newest"
+    " FROM sink_ledger WHERE sink = {sink:String} AND kind IN ('start', 'block') GROUP BY topic, partition)"
+)
+_NEWEST_OF_OWNERS: Final = (
+    "SELECT owner, max(seq) FROM sink_ledger WHERE sink = {sink:String} AND kind IN ('start', 'block')"
+    " AND has({owners:Array(String)}, owner) GROUP BY owner"
+)
+_NEWEST_CLAIMS: Final = (
+    "SELECT DISTINCT tupleElement(newest, 1), tupleElement(newest, 2) FROM (SELECT max((epoch, owner)) AS newest"
+    " FROM sink_ledger WHERE sink = {sink:String} AND kind = 'claim' GROUP BY topic, partition)"
+)
+_PRUNE: Final = (
+    "DELETE FROM sink_ledger WHERE sink = {sink:String} AND recorded_at < now64(3) - toIntervalSecond({age:Int64})"
+    " AND if(kind = 'claim', NOT has({claims:Array(String)}, concat(toString(epoch), '/', owner)),"
+    " NOT has({entries:Array(String)}, concat(owner, '/', toString(seq))))"
+)
+
+
 def answer(database: ClickHouse, question: Question) -> Any:
     """What the ledger says; the type is told at each question.
 
@@ -53,6 +74,19 @@ def answer(database: ClickHouse, question: Question) -> Any:
             return max(verdicts, default=None)  # "void" is greater than "go"
         case ReadNewest(sink, owner):
             return int(database.rows(_NEWEST, sink=sink, owner=owner)[0][0])
+
+
+def prune(database: ClickHouse, sink: str, age_s: int) -> None:
+    """Carry out ``sinks.operations.Prune``.
+
+    Raises: Retryable.
+    """
+    newest = [(str(owner), int(seq)) for owner, seq in database.rows(_NEWEST_OF_PLACES, sink=sink)]
+    owners = sorted({owner for owner, _ in newest})
+    newest += [(str(owner), int(seq)) for owner, seq in database.rows(_NEWEST_OF_OWNERS, sink=sink, owners=owners)]
+    claims = [f"{epoch}/{owner}" for epoch, owner in database.rows(_NEWEST_CLAIMS, sink=sink)]
+    entries = [f"{owner}/{seq}" for owner, seq in newest]
+    database.command(_PRUNE, sink=sink, age=age_s, claims=claims, entries=entries)
 
 
 def _claims(database: ClickHouse, sink: str, places: Sequence[Place]) -> dict[Place, tuple[int, str]]:

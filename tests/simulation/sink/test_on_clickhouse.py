@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from schemas.codec import lines
 from sinks.clickhouse.client import ClickHouse
-from sinks.clickhouse.ledger import answer
+from sinks.clickhouse.ledger import answer, prune
 from sinks.exactly_once import Operation
-from sinks.operations import Insert, ReadBlock, ReadClaims, ReadLast, ReadNewest, ReadVerdict
+from sinks.operations import LEDGER, Entry, Insert, Prune, ReadBlock, ReadClaims, ReadLast, ReadNewest, ReadVerdict
 from sinks.ranges import Place
 from tests.simulation.sink.world import FakeClickHouse, Sink, World, log_of
 
@@ -24,6 +25,11 @@ class Both:
     def insert(self, op: Insert) -> None:
         self.real.insert(op.table, op.rows, op.token)
         self.fake.insert(op)
+
+    def prune(self, op: Prune) -> None:
+        prune(self.real, op.sink, op.age_s)
+        self.fake.prune(op)
+        assert self.real.rows(f"SELECT count() FROM {LEDGER}") == [(len(self.fake.ledger),)]
 
     def answer(self, op: Operation) -> Any:
         assert isinstance(op, ReadClaims | ReadLast | ReadBlock | ReadVerdict | ReadNewest)
@@ -54,3 +60,29 @@ def test_fighting_and_crashing_sinks_write_each_row_once(database: ClickHouse, s
         rows = database.rows(f"SELECT count(), uniqExact(_p, _o, _i) FROM {table}")
         assert rows == [(3 * 7 * 2, 3 * 7 * 2)]
     assert both.questions >= {ReadClaims, ReadLast, ReadVerdict}
+
+
+def test_a_block_whose_owner_went_on_is_still_known_as_done_when_old_rows_are_gone(database: ClickHouse) -> None:
+    """Its tokens may be forgotten by then: taken for unfinished, it would be written again."""
+
+    def book(kind: str, partition: int, owner: str, epoch: int, seq: int) -> None:
+        place = [] if kind == "go" else ["stitch-facts"]
+        entry = Entry("pruned", *(place or [""]), partition, kind, epoch, owner, seq, 0, 1, {}, {})
+        database.insert(LEDGER, lines([entry]) + b"\n", f"{owner}/{seq}/{kind}/{partition}")
+
+    for partition in (0, 1):
+        book("block", partition, "first", 1, 1)
+    book("go", 0, "first", 0, 1)
+    book("block", 1, "first", 1, 2)
+    book("go", 0, "first", 0, 2)
+    book("start", 1, "second", 2, 1)
+    book("start", 1, "second", 2, 5)
+    prune(database, "pruned", -1)
+    rest = database.rows(
+        f"SELECT toString(kind), partition, owner, seq FROM {LEDGER} WHERE sink = 'pruned' ORDER BY ALL"
+    )
+    assert rest == [
+        ("block", 0, "first", 1), ("block", 1, "first", 1), ("block", 1, "first", 2),
+        ("go", 0, "first", 1), ("go", 0, "first", 2), ("start", 1, "second", 5),
+    ]  # fmt: skip
+    assert answer(database, ReadNewest("pruned", "first")) == 2

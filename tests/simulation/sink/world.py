@@ -7,13 +7,14 @@ import msgspec
 
 from schemas.address import address
 from schemas.codec import json_encoder
-from sinks.exactly_once import ClaimLostError, Operation, Owner, recover, write_block
+from sinks.exactly_once import ClaimLostError, Operation, Owner, prune, recover, write_block
 from sinks.operations import (
     LEDGER,
     Commit,
     Entry,
     Insert,
     Pause,
+    Prune,
     ReadBlock,
     ReadClaims,
     ReadLast,
@@ -68,6 +69,20 @@ class FakeClickHouse:
     def ledger(self) -> list[Entry]:
         return [msgspec.json.decode(line, type=Entry) for line in self.lines.get(LEDGER, [])]
 
+    def prune(self, _op: Prune) -> None:
+        """As if all rows were old."""
+        ledger = self.ledger
+        states = {e.place: e for e in sorted(ledger, key=_age) if e.kind in ("start", "block")}
+        claims = {e.place: (e.epoch, e.owner) for e in sorted(ledger, key=_age) if e.kind == "claim"}
+        kept = {(e.owner, e.seq) for e in states.values()}
+        for owner in {e.owner for e in states.values()}:
+            kept.add((owner, max(e.seq for e in ledger if e.kind in ("start", "block") and e.owner == owner)))
+        self.lines[LEDGER] = [
+            line
+            for line, e in zip(self.lines.get(LEDGER, []), ledger, strict=True)
+            if ((e.epoch, e.owner) in claims.values() if e.kind == "claim" else (e.owner, e.seq) in kept)
+        ]
+
     def answer(self, op: Operation) -> Any:
         ledger = self.ledger
         match op:
@@ -85,6 +100,10 @@ class FakeClickHouse:
             case ReadNewest(_, owner):
                 return max((e.seq for e in ledger if e.kind in ("start", "block") and e.owner == owner), default=0)
         raise AssertionError(op)
+
+
+def _age(entry: Entry) -> tuple[int, str, int]:
+    return entry.epoch, entry.owner, entry.seq
 
 
 class Sink:
@@ -126,6 +145,7 @@ class Sink:
             block = block_of(parts)
             if block.ranges:
                 yield from write_block(owner, block)
+                yield from prune(owner, age_s=-1)
                 positions = {part.place: part.position for part in parts}
 
     def _cut(self, place: Place, position: Position, turn: int) -> Part:
@@ -157,6 +177,8 @@ class World:
                 return not fault
             case ReadRange(place, first, following):
                 return self.log[place][first:following]
+            case Prune():
+                return None if fault == "lost" else self.database.prune(op)
             case Pause() | Commit():
                 return None
         return self.database.answer(op)
