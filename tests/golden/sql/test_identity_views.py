@@ -141,3 +141,17 @@ def test_a_merged_parent_stands_for_the_account_that_it_was_merged_into(database
     assert tree(database, "parent_id, root_id") == [
         ("child", "new", "new"), ("merged-child", "new", "new"), ("new", "", "new"),
     ]  # fmt: skip
+
+
+def test_the_parent_that_the_crm_names_beats_what_domains_say(database: ClickHouse) -> None:
+    # The subsidiary has a domain below its parent's and one of another group's; each is an account of the CRM.
+    put(
+        database, "accounts",
+        account("acme-uk", "acme", domain="uk.acme.com"), account("acme", domain="acme.com"),
+        account("globex", domain="globex.com"), account("globex-lab", "acme", domain="lab.globex.com"),
+        account("acme.io"),  # a domain that no account of the CRM names is below nobody
+    )  # fmt: skip
+    assert tree(database, "parent_id, root_id, depth") == [
+        ("acme", "", "acme", 0), ("acme-uk", "acme", "acme", 1), ("acme.io", "", "acme.io", 0),
+        ("globex", "", "globex", 0), ("globex-lab", "acme", "acme", 1),
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from schemas.rejections import RejectReason
 from stream.settings import Webhook
 from tests.support.stitch import Stage
 from tests.support.webhooks import AT_MS, SENDERS
-from tests.unit.collect_edge.deliveries import only, parsed
+from tests.unit.collect_edge.deliveries import SENT_S, only, parsed, read, verdict
 from tests.unit.collect_edge.requests import properties
 
 HOOK = SENDERS["hubspot"].webhook
@@ -151,6 +151,47 @@ def test_a_merge_is_said_of_each_object_that_went_into_another(payload, expected
     subject = {"company": "0-2", "deal": "0-3", "contact": "0-1"}[payload["subscriptionType"].partition(".")[0]]
     generic = payload | {"subscriptionType": "object.merge", "objectTypeId": subject}
     assert parsed("hubspot", generic).events == found.events
+
+
+DOCUMENTED: list[dict[str, Any]] = [
+    # In the shape of HubSpot's guides for webhooks, old and generic subscriptions, with every field that they list.
+    {
+        "eventId": 1, "subscriptionId": 12345, "portalId": 62515, "occurredAt": AT_MS, "subscriptionType": "contact.creation",
+        "attemptNumber": 0, "objectId": 123, "changeSource": "CRM", "changeFlag": "NEW", "appId": 54321,
+    },
+    {
+        "eventId": 3829, "subscriptionId": 25, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS,
+        "subscriptionType": "object.associationChange", "attemptNumber": 0, "changeSource": "USER",
+        "associationType": "CONTACT_TO_COMPANY", "fromObjectId": 123, "toObjectId": 456, "fromObjectTypeId": "0-1",
+        "toObjectTypeId": "0-2", "associationTypeId": 1, "associationCategory": "HUBSPOT_DEFINED",
+        "associationRemoved": False, "isPrimaryAssociation": True, "sourceId": "userId:882761034",
+    },
+    {
+        "eventId": 3830, "subscriptionId": 26, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS + 1,
+        "subscriptionType": "company.merge", "attemptNumber": 0, "changeSource": "CRM_UI", "primaryObjectId": 456,
+        "mergedObjectIds": [457], "newObjectId": 999, "numberOfPropertiesMoved": 47,
+    },
+    {
+        "eventId": 3831, "subscriptionId": 27, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS + 2,
+        "subscriptionType": "contact.privacyDeletion", "attemptNumber": 0, "objectId": 123, "changeFlag": "DELETED",
+        "changeSource": "CRM_UI",
+    },
+]  # fmt: skip
+
+
+def test_a_signed_delivery_of_documented_payloads_is_genuine_and_read_to_its_end():
+    signed = SENDERS["hubspot"].sign(DOCUMENTED, SENT_S)
+    assert verdict("hubspot", signed) is None
+    found = read("hubspot", signed.body, signed.headers)
+    assert (found.rejected, [(e.type, e.node) for e in found.events]) == (
+        [],
+        [
+            ("crm.contact", "acme/u:hubspot:123"), ("crm.contact", "acme/u:hubspot:123"),
+            ("crm.account", "acme/a:456"), ("crm.account", "acme/a:457"), ("crm.contact", "acme/u:hubspot:123"),
+        ],
+    )  # fmt: skip
+    spoiled = signed._replace(body=signed.body.replace(b"999", b"998"))
+    assert verdict("hubspot", spoiled) == "bad_signature"
 
 
 def test_a_privacy_deletion_stores_the_contacts_number_and_nothing_else_of_it():

@@ -243,3 +243,19 @@ def test_an_opportunity_taken_off_its_account_belongs_to_its_contact():
     forest.observe(opportunity(30, account_id=""))
 
     assert forest.account("o:1") == "d:beta.org"
+
+
+def test_a_subsidiarys_contact_is_the_subsidiarys_whatever_the_parents_domain_says():
+    said = [
+        event(kinds.CRM_ACCOUNT, "a:group", 10, properties={"id": "group", "domains": ["acme.com"]}),
+        event(kinds.CRM_ACCOUNT, "a:uk", 20, properties={"id": "uk", "domains": ["acme.com"], "parent_id": "group"}),
+        contact(30, "uk"),
+    ]
+    for order in itertools.permutations(said):
+        forest = Forest()
+        forest.observe(*order)
+
+        # Bob's address says the group, which named the domain first; of Ann the CRM says where she works. A parent is
+        # nobody's owner: credit stays with the subsidiary, and v_account_tree rolls it up.
+        assert (forest.account("e:ann@acme.com"), forest.account("e:bob@acme.com")) == ("a:uk", "a:group")
+        assert forest.account("a:uk") == "a:uk"
