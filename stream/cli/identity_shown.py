@@ -21,6 +21,7 @@ _WORDS: Final = {
     "crm.account": "domains of the CRM account",
     "crm.merge": "merged in the CRM",
     "crm.opportunity": "CRM opportunity",
+    "form": "company of a form",
     "ip": "company of the network",
 }
 

@@ -22,7 +22,11 @@ def behaviours(draw):
     visitor, user, email = draw(st.sampled_from(["", "1"])), draw(USERS), draw(EMAILS)
     type_ = draw(st.sampled_from([kinds.IDENTIFY, kinds.TRACK, kinds.GROUP, kinds.ALIAS]))
     entry = "v:1" if visitor else f"u:{user}" if user else f"e:{email}" if email else "v:1"
-    return event(type_, entry, draw(TIMES), visitor=visitor, user=user, email=email, group=draw(ACCOUNTS))
+    typed = {"company_domain": draw(st.sampled_from(["beta.org", "acme.com", "Acme"]))}
+    return event(
+        type_, entry, draw(TIMES), visitor=visitor, user=user, email=email, group=draw(ACCOUNTS),
+        name=draw(st.sampled_from(["Opened", "Form Submitted"])), properties=typed,
+    )  # fmt: skip
 
 
 @st.composite

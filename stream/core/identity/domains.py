@@ -21,6 +21,7 @@ from schemas.ids import DOMAIN, node
 from schemas.rules import Rules
 from stream.core.domains import registrable
 from stream.core.identity import precedence
+from stream.core.referrers import look_up
 
 _LISTS: Final = tomllib.loads((files("stream.core") / "data" / "mail_hosts.toml").read_text("utf-8"))
 _SUPPLEMENT: Final = frozenset(host for section in _LISTS.values() for host in section["hosts"])
@@ -37,6 +38,8 @@ _ROLES: Final = frozenset({
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_SCHEME: Final = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//")
+_AFTER_HOST: Final = re.compile("[/?#:]")
 _LONGEST_HOST: Final = 253
 
 
@@ -66,6 +69,19 @@ def company_node(tenant: str, host: str) -> str:
     """The domain node of a company's host name; "" if it is none that could be an account."""
     domain = work_host(host)
     return node(tenant, DOMAIN, domain) if domain else ""
+
+
+@lru_cache(maxsize=1 << 12)
+def typed_domain(text: str) -> str:
+    """The company's domain that somebody typed into a form, as a host or as an address of a page; "" if it is none.
+
+    Profiles in networks, shops and the like are pages of everybody.
+
+    >>> typed_domain("https://www.Acme.com:443/about?x"), typed_domain("linkedin.com/company/acme"), typed_domain("Acme")
+    ('acme.com', '', '')
+    """
+    host = _AFTER_HOST.split(_SCHEME.sub("", text.strip().lower()), maxsplit=1)[0]
+    return "" if look_up(host) is not None else work_host(host)
 
 
 def domain_owns(domain: str, rules: Rules) -> bool:
