@@ -35,6 +35,7 @@ from schemas import ids
 from schemas.event import SERVER, Event
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
+from stream.collect.adapters.crm import HUBSPOT_USERS
 from stream.collect.adapters.rows import Row, as_properties
 from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request
@@ -132,7 +133,7 @@ def _merged(row: Row, kind: str) -> Iterator[tuple[str, Row]]:
 
 def _user(number: str) -> str:
     """The user that stands for a contact."""
-    return f"hubspot:{number}"
+    return HUBSPOT_USERS + number
 
 
 def _object(row: Row, request: Request, kind: str, number: str, fields: Row, *, email: str = "") -> Event:

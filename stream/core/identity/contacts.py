@@ -28,7 +28,8 @@ LEFT: Final = "\x00"
 """Before an account: the contact is off that one, if it was there. At one moment it counts before what names one."""
 DELETED: Final = "\x01"
 RESTORED: Final = "\x02"
-_MERGED: Final = "crm.merge"
+MERGED: Final = "crm.merge"
+"""Source of what a contact has from another one that was merged into it."""
 
 
 class Words(NamedTuple):
@@ -112,10 +113,8 @@ def _put(fold: ContactFold, version: tuple[int, str]) -> bool:
 
 def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> None:
     links = _links(step, child)
-    if fold.erased:
-        for claim_id, held in links.items():
-            if held.precedence < precedence.OPERATOR:
-                step.tell(Retract(child, cause, id=claim_id))
+    for claim_id in links if fold.erased else ():
+        step.tell(Retract(child, cause, id=claim_id))
     wanted = {} if fold.erased else dict(_wanted(child, fold, links))
     for name in [name for name in fold.standing if name not in wanted]:
         step.tell(Retract(_claimant(name, child), cause, id=fold.standing.pop(name)))
@@ -129,7 +128,12 @@ def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> Non
 def _links(step: Step, child: str) -> dict[str, Held]:
     """What says that the user has an address, by the claim's id."""
     state = step.state.get(node_key(child), NodeState) if kind(child) == USER else None
-    return {} if state is None else {i: held for i, held in state.claims.items() if kind(held.parent) == EMAIL}
+    return {} if state is None else {i: held for i, held in state.claims.items() if is_link(held)}
+
+
+def is_link(held: Held) -> bool:
+    """Whether the claim says which address a user, who may be a contact, has. Operators' links are theirs alone."""
+    return kind(held.parent) == EMAIL and held.precedence < precedence.OPERATOR
 
 
 def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[tuple[str, Claim]]:
@@ -144,8 +148,8 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
         for address in addresses:
             # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
             said = (held for held in links.values() if held.parent == address)
-            if min(held.at if held.source == _MERGED else BEGINNING for held in said) < since:
-                yield f"{heir}\x00{address} {since}", _inherited(heir, address, since, f"{_MERGED} {address} {child}")
+            if min(held.at if held.source == MERGED else BEGINNING for held in said) < since:
+                yield f"{heir}\x00{address} {since}", _inherited(heir, address, since, f"{MERGED} {address} {child}")
 
 
 def _claimant(name: str, child: str) -> str:
@@ -188,7 +192,7 @@ def _claim(child: str, run: _Run, claim_id: str) -> Claim:
 
 def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:
     rank = link_rank(value(address))
-    return Claim(heir, id=claim_id, parent=address, precedence=rank, at=since, source=_MERGED)
+    return Claim(heir, id=claim_id, parent=address, precedence=rank, at=since, source=MERGED)
 
 
 def _person(event: Event) -> str:

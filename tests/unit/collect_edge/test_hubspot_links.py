@@ -10,9 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Event
+from stream.collect.adapters import crm
+from stream.settings import Source
 from tests.support.stitch import Stage
 from tests.support.webhooks import AT_MS
 from tests.unit.collect_edge.deliveries import parsed
+from tests.unit.collect_edge.requests import request
 from tests.unit.collect_edge.test_hubspot import association, change, happened, merge, removed
 
 ANN, BOB = "e:ann@acme.com", "e:bob@acme.com"
@@ -102,6 +105,29 @@ def test_who_is_off_the_last_company_belongs_to_the_domain_again():
     story = [email(7, "ann@acme.com", 1), joined(7, 5, 10), left(7, 5, 20)]
     for order in in_any_order(story):
         assert accounts(played(order), ANN, 10, 19, 20) == ["5", "5", "acme.com"]
+
+
+def synced(at: int, account: str, address: str = "ann@acme.com") -> Event:
+    """The same contact by ``/v1/crm/contacts``, as ``touchline import`` sends it."""
+    row = {"id": "7", "user_id": "hubspot:7", "email": address, "account_id": account, "updated_at": T + at}
+    source = Source("crm", "dev", "acme")
+    (event,) = crm.events_of(msgspec.json.encode(row), request("/v1/crm/contacts", source=source)).events
+    return event
+
+
+def test_a_contact_that_was_imported_and_one_that_is_reported_are_one():
+    for account, story in (("5", [left(7, 5, 20)]), ("4", [joined(7, 5, 15), left(7, 5, 20)])):
+        imported = synced(10, account)
+        expected = [account, "5", "acme.com"]
+        for order in in_any_order(story):
+            assert accounts(played(order, more=[imported, seen("ann@acme.com")]), ANN, 10, 15, 20) == expected
+            stage = Stage(2)
+            stage.put([imported])
+            stage.put([seen("ann@acme.com")])
+            for payload in order:
+                stage.put(parsed("hubspot", payload).events)
+            assert accounts(stage.run(), ANN, 10, 15, 20) == expected
+    assert imported.node == "acme/u:hubspot:7"
 
 
 def test_the_property_and_the_association_say_the_same():

@@ -8,7 +8,10 @@ from schemas import event as kinds
 from schemas.messages import BEGINNING, Claim, Retract
 from schemas.rules import Rules
 from stream.core.identity import claims_of, session_link
+from stream.core.identity.book import Book, Known
 from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.prediction import without_claims
+from tests.support.claims import known_of
 from tests.unit.identity.forest import Forest, event, name
 
 
@@ -342,3 +345,39 @@ def test_a_typed_domain_of_a_crm_account_leads_to_that_account():
     forest.observe(form(10, "ann@gmail.com", company_domain="acme.com"), account("1", 20, "acme.com"))
 
     assert forest.account("e:ann@gmail.com") == "a:1"
+
+
+# --- contacts that the CRM reports by their number ---------------------------------------------------------------
+
+
+def numbered(user: str, at: int, email: str = "", **said: object):
+    return event(kinds.CRM_CONTACT, f"u:{user}", at, user=user, email=email, properties={"id": user} | said)
+
+
+def test_an_operators_link_is_no_address_of_the_contact():
+    forest = Forest()
+    forest.observe(numbered("7", 10, account_id="5"))
+    words = {"claim": "k", "parent": "e:bob@beta.org"}
+    forest.observe(event(kinds.IDENTITY_LINK, "u:7", 20, id="k", properties=words))
+
+    assert (forest.account("e:bob@beta.org"), forest.person("u:7")) == ("d:beta.org", "e:bob@beta.org")
+
+
+def test_a_preview_counts_what_rests_on_a_contacts_address():
+    forest = Forest()
+    forest.observe(numbered("7", 10, "ann@acme.com"), numbered("7", 10, account_id="5"))
+    forest.observe(numbered("7", 20, merged_into="8", leads=True), numbered("8", 30, account_id="6"))
+    address = "e:ann@acme.com"
+    assert [forest.account(address, at) for at in (10, 30)] == ["a:5", "a:6"]
+
+    claims: dict[str, list[Known]] = {}
+    for known in known_of(forest.step.rows["identity_claims"]):
+        claims.setdefault(known.node, []).append(known)
+    (gone,) = [k for k in claims[name("u:7")] if k.id == f"trait {name(address)}"]
+    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
+    forest.tell(Retract(name("u:7"), "operator", gone.id))
+
+    for node_name, account in ((address, "d:acme.com"), ("u:7", "a:5"), ("u:8", "a:6")):
+        assert book.decision(name(node_name), 30).owner.account == name(account)
+        assert forest.account(node_name, 30) == account
+    assert forest.person("u:8", 30) == "u:8"
