@@ -140,6 +140,10 @@ def rows(settings: Settings) -> Iterator[SettingRow]:
         )
 
 
+ANALYTICS_CONSENT = ("analytics", "C0002")
+"""C0002 is OneTrust's for performance cookies, which are what others call analytics."""
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody who may send events: a website, an app, a backend. ``key`` is the write key and Snowplow app id."""
 
@@ -150,6 +154,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Browser origins that may send with it."""
     mail_secret: str = ""
     """Signs the email opens of its pixel (docs/email.md); empty: unsigned ones are taken."""
+    analytics_consent: tuple[str, ...] = ANALYTICS_CONSENT
+    """Consent categories that stand for analytics, as its consent manager calls them; small and capital letters are one."""
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

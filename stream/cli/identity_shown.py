@@ -19,7 +19,9 @@ _WORDS: Final = {
     "operator": "an operator said so",
     "crm.contact": "CRM contact",
     "crm.account": "domains of the CRM account",
+    "crm.merge": "merged in the CRM",
     "crm.opportunity": "CRM opportunity",
+    "form": "company of a form",
     "ip": "company of the network",
 }
 

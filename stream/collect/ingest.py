@@ -24,7 +24,7 @@ from stream.collect.request import Enrich, Parsed, Request
 from stream.collect.webhooks.gate import Gate
 from stream.collect.webhooks.provider import Provider
 from stream.collect.webhooks.verification import DETAILS, Delivery
-from stream.settings import Config, Settings, Source, Webhook
+from stream.settings import ANALYTICS_CONSENT, Config, Settings, Source, Webhook
 
 logger = structlog.get_logger(__name__)
 
@@ -161,7 +161,7 @@ class Ingest:
             return Parsed([], [Rejected(RejectReason.BUG, endpoint.path, body)], source=request.source)
         if not access.may_send(parsed.source, origin):
             return Parsed([], [Rejected(RejectReason.BAD_VALUE, "Origin", body)], source=parsed.source)
-        privacy.respect(parsed.events)
+        privacy.respect(parsed.events, ANALYTICS_CONSENT if parsed.source is None else parsed.source.analytics_consent)
         if self._blocked:
             parsed.events, nobody = privacy.without_blocked(parsed.events, self._blocked)
             parsed.rejected = [*parsed.rejected, *nobody]

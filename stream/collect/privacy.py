@@ -7,6 +7,8 @@ looked up in the company file; an id that the rules block is nobody's.
 
 >>> refused({"Analytics": False, "Advertising": True}), refused({"analytics": True}), refused({}), refused(None)
 (True, False, True, False)
+>>> refused({"C0001": True, "C0002": True}), refused({"cookies-2": True}), refused({"cookies-2": True}, ("cookies-2",))
+(False, True, False)
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,25 +22,33 @@ from schemas.event import Event
 from schemas.ids import derived_id, kind, value
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
+from stream.settings import ANALYTICS_CONSENT
 
 _EPHEMERAL: Final = frozenset({"tracker"})
 """Protocols whose visitor id lives no longer than the page, where analytics were refused."""
 _PEOPLE: Final = frozenset("vue")
 
 
-def refused(consent: Mapping[str, bool] | None) -> bool:
-    """Whether the visitor refused analytics, or was not asked yet where asking comes first. None: nothing is known."""
+def refused(consent: Mapping[str, bool] | None, categories: Iterable[str] = ANALYTICS_CONSENT) -> bool:
+    """Whether the visitor refused analytics, or was not asked yet where asking comes first. None: nothing is known.
+
+    Args:
+        consent: answers by category.
+        categories: those that stand for analytics. Each of them that there is an answer to must be a yes, at least one.
+    """
     if consent is None:
         return False
-    return not any(given for category, given in consent.items() if category.lower() == "analytics")
+    wanted = {category.lower() for category in categories}
+    answers = [given for category, given in consent.items() if category.lower() in wanted]
+    return not (answers and all(answers))
 
 
-def respect(events: Iterable[Event]) -> None:
-    """Take out of each event what its visitor does not want to be known."""
+def respect(events: Iterable[Event], categories: Iterable[str] = ANALYTICS_CONSENT) -> None:
+    """Take out of each event what its visitor does not want to be known. ``categories``: see ``refused``."""
     for event in events:
         if event.gpc:
             event.company = ""
-        if event.consent is not None and refused(event.consent):
+        if event.consent is not None and refused(event.consent, categories):
             _keep_counts_only(event)
 
 

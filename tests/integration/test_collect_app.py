@@ -156,6 +156,19 @@ async def test_pages_of_other_origins_cannot_use_a_key(bootstrap):
         assert [letter["detail"] for letter in await collector.dead_letters()] == ["Origin"]
 
 
+async def test_each_source_has_its_own_names_for_analytics(bootstrap):
+    sources = (Source("shop", "shop", analytics_consent=("measure",)), Source("website", "dev"))
+    async with collecting(collector_settings(bootstrap), Config(sources=sources)) as collector:
+        for key in ("shop", "dev"):
+            call = {"messageId": key, "type": "track", "event": "E", "userId": "u1", "anonymousId": "v1"}
+            call["context"] = {"consentManagement": {"allowedConsentIds": ["measure"], "deniedConsentIds": []}}
+            body = json.dumps({"writeKey": key, "batch": [call]})
+            async with collector.client.post("/v1/batch", data=body) as answer:
+                assert answer.status == 200
+        found = {event["id"]: (event.get("user"), event["visitor"] == "v1") for event in await collector.events()}
+        assert found == {"shop": ("u1", True), "dev": (None, False)}
+
+
 async def test_operations_are_told_how_it_stands(collector):
     async with collector.client.post("/v1/batch", data=batch("1", "2"), headers=DEV):
         pass

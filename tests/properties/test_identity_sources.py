@@ -14,7 +14,7 @@ USERS = st.sampled_from(["", "7", "8", "null"])
 EMAILS = st.sampled_from(["", "ann@acme.com", "bob@beta.org", "ann@gmail.com"])
 ACCOUNTS = st.sampled_from(["", "1", "2"])
 HOSTS = st.sampled_from(["acme.com", "www.beta.org", "gmail.com", "co.uk"])
-LEAVES = ("v:1", "u:7", "u:8", "e:ann@acme.com", "e:bob@beta.org", "e:ann@gmail.com", "o:1", "d:beta.org")
+LEAVES = ("v:1", "u:7", "u:8", "u:9", "e:ann@acme.com", "e:bob@beta.org", "e:ann@gmail.com", "o:1", "d:beta.org")
 
 
 @st.composite
@@ -22,13 +22,21 @@ def behaviours(draw):
     visitor, user, email = draw(st.sampled_from(["", "1"])), draw(USERS), draw(EMAILS)
     type_ = draw(st.sampled_from([kinds.IDENTIFY, kinds.TRACK, kinds.GROUP, kinds.ALIAS]))
     entry = "v:1" if visitor else f"u:{user}" if user else f"e:{email}" if email else "v:1"
-    return event(type_, entry, draw(TIMES), visitor=visitor, user=user, email=email, group=draw(ACCOUNTS))
+    typed = {"company_domain": draw(st.sampled_from(["beta.org", "acme.com", "Acme"]))}
+    return event(
+        type_, entry, draw(TIMES), visitor=visitor, user=user, email=email, group=draw(ACCOUNTS),
+        name=draw(st.sampled_from(["Opened", "Form Submitted"])), properties=typed,
+    )  # fmt: skip
 
 
 @st.composite
 def crm_accounts(draw):
     crm_id = draw(st.sampled_from("12"))
-    said = draw(st.one_of(st.just({}), st.fixed_dictionaries({"domains": st.lists(HOSTS, max_size=2)})))
+    said = draw(
+        st.fixed_dictionaries(
+            {}, optional={"domains": st.lists(HOSTS, max_size=2), "deleted": st.booleans(), "merged_into": ACCOUNTS}
+        )
+    )
     return event(kinds.CRM_ACCOUNT, f"a:{crm_id}", draw(TIMES), group=crm_id, properties={"id": crm_id} | said)
 
 
@@ -42,14 +50,38 @@ def crm_contacts(draw):
 
 
 @st.composite
-def crm_opportunities(draw):
+def crm_contacts_by_number(draw):
+    """As HubSpot reports them: the user that stands for the contact, and one thing that changed."""
+    user = draw(st.sampled_from(["7", "8"]))
     said = draw(
-        st.fixed_dictionaries({}, optional={"account_id": ACCOUNTS, "contact_emails": st.lists(EMAILS, max_size=2)})
+        st.one_of(
+            st.fixed_dictionaries({"account_id": ACCOUNTS}),
+            st.fixed_dictionaries({"left_account_id": ACCOUNTS}),
+            st.fixed_dictionaries({"deleted": st.booleans()}),
+            st.fixed_dictionaries({"merged_into": st.sampled_from(["7", "8", "9"]), "leads": st.booleans()}),
+            st.just({"erased": True}),
+            st.just({}),
+        )
     )
+    email = draw(EMAILS) if not said else ""
+    return event(kinds.CRM_CONTACT, f"u:{user}", draw(TIMES), email=email, user=user, properties={"id": user} | said)
+
+
+@st.composite
+def crm_opportunities(draw):
+    optional = {
+        "account_id": ACCOUNTS,
+        "left_account_id": ACCOUNTS,
+        "contact_emails": st.lists(EMAILS, max_size=2),
+        "contact_user": USERS,
+        "left_contact_user": USERS,
+    }
+    said = draw(st.fixed_dictionaries({}, optional=optional))
     return event(kinds.CRM_OPPORTUNITY, "o:1", draw(TIMES), properties={"id": "1"} | said)
 
 
-event_sets = st.lists(st.one_of(behaviours(), crm_accounts(), crm_contacts(), crm_opportunities()), max_size=12)
+crm_events = st.one_of(crm_accounts(), crm_contacts(), crm_contacts_by_number(), crm_opportunities())
+event_sets = st.lists(st.one_of(behaviours(), crm_events), max_size=12)
 
 
 def owners(events) -> list:

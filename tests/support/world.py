@@ -74,6 +74,7 @@ def web(draw):
     )
     if kind == TRACK:
         event.name = draw(st.sampled_from(["Signed Up", "Form Submitted", "Clicked", "Demo Requested"]))
+        event.properties = raw(draw(parts(company_domain=["globex.com", "Acme"])))
     if kind == PING:
         event.engaged_ms = 5000
     if kind == IDENTIFY:
@@ -144,6 +145,13 @@ def parts(draw, **choices):
 
 
 @st.composite
+def links(draw, **choices):
+    """One thing that HubSpot may say of an object as a whole or of its links."""
+    name = draw(st.sampled_from(["deleted", *choices]))
+    return {name: draw(st.sampled_from(choices.get(name, [True, False])))}
+
+
+@st.composite
 def crm(draw):
     kind = draw(st.sampled_from([CRM_ACCOUNT, CRM_CONTACT, CRM_ACTIVITY, CRM_OPPORTUNITY, CRM_OPPORTUNITY]))
     account = draw(st.sampled_from(ACCOUNTS))
@@ -151,7 +159,15 @@ def crm(draw):
     if kind == CRM_ACCOUNT:
         event.node, event.group = node(TENANT, ACCOUNT, account), account
         domains = [["acme.com"], ["globex.com"], [], ["acme.com", "globex.com"]]
-        event.properties = raw({"id": account} | draw(parts(domains=domains, name=["N1", "N2"])))
+        said = parts(domains=domains, name=["N1", "N2"]) if draw(st.booleans()) else links(merged_into=ACCOUNTS)
+        event.properties = raw({"id": account} | draw(said))
+    elif kind == CRM_CONTACT and draw(st.booleans()):
+        # As HubSpot tells: by the user that stands for the contact, one change at a time.
+        event.user = draw(st.sampled_from(USERS))
+        event.node = node(TENANT, USER, event.user)
+        event.email = draw(st.sampled_from(("", *ADDRESSES)))
+        accounts = links(account_id=[*ACCOUNTS, ""], left_account_id=ACCOUNTS, merged_into=USERS, erased=[True])
+        event.properties = raw({"id": event.user} | ({} if event.email else draw(accounts)))
     elif kind == CRM_CONTACT:
         event.email = draw(st.sampled_from(ADDRESSES))
         event.user = draw(st.sampled_from(("", *USERS)))
@@ -173,6 +189,9 @@ def crm(draw):
                 stage=["open", "proposal", "won", "lost"],
                 amount=["100.00", "99.99", "0", "5000"],
                 currency=["EUR", "JPY"],
+                left_account_id=["", *ACCOUNTS],
+                contact_user=["", *USERS],
+                left_contact_user=["", *USERS],
                 contact_emails=[[ADDRESSES[0]], [ADDRESSES[2], ADDRESSES[1]], []],
                 closed_at=[START, START + 60 * MINUTE],
                 stages=[[], [{"stage": "proposal", "at": START}, {"stage": "lost", "at": START + 31 * MINUTE}]],

@@ -40,6 +40,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds where the file says nothing."""
     values: dict[str, dict[str, str]] = {}
     """Field -> what the file calls it -> what we call it."""
+    prefixes: dict[str, str] = {}
+    """Field -> what comes before whatever the file says there."""
     only: dict[str, tuple[str, ...]] = {}
     """Column -> its values in the rows that count; the others are skipped."""
     history: str = ""

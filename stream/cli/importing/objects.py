@@ -67,7 +67,9 @@ def _mapped(row: Row, bound: Bound, context: Context) -> Row:
         renamed = bound.table.values.get(field)
         if renamed is not None and isinstance(cell, str):
             cell = _renamed(cell, renamed)
-        _put(found, field, _converted(field, cell, bound, context))
+        value = _converted(field, cell, bound, context)
+        prefix = bound.table.prefixes.get(field, "")
+        _put(found, field, f"{prefix}{_text(value)}" if prefix and _text(value) else value)
     for column in bound.keep:
         found.setdefault(column, row.get(column))
     stages = list(_stages(row, bound, context))

@@ -10,7 +10,8 @@ is "" or [] ("says there is none"). All other members of the row are kept in ``c
 type           entry node      properties
 ============== =============== ====================================================================================
 crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), parent_id, owner, stage
-crm.contact    ``e:EMAIL``     id, email, account_id, user_id, title
+crm.contact    ``e:EMAIL``,    id, email, account_id, user_id, title
+               ``u:hubspot:ID``
 crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
                                amount (decimal text in whole units), currency, contact_emails (list),
                                created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
@@ -50,6 +51,8 @@ from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request, faulty
 
 ACTIVITIES: Final = frozenset({"meeting", "call", "email_reply", "event", "task"})
+HUBSPOT_USERS: Final = "hubspot:"
+"""Before a contact's number: the user that stands for it in HubSpot's webhooks."""
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _LIST_LIMIT: Final = 200
@@ -87,7 +90,9 @@ def _contact(row: Row, event: Event) -> None:
         raise Unfit(RejectReason.MISSING_FIELD, "email")
     event.user = normal.identifier(row.get("user_id"))
     event.group = normal.identifier(row.get("account_id"))
-    event.node = normal.entry_node(event.tenant, email=event.email)
+    # A user of HubSpot's webhooks stands for this very contact, and all versions of a contact have to meet.
+    meets = event.user if event.user.startswith(HUBSPOT_USERS) else ""
+    event.node = normal.entry_node(event.tenant, user=meets, email=event.email)
     fields: Row = {"id": contact, "email": event.email, "account_id": _said_id(row, "account_id")}
     fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title")}
     _finish(row, event, fields)

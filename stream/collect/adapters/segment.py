@@ -255,8 +255,8 @@ def _locate(event: Event, context: Context) -> None:
         event.utm_source, event.utm_medium = normal.text(campaign.source), normal.text(campaign.medium)
         event.utm_campaign, event.utm_term = normal.text(campaign.name), normal.text(campaign.term)
         event.utm_content = normal.text(campaign.content)
-    if context.consent is not None:
-        event.consent = context.consent.given
+    if context.consent is not None or context.consent_management is not None:
+        event.consent = context.categories
     event.locale = normal.text(context.locale)
     event.client_session = normal.text(context.session_id)
 

@@ -60,6 +60,24 @@ class Consent(msgspec.Struct, gc=False, rename="camel"):
         return {category: answer is True for category, answer in (self.category_preferences or {}).items()}
 
 
+class ConsentManagement(msgspec.Struct, gc=False, rename="camel"):
+    """``context.consentManagement``, RudderStack's: categories by the ids of whatever consent manager there is."""
+
+    allowed_consent_ids: object = None
+    denied_consent_ids: object = None
+
+    @property
+    def given(self) -> dict[str, bool]:
+        """By category. What is in both lists is denied."""
+        return dict.fromkeys(_texts(self.allowed_consent_ids), True) | dict.fromkeys(
+            _texts(self.denied_consent_ids), False
+        )
+
+
+def _texts(given: object) -> list[str]:
+    return [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
+
+
 class Context(msgspec.Struct, gc=False, rename="camel"):
     """``context``."""
 
@@ -73,10 +91,21 @@ class Context(msgspec.Struct, gc=False, rename="camel"):
     traits: ContextTraits | None = None
     external_ids: list[ExternalId] | None = None
     consent: Consent | None = None
+    consent_management: ConsentManagement | None = None
     locale: Text = None
     library: Library | None = None
     session_id: Id = None
     """RudderStack's browser SDK."""
+
+    @property
+    def categories(self) -> dict[str, bool] | None:
+        """What the visitor consented to, by category; None if nothing is known. Of two words the no counts."""
+        if self.consent_management is None:
+            return None if self.consent is None else self.consent.given
+        found = self.consent_management.given
+        for category, answer in ({} if self.consent is None else self.consent.given).items():
+            found[category] = answer and found.get(category, True)
+        return found
 
 
 class Item(msgspec.Struct, gc=False, rename="camel"):

@@ -17,7 +17,7 @@ from stream.core.identity import precedence
 from stream.core.identity.book import Book, Held, Known
 from stream.core.identity.explanation import Explanation, explain
 from stream.core.identity.operators import SOURCE
-from stream.core.identity.prediction import Claims, Move, predict, visit_of, with_claim, without_claims
+from stream.core.identity.prediction import Claims, Move, predict, resting_on, visit_of, with_claim, without_claims
 
 
 class Predicted(NamedTuple):
@@ -89,7 +89,10 @@ async def _change(audit: Audit, wanted: Preview, teller: Teller) -> tuple[str, C
     else:
         assert wanted.unmerge is not None, "one of the four is given"
         gone = await unmerged(audit, wanted.unmerge)
-    return gone[0].node, lambda known: without_claims(known, gone)
+    # What the CRM says of a contact goes for its address as well, so more than what is below the contact may move.
+    resting = resting_on(await audit.upwards([gone[0].node]), gone)
+    top = gone[0].held.parent if resting else gone[0].node
+    return top, lambda known: without_claims(known, gone)
 
 
 def _claim(order: Order, name: str) -> Known:

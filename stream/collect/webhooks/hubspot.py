@@ -7,11 +7,24 @@ since our objects are folds over partial versions:
 HubSpot                  ours
 ======================== ==========================================================================================
 company (0-2)            ``crm.account``; its id is the account's
-deal (0-3)               ``crm.opportunity``; its primary company gives it the account
+deal (0-3)               ``crm.opportunity``; its primary company gives it the account, else its contacts do
 contact (0-1)            ``crm.contact`` of the user ``hubspot:ID``; the property ``email`` says whose address that is,
                          so that all else said of the contact, earlier or later, is that person's
 contact, opted out       email event ``unsubscribed`` (``subscribed``) of the user ``hubspot:ID``
 ======================== ==========================================================================================
+
+What is said of links and of whole objects, too, is one property each; the stage knows them, ``/v1/crm/...`` does not:
+
+========================= =========================================================================================
+property                  what it says
+========================= =========================================================================================
+``left_account_id``       contact, deal: off that account, if it was there
+``contact_user``          deal: the user of one of its contacts; ``left_contact_user``: no longer
+``merged_into``           company: the account, contact: the user that goes on for it; deal: just for the record
+``leads``                 contact: of all that were merged the one whose values count
+``deleted``               True, or False for restored
+``erased``                contact: deleted for privacy, so nothing that was said of it counts any more
+========================= =========================================================================================
 """
 
 from collections.abc import Iterator
@@ -22,11 +35,12 @@ from schemas import ids
 from schemas.event import SERVER, Event
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
+from stream.collect.adapters.crm import HUBSPOT_USERS
 from stream.collect.adapters.rows import Row, as_properties
 from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request
 from stream.collect.webhooks import hubspot_signature
-from stream.collect.webhooks.deliveries import events_of_json, first_text
+from stream.collect.webhooks.deliveries import events_of_json, first_text, listed
 from stream.collect.webhooks.hubspot_properties import fields_of
 from stream.collect.webhooks.provider import Provider, secret_or_url_missing
 
@@ -51,37 +65,75 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
     kind = _OBJECTS.get(normal.text(row.get("objectTypeId")), "") if subject == "object" else subject
     if kind not in _TYPES:
         raise Unfit(RejectReason.UNSUPPORTED, "subscriptionType")
+    if action == "merge":
+        yield from (_object(row, request, kind, number, fields) for number, fields in _merged(row, kind))
+        return
     number = normal.identifier(row.get("objectId"))
-    name, value = normal.text(row.get("propertyName")), first_text(row.get("propertyValue"))
     if action == "creation":
         yield _object(row, request, kind, number, {"created_at": _at(row)} if kind == "deal" else {})
-    elif kind == "deal" and action in {"deletion", "restore"}:
+    elif action in {"deletion", "restore"}:
         yield _object(row, request, kind, number, {"deleted": action == "deletion"})
-    elif action != "propertyChange" or not name:
-        raise Unfit(RejectReason.UNSUPPORTED, "subscriptionType")
-    elif kind == "contact" and (name == _OPT_OUT or name.startswith(_OPT_OUT + "_")):
-        yield _opt_out(row, request, number, name, value)
-    elif kind == "contact" and name == "email":
-        yield _object(row, request, kind, number, {}, email=normal.address(value))
+    elif kind == "contact" and action == "privacyDeletion":
+        yield _object(row, request, kind, number, {"erased": True})
+    elif action == "propertyChange" and normal.text(row.get("propertyName")):
+        yield _changed(row, request, kind, number)
     else:
-        assert request.webhook is not None
-        yield _object(row, request, kind, number, fields_of(kind, name, value, request.webhook))
+        raise Unfit(RejectReason.UNSUPPORTED, "subscriptionType")
+
+
+def _changed(row: Row, request: Request, kind: str, number: str) -> Event:
+    name, value = normal.text(row.get("propertyName")), first_text(row.get("propertyValue"))
+    if kind == "contact" and (name == _OPT_OUT or name.startswith(_OPT_OUT + "_")):
+        return _opt_out(row, request, number, name, value)
+    if kind == "contact" and name == "email":
+        return _object(row, request, kind, number, {}, email=normal.address(value))
+    assert request.webhook is not None
+    return _object(row, request, kind, number, fields_of(kind, name, value, request.webhook))
 
 
 def _association(row: Row) -> tuple[str, str, Row] | None:
-    """The deal or contact whose account changes, and how; None if it is not about its primary company."""
+    """The deal or contact whose links change, and how; None if it is about a company that is not its primary one."""
     kinds_of_ends = normal.text(row.get("associationType")).lower().split("_to_")
     if row.get("fromObjectTypeId") is not None:
         kinds_of_ends = [_OBJECTS.get(normal.text(row.get(f"{end}ObjectTypeId")), "") for end in ("from", "to")]
     numbers = [normal.identifier(row.get("fromObjectId")), normal.identifier(row.get("toObjectId"))]
     ends = dict(zip(kinds_of_ends, numbers, strict=False))
+    removed = row.get("associationRemoved") is True
+    if not all(ends.values()):
+        raise Unfit(RejectReason.MISSING_FIELD, "fromObjectId and toObjectId")
+    if ends.keys() == {"deal", "contact"}:
+        user = _user(ends["contact"])
+        return "deal", ends["deal"], {"left_contact_user": user} if removed else {"contact_user": user}
     kind = "deal" if "deal" in ends else "contact"
     if ends.keys() != {kind, "company"}:
         raise Unfit(RejectReason.UNSUPPORTED, "associationType")
     if row.get("isPrimaryAssociation") is False:
         return None
-    account = "" if row.get("associationRemoved") is True else ends["company"]
-    return kind, ends[kind], {"account_id": account}
+    # Removed means off that company, not off any: the next primary one may have been reported before or be later.
+    return kind, ends[kind], {"left_account_id" if removed else "account_id": ends["company"]}
+
+
+def _merged(row: Row, kind: str) -> Iterator[tuple[str, Row]]:
+    """The objects that went into another one, and what is to be said of each."""
+    primary = normal.identifier(row.get("primaryObjectId"))
+    heir = normal.identifier(row.get("newObjectId")) or primary
+    gone = dict.fromkeys([primary, *map(normal.identifier, listed(row, "mergedObjectIds"))])
+    losers = [number for number in gone if number not in {"", heir}]
+    if not heir or not losers:
+        raise Unfit(RejectReason.MISSING_FIELD, "newObjectId and mergedObjectIds")
+    for number in losers:
+        if kind == "company":
+            yield number, {"merged_into": heir}
+        elif kind == "deal":
+            # The deal that goes on is reported by itself; to count both would double it.
+            yield number, {"deleted": True, "merged_into": heir}
+        else:
+            yield number, {"merged_into": _user(heir), "leads": number == primary}
+
+
+def _user(number: str) -> str:
+    """The user that stands for a contact."""
+    return HUBSPOT_USERS + number
 
 
 def _object(row: Row, request: Request, kind: str, number: str, fields: Row, *, email: str = "") -> Event:
@@ -95,8 +147,9 @@ def _object(row: Row, request: Request, kind: str, number: str, fields: Row, *, 
         if kind == "deal":
             event.node = normal.entry_node(event.tenant, opportunity=number)
         else:
-            event.user, event.email = f"hubspot:{number}", email
-            event.node = normal.entry_node(event.tenant, user="" if email else event.user, email=email)
+            # Also with an address by the user: what is said of the contact by its id alone has to meet it.
+            event.user, event.email = _user(number), email
+            event.node = normal.entry_node(event.tenant, user=event.user)
     event.properties = as_properties({"id": number, "email": email or None, **fields})
     event.id = ids.derived_id("hubspot", event.type, number, str(event.at), bytes(event.properties).decode())
     return event
@@ -105,7 +158,7 @@ def _object(row: Row, request: Request, kind: str, number: str, fields: Row, *, 
 def _opt_out(row: Row, request: Request, number: str, name: str, value: str) -> Event:
     event = _blank(row, request, kinds.EMAIL_EVENT, number)
     event.name = "unsubscribed" if value.lower() == "true" else "subscribed"
-    event.user = f"hubspot:{number}"
+    event.user = _user(number)
     event.node = normal.entry_node(event.tenant, user=event.user)
     event.properties = as_properties({"message_id": "", "reason": name})
     # HubSpot's own event ids are not promised to be unique.

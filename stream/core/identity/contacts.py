@@ -2,30 +2,61 @@
 
 A contact that is synced every night makes no claim as long as it says the same; one that changes its account keeps its
 past with the old one; one that is taken off its account belongs to nobody by the CRM from then on.
+
+A contact enters by its address, or by the user that stands for it where the CRM reports changes by the contact's id
+only. Then the claims hold for the user and for every address that the user has, whichever became known first:
+``observe_contact`` hears of versions, ``readdress`` of addresses.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas import event as kinds
 from schemas.event import Event
-from schemas.ids import EMAIL, USER, node
-from schemas.messages import Claim, Retract
+from schemas.ids import EMAIL, USER, kind, node, value
+from schemas.messages import BEGINNING, Claim, Retract
 from stream.core.identity import precedence
+from stream.core.identity.domains import link_rank
+from stream.core.identity.node import Held, NodeState, node_key
 from stream.core.state import key
 from stream.core.step import Step
 
+LEFT: Final = "\x00"
+"""Before an account: the contact is off that one, if it was there. At one moment it counts before what names one."""
+DELETED: Final = "\x01"
+RESTORED: Final = "\x02"
+MERGED: Final = "crm.merge"
+"""Source of what a contact has from another one that was merged into it."""
+
+
+class Words(NamedTuple):
+    """What a version of a contact says."""
+
+    accounts: tuple[str, ...] = ()
+    """Account node, "" for none, LEFT before an account node, DELETED, RESTORED."""
+    heir: str = ""
+    """The user that stands for the contact which this one was merged into."""
+    leads: bool = False
+    """Whether of all contacts merged this one's address became the heir's."""
+    erased: bool = False
+    """The CRM erased the person: nothing that it ever said of the contact counts."""
+
 
 class ContactFold(msgspec.Struct, array_like=True, gc=False):
-    """All versions of the contacts of one address, and the claims that stand for them."""
+    """All versions of the contacts of one address or user, and the claims that stand for them."""
 
     versions: list[tuple[int, str]] = msgspec.field(default_factory=list)
-    """(event time, account node or "" for none), ascending."""
+    """(event time, word as in ``Words.accounts``), ascending."""
     standing: dict[str, str] = msgspec.field(default_factory=dict)
-    """Run (see ``_Run.name``) -> id of the claim that was sent and not retracted."""
+    """What is claimed (see ``_Wanted.name``) -> id of the claim that was sent and not retracted."""
     given: int = 0
     """Ids given away so far."""
+    heirs: dict[str, int] = msgspec.field(default_factory=dict)
+    """User of the contact that this one was merged into -> time from which on its addresses are that user's."""
+    erased: bool = False
 
 
 class _Run(msgspec.Struct, frozen=True, gc=False):
@@ -38,52 +69,134 @@ class _Run(msgspec.Struct, frozen=True, gc=False):
         return f"{self.since} {self.until} {self.parent}"
 
 
-def observe_contact(step: Step, event: Event, account: str) -> None:
-    """Take a version in that names the node ``account`` ("" for none); bring the claims of its person in line."""
+def observe_contact(step: Step, event: Event, words: Words) -> None:
+    """Take a version in; bring the claims of its person in line."""
     child = _person(event)
-    if not child:
+    if not child or words == Words():
         return
-    place = key("f", event.node, "claims", child)
+    place = _place(event.node, child)
     fold = step.state.get(place, ContactFold) or ContactFold()
-    version = (event.at, account)
+    news = [_put(fold, (event.at, word)) for word in words.accounts]
+    if words.heir not in {"", child}:
+        # Of two addresses the later one is the person's: the leading contact's counts as said last.
+        since = event.at if words.leads else event.at - 1
+        news.append(since < fold.heirs.get(words.heir, since + 1))
+        fold.heirs[words.heir] = min(since, fold.heirs.get(words.heir, since))
+    news.append(words.erased and not fold.erased)
+    fold.erased |= words.erased
+    if any(news):
+        _bring_in_line(step, child, event.id, fold)
+        step.state.put(place, fold)
+
+
+def readdress(step: Step, user: str, cause: str) -> None:
+    """The user has other addresses than before: if it stands for a contact, its claims are theirs."""
+    place = _place(user, user)
+    fold = step.state.get(place, ContactFold)
+    if fold is not None:
+        _bring_in_line(step, user, cause, fold)
+        step.state.put(place, fold)
+
+
+def _place(entry: str, child: str) -> str:
+    return key("f", entry, "claims", child)
+
+
+def _put(fold: ContactFold, version: tuple[int, str]) -> bool:
+    """Whether the version is news."""
     position = bisect_left(fold.versions, version)
     if position < len(fold.versions) and fold.versions[position] == version:
-        return
+        return False
     fold.versions.insert(position, version)
-    wanted = {run.name(): run for run in _runs(fold.versions)}
+    return True
+
+
+def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> None:
+    links = _links(step, child)
+    for claim_id in links if fold.erased else ():
+        step.tell(Retract(child, cause, id=claim_id))
+    wanted = {} if fold.erased else dict(_wanted(child, fold, links))
     for name in [name for name in fold.standing if name not in wanted]:
-        step.tell(Retract(child, event.id, id=fold.standing.pop(name)))
-    for name, run in wanted.items():
+        step.tell(Retract(_claimant(name, child), cause, id=fold.standing.pop(name)))
+    for name, claim in wanted.items():
         if name not in fold.standing:
-            fold.standing[name] = f"crm.contact {run.parent}\x00{fold.given:08x}"
+            fold.standing[name] = f"{claim.id}\x00{fold.given:08x}"
             fold.given += 1
-            step.tell(_claim(event, child, run, fold.standing[name]))
-    step.state.put(place, fold)
+            step.tell(msgspec.structs.replace(claim, cause=cause, id=fold.standing[name]))
 
 
-def _runs(versions: list[tuple[int, str]]) -> Iterator[_Run]:
-    starts = [v for i, v in enumerate(versions) if i == 0 or versions[i - 1][1] != v[1]]
+def _links(step: Step, child: str) -> dict[str, Held]:
+    """What says that the user has an address, by the claim's id."""
+    state = step.state.get(node_key(child), NodeState) if kind(child) == USER else None
+    return {} if state is None else {i: held for i, held in state.claims.items() if is_link(held)}
+
+
+def is_link(held: Held) -> bool:
+    """Whether the claim says which address a user, who may be a contact, has. Operators' links are theirs alone."""
+    return kind(held.parent) == EMAIL and held.precedence < precedence.OPERATOR
+
+
+def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[tuple[str, Claim]]:
+    """What is to be claimed, by names that tell it from everything else; the ids lack their number."""
+    addresses = sorted({held.parent for held in links.values()})
+    for run in _runs(fold):
+        yield run.name(), _claim(child, run, f"{kinds.CRM_CONTACT} {run.parent}")
+        for address in addresses:
+            # Of two claims that tie the greater id counts: the account before the contact, and the number last.
+            yield f"{address}\x00{run.name()}", _claim(address, run, f"{kinds.CRM_CONTACT} {run.parent} {child}")
+    for heir, since in fold.heirs.items():
+        for address in addresses:
+            # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
+            said = (held for held in links.values() if held.parent == address)
+            if min(held.at if held.source == MERGED else BEGINNING for held in said) < since:
+                yield f"{heir}\x00{address} {since}", _inherited(heir, address, since, f"{MERGED} {address} {child}")
+
+
+def _claimant(name: str, child: str) -> str:
+    """The node whose claim ``name`` is."""
+    other, named, _ = name.rpartition("\x00")
+    return other if named else child
+
+
+def _runs(fold: ContactFold) -> Iterator[_Run]:
+    starts: list[tuple[int, str]] = []
+    account, deleted = "", False
+    for at, word in fold.versions:
+        if word in {DELETED, RESTORED}:
+            # The contact that another one goes on for is gone from the CRM, but nobody left a job.
+            deleted = word == DELETED and not fold.heirs
+        elif not word.startswith(LEFT):
+            account = word
+        elif account == word.removeprefix(LEFT):
+            account = ""
+        now = "" if deleted else account
+        if not starts or starts[-1][1] != now:
+            starts.append((at, now))
     for i, (since, parent) in enumerate(starts):
         if parent:
             yield _Run(parent, since, starts[i + 1][0] if i + 1 < len(starts) else None)
 
 
-def _claim(event: Event, child: str, run: _Run, claim_id: str) -> Claim:
+def _claim(child: str, run: _Run, claim_id: str) -> Claim:
     return Claim(
         child,
-        event.id,
         id=claim_id,
         parent=run.parent,
         precedence=precedence.CRM,
         at=run.since,
         since=run.since,
         until=run.until,
-        source=event.type,
+        source=kinds.CRM_CONTACT,
     )
 
 
+def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:
+    rank = link_rank(value(address))
+    return Claim(heir, id=claim_id, parent=address, precedence=rank, at=since, source=MERGED)
+
+
 def _person(event: Event) -> str:
-    """The node of a contact's person: the address, else the user."""
-    if event.email:
+    """The node of a contact's person: the user that stands for it, else the address, else the user."""
+    if event.email and kind(event.node) != USER:
         return node(event.tenant, EMAIL, event.email)
     return node(event.tenant, USER, event.user) if event.user else ""

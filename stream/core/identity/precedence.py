@@ -14,8 +14,12 @@ PERSONAL_LINK: Final = 45
 """A user's freemail address: it never hides the work address of the same user."""
 CRM_DOMAIN: Final = 40
 """The CRM account that names an address's domain."""
+DELETED_CRM_DOMAIN: Final = 30
+"""The same of an account that was deleted in the CRM: history stays where it is, unless another account names the domain."""
 DOMAIN: Final = 20
 """Nobody named the domain: it is an account of its own."""
+FORM: Final = 10
+"""The company's domain that somebody typed into a form: below that of a work address."""
 NETWORK: Final = 0
 """The company of the network that a visit came from: owns the visit only, if nobody else does."""
 BUYER: Final = 1

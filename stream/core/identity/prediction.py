@@ -4,13 +4,15 @@ A pure function: nothing is booked. ``Record`` is a touch or conversion as it is
 account to which how many would move, and the credit that is booked on them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 import msgspec
 
-from schemas.ids import account_id, value
+from schemas import event as kinds
+from schemas.ids import USER, account_id, kind, value
 from stream.core.identity.book import Book, Known
+from stream.core.identity.contacts import MERGED, is_link
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -65,12 +67,38 @@ def with_claim(known: Claims, claim: Known) -> Claims:
 
 
 def without_claims(known: Claims, gone: Iterable[Known]) -> Claims:
-    """The claims as they would be without some."""
-    names = {(claim.node, claim.id) for claim in gone}
+    """The claims as they would be without some, and without those that rest on them."""
+    taken = list(gone)
+    names = {(claim.node, claim.id) for claim in (*taken, *resting_on(known, taken))}
     return {
         node: [msgspec.structs.replace(c, live=False) if (c.node, c.id) in names else c for c in claims]
         for node, claims in known.items()
     }
+
+
+def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:
+    """The claims that go with the claims ``gone``, if those said that the user of a contact has an address.
+
+    Args:
+        known: claims by node, with all of the users and addresses in question.
+        gone: what would be taken back.
+    """
+    found: list[Known] = []
+    taken = {(claim.node, claim.id) for claim in gone}
+    for claim in gone:
+        user, address = claim.node, claim.held.parent
+        if kind(user) != USER or not is_link(claim.held):
+            continue
+        rest = [c for c in known.get(user, ()) if c.live and c.held.parent == address and is_link(c.held)]
+        if any((c.node, c.id) not in taken for c in rest):
+            continue
+        company, heir = f" {user}\x00", f"{MERGED} {address} {user}\x00"
+        found += [
+            c for c in known.get(address, ()) if c.live and c.held.source == kinds.CRM_CONTACT and company in c.id
+        ]
+        inherited = [c for claims in known.values() for c in claims if c.live and c.id.startswith(heir)]
+        found += [*inherited, *resting_on(known, inherited)]
+    return found
 
 
 def visit_of(book: Book, name: str, at: int, account: str, person: str) -> tuple[str, str]:

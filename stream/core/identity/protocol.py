@@ -8,7 +8,7 @@ value at the moment of sending, and between two nodes messages stay in order, so
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from schemas.ids import ACCOUNT, USER, VISITOR, kind
+from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, kind
 from schemas.messages import (
     Claim,
     IdentityMessage,
@@ -20,7 +20,7 @@ from schemas.messages import (
     Token,
     Unsubscribe,
 )
-from stream.core.identity import registry
+from stream.core.identity import contacts, registry
 from stream.core.identity.audit import Stated, book_claim, book_crowd, book_shared
 from stream.core.identity.node import (
     MOST_IDS,
@@ -283,6 +283,13 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     limit_size(step, message.to, state, message.cause)
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
+    _readdress(step, message, present, held)
+
+
+def _readdress(step: Step, message: Claim | Retract, *links: Held | None) -> None:
+    """What the CRM says of a contact, named by its id, holds for its addresses: those may have changed."""
+    if kind(message.to) == USER and any(held is not None and kind(held.parent) == EMAIL for held in links):
+        contacts.readdress(step, message.to, message.cause)
 
 
 def _retract(step: Step, message: Retract, turn: Turn) -> None:
@@ -300,6 +307,7 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
     if held is not None or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
+    _readdress(step, message, held)
     let_go(step, message.to, state, message.cause)
 
 

@@ -7,19 +7,25 @@ enters by remembers what it told other nodes, so that a repeat sends nothing.
 """
 
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
 
 from schemas import event as kinds
+from schemas.codec import properties_of
 from schemas.event import Event
-from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, node
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, node
 from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
 from stream.core.identity import crm, operators, precedence
 from stream.core.identity.blocked import is_blocked
-from stream.core.identity.domains import work_domain
+from stream.core.identity.domains import link_rank, typed_domain
 from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
 from stream.core.identity.protocol import opened
 from stream.core.step import Step
+
+_COMPANY_FIELDS: Final = ("company_domain", "company_website", "website")
+"""Properties of a form, the first one with a domain counts. A company's name is nobody's: many bear it."""
 
 
 class Named(Protocol):
@@ -63,7 +69,7 @@ def session_link(event: Named, rules: Rules) -> str:
 
 def claims_of(event: Event, rules: Rules) -> list[Claim]:
     """The claims that an event makes by itself, whatever came before. CRM objects need their history: ``observe``."""
-    return [_claim(said, event) for said in _said_by(event, rules)]
+    return [_claim(said, event) for said in (*_said_by(event, rules), *_said_in_form(event, rules))]
 
 
 def observe(step: Step, event: Event) -> None:
@@ -76,9 +82,9 @@ def observe(step: Step, event: Event) -> None:
         return
     if event.type in crm.FOLDED:
         crm.observe(step, event)
-    if not (event.email or event.group or event.type == kinds.ALIAS):
+    if not (event.email or event.group or event.type == kinds.ALIAS or _is_form(event, step.rules)):
         return
-    for said in _said_by(event, step.rules):
+    for said in (*_said_by(event, step.rules), *_said_in_form(event, step.rules)):
         if _is_news(step, event, said):
             step.tell(_claim(said, event))
 
@@ -132,6 +138,27 @@ def _said_by(event: Named, rules: Rules) -> tuple[Said, ...]:
     return _said(event.type, event.tenant, event.visitor, event.user, event.email, event.group, rules.blocked_ids)
 
 
+def _is_form(event: Event, rules: Rules) -> bool:
+    return event.type == kinds.TRACK and event.name in rules.form_events
+
+
+def _said_in_form(event: Event, rules: Rules) -> tuple[Said, ...]:
+    """The company whose domain a person typed into a form. Of a device without a person it says nothing."""
+    user = "" if is_blocked(event.user, rules.blocked_ids) else event.user
+    if not (event.email or user) or not _is_form(event, rules):
+        return ()
+    try:
+        properties = properties_of(event.properties)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ()
+    texts = [text for name in _COMPANY_FIELDS if isinstance(text := properties.get(name), str)]
+    domain = next(filter(None, map(typed_domain, texts)), "")
+    if not domain:
+        return ()
+    child = node(event.tenant, EMAIL, event.email) if event.email else node(event.tenant, USER, user)
+    return (_one(child, node(event.tenant, DOMAIN, domain), precedence.FORM, "form", historic=True),)
+
+
 @lru_cache(maxsize=1 << 16)
 def _said(  # noqa: PLR0917  # cached by position: the same few texts come again and again
     type_: str, tenant: str, visitor: str, user: str, email: str, group: str, blocked: tuple[str, ...]
@@ -159,8 +186,7 @@ def _alias(tenant: str, visitor: str, user: str) -> Said:
 
 def _address(tenant: str, user: str, email: str) -> Said:
     # For all time: who gives a work address after a private one was that person before, too.
-    strength = precedence.LINK if work_domain(email) else precedence.PERSONAL_LINK
-    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), strength, "trait", historic=False)
+    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), link_rank(email), "trait", historic=False)
 
 
 def _group(tenant: str, kind: str, child: str, group: str) -> Said:

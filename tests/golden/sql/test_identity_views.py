@@ -1,11 +1,15 @@
 """The audit of identity: rows in, views out. Every expected value here was worked out by hand."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 from schemas.codec import lines
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put, row
 
+DOCS = Path(__file__).parents[3] / "docs" / "identity.md"
+SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
 T0 = 1_790_000_000_000
 BEGINNING, END = -(2**62), 2**62
 
@@ -45,6 +49,38 @@ def test_a_claim_whose_retraction_came_first_never_counts(database: ClickHouse) 
     put(database, "identity_claims", claim(action="late", recorded_at=T0 + 3))
     assert database.rows("SELECT parent, live, status, retracted_at FROM v_identity_claims") == [
         ("a:acme", False, "retracted", moment(T0))
+    ]
+
+
+def documented_query(beginning: str) -> str:
+    """The query of docs/identity.md that begins like this."""
+    found = [block for block in SQL.findall(DOCS.read_text("utf-8")) if block.startswith(beginning)]
+    (query,) = found
+    return query.removesuffix(";\n")
+
+
+def test_the_documented_query_finds_the_logins_of_more_than_five_companies(database: ClickHouse) -> None:
+    def address(node: str, number: int, email: str, **given):
+        # 50 is the rank of a work address, 45 that of a private one.
+        said = {
+            "node": node,
+            "claim_id": f"trait {number}",
+            "parent": f"e:{email}",
+            "source": "trait",
+            "precedence": 50,
+        }
+        return claim(**said | given)
+
+    six = ["acme.com", "uk.beta.co.uk", "beta.co.uk", "c.io", "d.io", "e.io", "f.io"]
+    put(database, "identity_claims", *(address("u:admin", n, f"ann@{host}") for n, host in enumerate(six)))
+    five = [address("u:7", n, f"ann@{host}") for n, host in enumerate(six[:6])]
+    put(database, "identity_claims", *five, address("u:7", 8, "ann@gmail.com", precedence=45))
+    put(database, "identity_claims", address("u:8", 1, "x@g.io", action="retract"), *(
+        address("u:8", n, f"ann@{host}") for n, host in enumerate(six[:6], 2)
+    ))  # fmt: skip
+
+    assert database.rows(documented_query("SELECT node, arraySort")) == [
+        ("u:admin", ["acme.com", "beta.co.uk", "c.io", "d.io", "e.io", "f.io"])
     ]
 
 
@@ -140,4 +176,18 @@ def test_a_merged_parent_stands_for_the_account_that_it_was_merged_into(database
     put(database, "identity", merged | {"source": ["merge"], "version": 1})
     assert tree(database, "parent_id, root_id") == [
         ("child", "new", "new"), ("merged-child", "new", "new"), ("new", "", "new"),
+    ]  # fmt: skip
+
+
+def test_the_parent_that_the_crm_names_beats_what_domains_say(database: ClickHouse) -> None:
+    # The subsidiary has a domain below its parent's and one of another group's; each is an account of the CRM.
+    put(
+        database, "accounts",
+        account("acme-uk", "acme", domain="uk.acme.com"), account("acme", domain="acme.com"),
+        account("globex", domain="globex.com"), account("globex-lab", "acme", domain="lab.globex.com"),
+        account("acme.io"),  # a domain that no account of the CRM names is below nobody
+    )  # fmt: skip
+    assert tree(database, "parent_id, root_id, depth") == [
+        ("acme", "", "acme", 0), ("acme-uk", "acme", "acme", 1), ("acme.io", "", "acme.io", 0),
+        ("globex", "", "globex", 0), ("globex-lab", "acme", "acme", 1),
     ]  # fmt: skip

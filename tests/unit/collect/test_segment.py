@@ -373,6 +373,30 @@ def test_consent_without_a_plain_yes_is_a_no():
     }
 
 
+def test_rudderstacks_consent_management_is_consent_by_the_ids_of_the_consent_manager():
+    def consent(given, **more):
+        return only(events_of(batch(call(context={"consentManagement": given} | more)), request())).consent
+
+    one_trust = {"provider": "oneTrust", "allowedConsentIds": ["C0001", "C0002"], "deniedConsentIds": ["C0004"]}
+    assert consent(one_trust | {"resolutionStrategy": "and"}) == {"C0001": True, "C0002": True, "C0004": False}
+    assert consent({"allowedConsentIds": ["a", 5, None], "deniedConsentIds": ["a", "b"]}) == {"a": False, "b": False}
+    assert consent(None) is None
+    assert consent({}) == consent({"allowedConsentIds": "C0002"}) == consent({"allowedConsentIds": {"C0002": 1}}) == {}
+    # Where both are said, a category needs both to be granted.
+    preferences = {"categoryPreferences": {"C0001": True, "C0002": False, "x": True}}
+    both = {"C0001": True, "C0002": False, "C0004": False, "x": True}
+    assert consent(one_trust, consent=preferences) == both
+
+
+@pytest.mark.parametrize(("denied", "user"), [([], "u1"), (["C0004"], "u1"), (["C0002"], "")])
+def test_one_trusts_performance_category_stands_for_analytics(denied, user):
+    allowed = [category for category in ("C0001", "C0002", "C0003", "C0004") if category not in denied]
+    given = {"provider": "oneTrust", "allowedConsentIds": allowed, "deniedConsentIds": denied}
+    event = only(events_of(batch(call(userId="u1", context={"consentManagement": given})), request()))
+    respect([event])
+    assert event.user == user
+
+
 def test_a_changed_consent_counts_for_the_event_that_says_so():
     item = call(
         event="Segment Consent Preference Updated", context={"consent": {"categoryPreferences": {"Analytics": False}}}

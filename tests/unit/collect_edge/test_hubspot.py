@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.event import Event
@@ -9,7 +10,7 @@ from schemas.rejections import RejectReason
 from stream.settings import Webhook
 from tests.support.stitch import Stage
 from tests.support.webhooks import AT_MS, SENDERS
-from tests.unit.collect_edge.deliveries import only, parsed
+from tests.unit.collect_edge.deliveries import SENT_S, only, parsed, read, verdict
 from tests.unit.collect_edge.requests import properties
 
 HOOK = SENDERS["hubspot"].webhook
@@ -32,6 +33,15 @@ def association(what: str, start: int, end: int, at: int = AT_MS, **more: Any) -
         | {"fromObjectId": start, "toObjectId": end, "associationRemoved": False, "isPrimaryAssociation": True}
         | more
     )
+
+
+def removed(what: str, start: int, end: int, at: int = AT_MS) -> dict[str, Any]:
+    return association(what, start, end, at, associationRemoved=True)
+
+
+def merge(kind: str, primary: int, *merged: int, heir: int | None, at: int = AT_MS) -> dict[str, Any]:
+    ids = {"primaryObjectId": primary, "mergedObjectIds": list(merged), "newObjectId": heir}
+    return {"eventId": 1, "occurredAt": at, "subscriptionType": f"{kind}.merge", "numberOfPropertiesMoved": 3} | ids
 
 
 def said(event: Event) -> tuple[str, str, str, object]:
@@ -58,14 +68,24 @@ def said(event: Event) -> tuple[str, str, str, object]:
         (change("deal", 9, "closedate", str(AT_MS)), "crm.opportunity", "o:9", {"closed_at": AT_MS}),
         (change("deal", 9, "closedate", ""), "crm.opportunity", "o:9", {}),
         (happened("contact.creation", 7), "crm.contact", "u:hubspot:7", {}),
-        (change("contact", 7, "email", "Ann@acme.com"), "crm.contact", "e:ann@acme.com", {"email": "ann@acme.com"}),
+        (change("contact", 7, "email", "Ann@acme.com"), "crm.contact", "u:hubspot:7", {"email": "ann@acme.com"}),
         (change("contact", 7, "email", ""), "crm.contact", "u:hubspot:7", {}),
         (change("contact", 7, "associatedcompanyid", "5"), "crm.contact", "u:hubspot:7", {"account_id": "5"}),
         (change("contact", 7, "jobtitle", "CTO"), "crm.contact", "u:hubspot:7", {"title": "CTO"}),
         (association("DEAL_TO_COMPANY", 9, 5), "crm.opportunity", "o:9", {"account_id": "5"}),
         (association("COMPANY_TO_DEAL", 5, 9), "crm.opportunity", "o:9", {"account_id": "5"}),
-        (association("DEAL_TO_COMPANY", 9, 5, associationRemoved=True), "crm.opportunity", "o:9", {"account_id": ""}),
+        (removed("DEAL_TO_COMPANY", 9, 5), "crm.opportunity", "o:9", {"left_account_id": "5"}),
         (association("CONTACT_TO_COMPANY", 7, 5), "crm.contact", "u:hubspot:7", {"account_id": "5"}),
+        (association("COMPANY_TO_CONTACT", 5, 7), "crm.contact", "u:hubspot:7", {"account_id": "5"}),
+        (removed("CONTACT_TO_COMPANY", 7, 5), "crm.contact", "u:hubspot:7", {"left_account_id": "5"}),
+        (association("DEAL_TO_CONTACT", 9, 7), "crm.opportunity", "o:9", {"contact_user": "hubspot:7"}),
+        (association("CONTACT_TO_DEAL", 7, 9), "crm.opportunity", "o:9", {"contact_user": "hubspot:7"}),
+        (removed("DEAL_TO_CONTACT", 9, 7), "crm.opportunity", "o:9", {"left_contact_user": "hubspot:7"}),
+        (happened("company.deletion", 5), "crm.account", "a:5", {"deleted": True}),
+        (happened("company.restore", 5), "crm.account", "a:5", {"deleted": False}),
+        (happened("contact.deletion", 7), "crm.contact", "u:hubspot:7", {"deleted": True}),
+        (happened("contact.restore", 7), "crm.contact", "u:hubspot:7", {"deleted": False}),
+        (happened("contact.privacyDeletion", 7), "crm.contact", "u:hubspot:7", {"erased": True}),
     ],
 )
 def test_a_change_is_a_version_that_says_only_what_changed(payload, type_, node, expected):
@@ -96,6 +116,90 @@ def test_a_company_beside_the_primary_one_changes_nothing():
     assert (found.events, found.rejected, found.ignored) == ([], [], 1)
 
 
+def test_an_association_that_does_not_say_whether_it_is_the_primary_one_counts():
+    payload = association("CONTACT_TO_COMPANY", 7, 5)
+    del payload["isPrimaryAssociation"]
+    assert properties(only("hubspot", payload)) == {"id": "7", "account_id": "5"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (
+            merge("company", 5, 6, heir=77),
+            [("crm.account", "acme/a:5", {"id": "5", "merged_into": "77"}),
+             ("crm.account", "acme/a:6", {"id": "6", "merged_into": "77"})],
+        ),
+        # As HubSpot merged contacts and companies until 2025: the primary one goes on.
+        (merge("company", 5, 6, heir=5), [("crm.account", "acme/a:6", {"id": "6", "merged_into": "5"})]),
+        (merge("company", 5, 5, 6, heir=None), [("crm.account", "acme/a:6", {"id": "6", "merged_into": "5"})]),
+        (
+            merge("deal", 9, 8, heir=12),
+            [("crm.opportunity", "acme/o:9", {"id": "9", "deleted": True, "merged_into": "12"}),
+             ("crm.opportunity", "acme/o:8", {"id": "8", "deleted": True, "merged_into": "12"})],
+        ),
+        (
+            merge("contact", 7, 8, heir=11),
+            [("crm.contact", "acme/u:hubspot:7", {"id": "7", "merged_into": "hubspot:11", "leads": True}),
+             ("crm.contact", "acme/u:hubspot:8", {"id": "8", "merged_into": "hubspot:11", "leads": False})],
+        ),
+    ],
+)  # fmt: skip
+def test_a_merge_is_said_of_each_object_that_went_into_another(payload, expected):
+    found = parsed("hubspot", payload)
+    assert (found.rejected, [(e.type, e.node, properties(e)) for e in found.events]) == ([], expected)
+    subject = {"company": "0-2", "deal": "0-3", "contact": "0-1"}[payload["subscriptionType"].partition(".")[0]]
+    generic = payload | {"subscriptionType": "object.merge", "objectTypeId": subject}
+    assert parsed("hubspot", generic).events == found.events
+
+
+DOCUMENTED: list[dict[str, Any]] = [
+    # In the shape of HubSpot's guides for webhooks, old and generic subscriptions, with every field that they list.
+    {
+        "eventId": 1, "subscriptionId": 12345, "portalId": 62515, "occurredAt": AT_MS, "subscriptionType": "contact.creation",
+        "attemptNumber": 0, "objectId": 123, "changeSource": "CRM", "changeFlag": "NEW", "appId": 54321,
+    },
+    {
+        "eventId": 3829, "subscriptionId": 25, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS,
+        "subscriptionType": "object.associationChange", "attemptNumber": 0, "changeSource": "USER",
+        "associationType": "CONTACT_TO_COMPANY", "fromObjectId": 123, "toObjectId": 456, "fromObjectTypeId": "0-1",
+        "toObjectTypeId": "0-2", "associationTypeId": 1, "associationCategory": "HUBSPOT_DEFINED",
+        "associationRemoved": False, "isPrimaryAssociation": True, "sourceId": "userId:882761034",
+    },
+    {
+        "eventId": 3830, "subscriptionId": 26, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS + 1,
+        "subscriptionType": "company.merge", "attemptNumber": 0, "changeSource": "CRM_UI", "primaryObjectId": 456,
+        "mergedObjectIds": [457], "newObjectId": 999, "numberOfPropertiesMoved": 47,
+    },
+    {
+        "eventId": 3831, "subscriptionId": 27, "portalId": 33, "appId": 1160452, "occurredAt": AT_MS + 2,
+        "subscriptionType": "contact.privacyDeletion", "attemptNumber": 0, "objectId": 123, "changeFlag": "DELETED",
+        "changeSource": "CRM_UI",
+    },
+]  # fmt: skip
+
+
+def test_a_signed_delivery_of_documented_payloads_is_genuine_and_read_to_its_end():
+    signed = SENDERS["hubspot"].sign(DOCUMENTED, SENT_S)
+    assert verdict("hubspot", signed) is None
+    found = read("hubspot", signed.body, signed.headers)
+    assert (found.rejected, [(e.type, e.node) for e in found.events]) == (
+        [],
+        [
+            ("crm.contact", "acme/u:hubspot:123"), ("crm.contact", "acme/u:hubspot:123"),
+            ("crm.account", "acme/a:456"), ("crm.account", "acme/a:457"), ("crm.contact", "acme/u:hubspot:123"),
+        ],
+    )  # fmt: skip
+    spoiled = signed._replace(body=signed.body.replace(b"999", b"998"))
+    assert verdict("hubspot", spoiled) == "bad_signature"
+
+
+def test_a_privacy_deletion_stores_the_contacts_number_and_nothing_else_of_it():
+    event = only("hubspot", happened("contact.privacyDeletion", 7, email="ann@acme.com", propertyValue="Ann"))
+    assert b"ann" not in msgspec.json.encode(event).lower()
+    assert (event.user, event.email, event.traits) == ("hubspot:7", "", msgspec.UNSET)
+
+
 @pytest.mark.parametrize(("value", "name"), [("true", "unsubscribed"), ("false", "subscribed"), ("", "subscribed")])
 @pytest.mark.parametrize("about", ["hs_email_optout", "hs_email_optout_8812"])
 def test_an_opt_out_is_an_email_event_of_the_contact(value, name, about):
@@ -120,11 +224,15 @@ def test_own_stages_and_the_only_currency_are_configured():
 @pytest.mark.parametrize(
     ("payload", "reason", "detail"),
     [
-        (happened("contact.privacyDeletion", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
-        (happened("contact.merge", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (happened("deal.privacyDeletion", 9), RejectReason.UNSUPPORTED, "subscriptionType"),
+        (happened("contact.merge", 7), RejectReason.MISSING_FIELD, "newObjectId and mergedObjectIds"),
+        (merge("contact", 7, 7, heir=7), RejectReason.MISSING_FIELD, "newObjectId and mergedObjectIds"),
+        (merge("ticket", 7, 8, heir=9), RejectReason.UNSUPPORTED, "subscriptionType"),
         (happened("ticket.creation", 7), RejectReason.UNSUPPORTED, "subscriptionType"),
         (change("contact", 7, "", "x"), RejectReason.UNSUPPORTED, "subscriptionType"),
-        (association("DEAL_TO_CONTACT", 9, 7), RejectReason.UNSUPPORTED, "associationType"),
+        (association("DEAL_TO_TICKET", 9, 7), RejectReason.UNSUPPORTED, "associationType"),
+        (association("DEAL_TO_LINE_ITEM", 9, 7), RejectReason.UNSUPPORTED, "associationType"),
+        (association("DEAL_TO_CONTACT", 9, 0), RejectReason.MISSING_FIELD, "fromObjectId and toObjectId"),
         (happened("deal.creation", 0), RejectReason.MISSING_FIELD, "objectId"),
         (happened("deal.creation", 9, at=None), RejectReason.BAD_TIME, "occurredAt"),  # type: ignore[arg-type]
         (happened("deal.creation", 9, at=5), RejectReason.BAD_TIME, "occurredAt"),

@@ -7,7 +7,10 @@ from msgspec import Raw
 from schemas.event import Event
 from stream.collect.privacy import respect, without_blocked
 
-REFUSALS = [{"analytics": False}, {}, {"marketing": True}, {"Analytics": False, "Advertising": True}]
+REFUSALS = [
+    {"analytics": False}, {}, {"marketing": True}, {"Analytics": False, "Advertising": True}, {"C0001": True},
+    {"C0001": True, "C0002": False}, {"Analytics": True, "C0002": False},
+]  # fmt: skip
 
 
 def seen(**fields) -> Event:
@@ -44,11 +47,31 @@ def test_without_analytics_consent_only_the_count_is_kept(consent):
         assert told not in text
 
 
-@pytest.mark.parametrize("consent", [None, {"analytics": True}, {"Analytics": True, "Advertising": False}])
+@pytest.mark.parametrize(
+    "consent",
+    [
+        None,
+        {"analytics": True},
+        {"Analytics": True, "Advertising": False},
+        {"C0001": True, "C0002": True, "C0004": False},
+        {"c0002": True},
+    ],
+)
 def test_with_consent_or_without_word_of_it_nothing_is_taken(consent):
     event = seen(consent=consent)
     respect([event])
     assert event == seen(consent=consent)
+
+
+def test_a_source_says_what_its_consent_manager_calls_analytics():
+    given = {"cookies-2": True, "measure": True, "analytics": False, "ads": False}
+    event = seen(consent=given)
+    respect([event], ("Cookies-2", "measure"))
+    assert event == seen(consent=given)
+    for refusal in ({"cookies-2": True, "measure": False}, {"analytics": True}, {}):
+        event = seen(consent=refusal)
+        respect([event], ("cookies-2", "measure"))
+        assert event.user == ""
 
 
 def test_a_repeat_of_a_refusers_event_is_one_event_and_two_events_are_not_linked():

@@ -76,6 +76,18 @@ def test_a_user_with_addresses_of_more_than_five_companies_is_nobody_whatever_th
     assert forest.account("u:7").startswith("d:company")
 
 
+def test_a_login_of_six_companies_has_no_group_either_until_an_operator_says_whose_it_is():
+    group = event(kinds.GROUP, "u:7", 3, user="7", group="agency")
+    words = {"claim": "k", "parent": "a:agency"}
+    link = event(kinds.IDENTITY_LINK, "u:7", 4, id="k", properties=words)
+    forest = Forest(chunk=5000)
+    forest.observe(*(address(number) for number in range(6)), group)
+    assert (forest.account("u:7"), forest.person("u:7")) == ("", "")
+
+    forest.observe(link)
+    assert forest.account("u:7") == "a:agency"
+
+
 def test_private_addresses_and_further_ones_of_a_company_do_not_count():
     forest = Forest(chunk=5000)
     forest.observe(*(address(number) for number in range(5)))

@@ -8,7 +8,10 @@ from schemas import event as kinds
 from schemas.messages import BEGINNING, Claim, Retract
 from schemas.rules import Rules
 from stream.core.identity import claims_of, session_link
+from stream.core.identity.book import Book, Known
 from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.prediction import without_claims
+from tests.support.claims import known_of
 from tests.unit.identity.forest import Forest, event, name
 
 
@@ -243,3 +246,138 @@ def test_an_opportunity_taken_off_its_account_belongs_to_its_contact():
     forest.observe(opportunity(30, account_id=""))
 
     assert forest.account("o:1") == "d:beta.org"
+
+
+def test_a_subsidiarys_contact_is_the_subsidiarys_whatever_the_parents_domain_says():
+    said = [
+        event(kinds.CRM_ACCOUNT, "a:group", 10, properties={"id": "group", "domains": ["acme.com"]}),
+        event(kinds.CRM_ACCOUNT, "a:uk", 20, properties={"id": "uk", "domains": ["acme.com"], "parent_id": "group"}),
+        contact(30, "uk"),
+    ]
+    for order in itertools.permutations(said):
+        forest = Forest()
+        forest.observe(*order)
+
+        # Bob's address says the group, which named the domain first; of Ann the CRM says where she works. A parent is
+        # nobody's owner: credit stays with the subsidiary, and v_account_tree rolls it up.
+        assert (forest.account("e:ann@acme.com"), forest.account("e:bob@acme.com")) == ("a:uk", "a:group")
+        assert forest.account("a:uk") == "a:uk"
+
+
+# --- forms -------------------------------------------------------------------------------------------------------
+
+
+def form(at: int, email: str, user: str = "", visitor: str = "1", name: str = "Demo Requested", **typed: object):
+    return event(kinds.TRACK, "v:1", at, visitor=visitor, user=user, email=email, name=name, properties=typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "account"),
+    [
+        ({"company_domain": "acme.com"}, "d:acme.com"),
+        ({"company_website": "HTTPS://www.Acme.com/about?x=1#y"}, "d:acme.com"),
+        ({"website": " shop.acme.co.uk:8080/ "}, "d:acme.co.uk"),
+        ({"website": "//acme.com"}, "d:acme.com"),
+        ({"company_domain": "Acme", "website": "acme.com"}, "d:acme.com"),
+        ({"company_domain": "beta.org", "website": "acme.com"}, "d:beta.org"),
+        # Pages of everybody, providers, names, nonsense.
+        ({"website": "https://www.linkedin.com/company/acme"}, ""),
+        ({"website": "facebook.com/acme"}, ""),
+        ({"company_domain": "gmail.com"}, ""),
+        ({"company": "Acme Inc", "website": "n/a"}, ""),
+        ({"website": "http://"}, ""),
+        ({"website": "ann@acme.com"}, ""),
+        ({"website": 5, "company_domain": None, "company_website": ["acme.com"]}, ""),
+    ],
+)
+def test_the_domain_that_somebody_with_a_private_address_typed_into_a_form_is_the_company(typed, account):
+    forest = Forest()
+    forest.observe(form(10, "ann@gmail.com", **typed))
+
+    assert (forest.account("e:ann@gmail.com"), forest.person("e:ann@gmail.com")) == (account, "e:ann@gmail.com")
+
+
+def test_a_typed_domain_is_weaker_than_that_of_a_work_address_than_a_group_and_than_the_crm():
+    forest = Forest()
+    forest.observe(form(10, "ann@acme.com", company_domain="beta.org"))
+    forest.observe(form(10, "joe@gmail.com", "7", company_domain="beta.org"))
+    assert [forest.account(n) for n in ("e:ann@acme.com", "e:joe@gmail.com", "u:7")] == [
+        "d:acme.com", "d:beta.org", "d:beta.org",
+    ]  # fmt: skip
+
+    forest.observe(event(kinds.GROUP, "u:7", 20, user="7", group="gamma"))
+    assert forest.account("u:7") == "a:gamma"
+
+
+def test_a_form_of_a_user_without_an_address_says_where_the_user_belongs():
+    forest = Forest()
+    forest.observe(form(10, "", "7", company_domain="acme.com"))
+
+    assert forest.account("u:7") == "d:acme.com"
+
+
+def test_what_a_device_without_a_person_typed_and_what_is_no_form_says_nothing():
+    rules = Rules(form_events=("Contact",))
+
+    assert claims_of(form(10, "", company_domain="acme.com"), Rules()) == []
+    assert claims_of(form(10, "", "null", company_domain="acme.com"), Rules()) == []
+    assert claims_of(form(10, "ann@gmail.com", company_domain="acme.com"), rules) == []
+    (claim,) = claims_of(form(10, "ann@gmail.com", name="Contact", company_domain="acme.com"), rules)
+    assert (claim.to, claim.parent, claim.precedence, claim.source) == (
+        name("e:ann@gmail.com"), name("d:acme.com"), 10, "form",
+    )  # fmt: skip
+
+
+def test_who_types_another_company_later_changed_it_then_whatever_the_order():
+    forms = [form(at, "ann@gmail.com", company_domain=d) for at, d in ((10, "acme.com"), (20, "beta.org"))]
+    for order in ([0, 1], [1, 0], [1, 0, 1, 0]):
+        forest = Forest()
+        forest.observe(*[forms[i] for i in order])
+        assert [forest.account("e:ann@gmail.com", at) for at in (0, 19, 20)] == [
+            "d:acme.com",
+            "d:acme.com",
+            "d:beta.org",
+        ]
+
+
+def test_a_typed_domain_of_a_crm_account_leads_to_that_account():
+    forest = Forest()
+    forest.observe(form(10, "ann@gmail.com", company_domain="acme.com"), account("1", 20, "acme.com"))
+
+    assert forest.account("e:ann@gmail.com") == "a:1"
+
+
+# --- contacts that the CRM reports by their number ---------------------------------------------------------------
+
+
+def numbered(user: str, at: int, email: str = "", **said: object):
+    return event(kinds.CRM_CONTACT, f"u:{user}", at, user=user, email=email, properties={"id": user} | said)
+
+
+def test_an_operators_link_is_no_address_of_the_contact():
+    forest = Forest()
+    forest.observe(numbered("7", 10, account_id="5"))
+    words = {"claim": "k", "parent": "e:bob@beta.org"}
+    forest.observe(event(kinds.IDENTITY_LINK, "u:7", 20, id="k", properties=words))
+
+    assert (forest.account("e:bob@beta.org"), forest.person("u:7")) == ("d:beta.org", "e:bob@beta.org")
+
+
+def test_a_preview_counts_what_rests_on_a_contacts_address():
+    forest = Forest()
+    forest.observe(numbered("7", 10, "ann@acme.com"), numbered("7", 10, account_id="5"))
+    forest.observe(numbered("7", 20, merged_into="8", leads=True), numbered("8", 30, account_id="6"))
+    address = "e:ann@acme.com"
+    assert [forest.account(address, at) for at in (10, 30)] == ["a:5", "a:6"]
+
+    claims: dict[str, list[Known]] = {}
+    for known in known_of(forest.step.rows["identity_claims"]):
+        claims.setdefault(known.node, []).append(known)
+    (gone,) = [k for k in claims[name("u:7")] if k.id == f"trait {name(address)}"]
+    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
+    forest.tell(Retract(name("u:7"), "operator", gone.id))
+
+    for node_name, account in ((address, "d:acme.com"), ("u:7", "a:5"), ("u:8", "a:6")):
+        assert book.decision(name(node_name), 30).owner.account == name(account)
+        assert forest.account(node_name, 30) == account
+    assert forest.person("u:8", 30) == "u:8"

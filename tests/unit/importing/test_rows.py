@@ -235,6 +235,27 @@ def test_hubspot_deals_have_their_history(tmp_path):
     }  # fmt: skip
 
 
+def test_hubspot_contacts_are_the_users_of_its_webhooks(tmp_path):
+    path = file(tmp_path, "contacts.csv", (
+        "Record ID,Email,Associated Company IDs (Primary),Last Modified Date\n7,ann@acme.com,501,2026-01-02 08:00\n"
+    ))  # fmt: skip
+    assert only(made(path, "contacts", "hubspot")) == {
+        "id": "7", "user_id": "hubspot:7", "email": "ann@acme.com", "account_id": "501",
+        "updated_at": "2026-01-02T08:00:00.000Z",
+    }  # fmt: skip
+
+
+def test_a_prefix_comes_before_what_there_is_and_never_before_nothing(tmp_path):
+    mapping = file(tmp_path, "m.toml", (
+        '[contacts.fields]\nid = "Nr"\nemail = "Mail"\nuser_id = "Login"\n[contacts.prefixes]\nuser_id = "app:"\n'
+    ))  # fmt: skip
+    path = file(
+        tmp_path, "c.ndjson", '{"Nr": 1, "Mail": "a@b.co", "Login": 5}\n{"Nr": 2, "Mail": "c@b.co", "Login": ""}\n'
+    )
+    rows = [row["user_id"] for row in (only([one]) for one in made(path, "contacts", str(mapping)))]
+    assert rows == ["app:5", ""]
+
+
 SALESFORCE = {
     "opportunities": [
         (("Id,AccountId,Name,StageName,Amount,CreatedDate,CloseDate,LastModifiedDate,IsDeleted\n"
