@@ -84,8 +84,8 @@ def test_events_take_the_session_around_them_and_all_others_what_their_node_reso
         ("06 in the second", "s2", "bob@globex.com", "", "Paid Search"),
         ("07 a bot", "", *bob, "Direct"),
         ("08 from a server", "", *bob, "Direct"),
-        ("09 while at initech", "", "c@initech.com", "initech.com", ""),
-        ("10 once at umbrella", "", "c@initech.com", "umbrella.com", ""),
+        ("09 while at initech", "", "c@initech.com", "initech.com", "Email"),
+        ("10 once at umbrella", "", "c@initech.com", "umbrella.com", "Email"),
         ("11 unknown user", "", "9", "", ""),
     ]
 
