@@ -30,6 +30,8 @@ class Edge(msgspec.Struct, frozen=True, gc=False):
     region: str = ""
     city: str = ""
     company: str = ""
+    gateway: str = ""
+    """No field of ``Event``: mail adapters put it into the properties."""
 
 
 NO_EDGE = Edge()
