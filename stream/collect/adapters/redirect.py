@@ -32,7 +32,7 @@ from stream.collect.request import Parsed, Request, faulty
 from stream.collect.webhooks.verification import hex_hmac, same
 from stream.settings import Source
 
-_PARAMETERS_LIMIT: Final = 16
+PARAMETERS_LIMIT: Final = 16
 LINK: Final = "link"
 HONEYPOT: Final = "honeypot"
 """Kinds of links: what their signatures begin with."""
@@ -41,8 +41,8 @@ HONEYPOT: Final = "honeypot"
 def events_of(body: bytes, request: Request) -> Parsed:  # noqa: ARG001 - a GET has none
     """The click of one request, and where it leads. A link that we did not make is answered 400 and leads nowhere."""
     try:
-        given = dict(parse_qsl(request.query, max_num_fields=_PARAMETERS_LIMIT))
-        source = _source(given, request)
+        given = dict(parse_qsl(request.query, max_num_fields=PARAMETERS_LIMIT))
+        source = signing_source(given, request)
         kind, target = _target(given, source)
     except ValueError:
         return faulty(rejected(RejectReason.TOO_MANY, "parameters", b""))
@@ -59,7 +59,8 @@ def link_signature(secret: str, target: str, message_id: str, email: str, campai
     return hex_hmac(secret, signed.encode("utf-8", "replace"), "sha256")
 
 
-def _source(given: dict[str, str], request: Request) -> Source:
+def signing_source(given: dict[str, str], request: Request) -> Source:
+    """The source whose ``mail_secret`` signs the link. Raises: Unfit."""
     source = request.sources.get(given.get("key", ""))
     if source is None:
         raise Unfit(RejectReason.UNKNOWN_KEY, "key")
