@@ -14,7 +14,8 @@ SELECT
     e.is_machine OR v.is_machine AS is_machine,
     toLowCardinality(if(v.is_machine, v.reason, e.reason)) AS reason,
     e.provider AS provider,
-    e.node AS node
+    -- Rows from before there was the column are of addresses, as nearly all are.
+    if(e.node = '' AND e.recipient != '', concat('e:', e.recipient), e.node) AS node
 FROM
 (
     SELECT * FROM email

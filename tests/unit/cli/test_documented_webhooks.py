@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "email.md").read_text("utf-8")
 def test_every_provider_has_its_path_and_its_section():
     for provider in PROVIDERS:
         assert f"`/webhooks/{provider.name}/{{name}}`" in PAGE
-    assert PAGE.count("\n## ") == len(PROVIDERS) + 8
+    assert PAGE.count("\n## ") == len(PROVIDERS) + 9
 
 
 def test_every_field_and_every_reason_is_documented_and_no_other():
