@@ -155,22 +155,28 @@ def _near(times: list[int], at: int, reach_ms: int) -> bool:
 class Mailbox:
     """The messages to one recipient during one frame: ``hear`` everything, ``take`` what counts, then ``judge``."""
 
-    __slots__ = ("_beyond", "_messages", "_node", "_step")
+    __slots__ = ("_beyond", "_heard", "_messages", "_node", "_step")
 
     def __init__(self, step: Step, node: str) -> None:
         self._step = step
         self._node = node
         self._messages: dict[str, tuple[Message, str]] = {}
         """By the key of its record: the message, and the event that was heard last."""
+        self._heard: dict[int, tuple[str, Act]] = {}
+        """By the number of the row: key of the message, and what its event says."""
         self._beyond: list[tuple[Act, str]] = []
         """What is no longer kept, with the event that set it off."""
 
-    def hear(self, event: Event) -> None:
-        """Let one content of an event be a signal, whether it counts itself or not: so their order does not matter."""
+    def hear(self, event: Event, number: int) -> None:
+        """Let one content of an event be a signal, whether it counts itself or not: so their order does not matter.
+
+        ``number`` is that of the row that it gets if it counts.
+        """
         said = _said(event, self._node)
         if said is None:
+            self._heard.pop(number, None)  # of one before it that did not count
             return
-        name, act = said
+        name, act = self._heard[number] = said
         message = self._opened(name, event.id)
         if event.name == "delivered":
             _keep_first(message.delivered, event.at)
@@ -186,14 +192,14 @@ class Mailbox:
             self._beyond.append((acts.pop(), event.id))
 
     def take(self, event: Event, number: int, item: Item | None) -> bool:
-        """Let a click or open that was heard count with its message; ``number`` is that of its row.
+        """Let a click or open that was heard count with its message.
 
         Returns: whether it is judged there. If not, it belongs to no message, and counts for what it says alone.
         """
-        said = _said(event, self._node)
-        if said is None or event.name not in _JUDGED:
+        heard = self._heard.get(number)
+        if heard is None or event.name not in _JUDGED:
             return False
-        name, act = said
+        name, act = heard
         acts = _acts(self._opened(name, event.id), event)
         place = bisect_left(acts, act.order(), key=Act.order)
         if place < len(acts) and acts[place].order() == act.order():

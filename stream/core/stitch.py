@@ -200,9 +200,9 @@ class _Leaf:
         expire(seen, step.at)
         for event, line in said:
             page = self._book.page(event)
-            if event.type == kinds.EMAIL_EVENT:
-                self._mailbox.hear(event)
             number = len(rows)
+            if event.type == kinds.EMAIL_EVENT:
+                self._mailbox.hear(event, number)
             hashed = id_hash(event.id)
             check, size = digest(line)
             old = find(step.state, node, seen, hashed)

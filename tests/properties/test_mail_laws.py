@@ -158,6 +158,19 @@ def test_the_first_ones_of_too_many_are_the_same_in_every_order(data):
             assert "too-many" not in {shown(one)[event.id] for event in kept[:4]}
 
 
+@settings(max_examples=200)
+@given(st.data())
+def test_of_too_many_with_two_contents_each_the_same_ones_count_in_every_order(data):
+    events, other = data.draw(sets(10)), data.draw(sets(10))
+    both = [*events, *(msgspec.structs.replace(b, id=a.id) for a, b in zip(events, other, strict=False))]
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(mail, "LIMIT", 3)
+        few.setattr(mail, "DELIVERIES", 1)
+        one, two = (played(data.draw(schedules(both))) for _ in range(2))
+    assert one.mails() == two.mails()
+    assert one.result() == two.result()
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_the_ledger_credits_no_machine_in_any_order(data):

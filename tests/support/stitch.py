@@ -174,7 +174,7 @@ class Stage:
                 if verdict is not None and verdict["is_machine"]:
                     row = row | {"is_machine": True, "reason": verdict["reason"]}  # noqa: PLW2901
                 shown.append({name: value for name, value in row.items() if name not in {"_p", "_o", "_i"}})
-        return sorted(shown, key=lambda row: (row["occurred_at"], row["event_id"]))
+        return sorted(shown, key=lambda row: (row["occurred_at"], row["event_id"], row["node"]))
 
     def result(self) -> dict[str, Any]:
         """Everything that must not depend on order, duplicates and frames."""

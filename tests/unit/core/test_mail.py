@@ -1,9 +1,10 @@
 """Scanners told by several signals together: the edge of every rule, and what becomes of touches, rows and points."""
 
+import msgspec
 import pytest
 
 from schemas.messages import TouchWithdrawn
-from stream.core.mail import LIMIT
+from stream.core.mail import LIMIT, Message
 from tests.support.events import DAY, T0, email, make
 from tests.support.stitch import Stage
 
@@ -207,3 +208,16 @@ def test_a_withdrawn_click_that_another_content_makes_a_persons_is_a_touch_again
     assert verdicts(one) == verdicts(two)
     assert touched(one) == touched(two)
     assert (touched(one) == {"1"}) == (verdicts(one) == {"1": ""})
+
+
+def test_a_click_of_no_message_is_not_taken_for_one_that_came_before_it_in_vain():
+    # One of the two contents of 1 does not count; the next event of the frame names no message.
+    one, other = click("1", 0, "a"), click("1", 7, "bb")
+    for first, second in ((one, other), (other, one)):
+        stage = played(frames=[[first], [second, click("2", 50, message="")], [delivered()]])
+        assert touched(stage) == {"1", "2"}
+        assert {touch.at - T0 for touch in stage.touches[ACCOUNT].values()} in ({0, 50}, {7, 50})
+        stored = [stage.states[0].encoded[name] for name in stage.states[0].order if name.startswith("m\x00")]
+        (message,) = [msgspec.msgpack.decode(record, type=Message) for record in stored]
+        assert [act.row_o for act in message.clicks if act.row_o >= 0 and act.id == "2"] == []
+        assert sum(act.item is not None and act.item.event == "2" for act in message.clicks) == 0
