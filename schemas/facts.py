@@ -352,6 +352,26 @@ class EmailRow(msgspec.Struct, gc=False):
     is_machine: bool
     reason: str
     provider: str
+    node: str
+    """Whose it is, so that mails of people without a known address are told apart."""
+    _p: int
+    _o: int
+    _i: int
+
+
+class EmailVerdictRow(msgspec.Struct, gc=False):
+    """``email_verdicts``: what the events of a message together say of one of them; of an event's row the latest counts."""
+
+    tenant: str
+    event_id: str
+    row_p: int
+    row_o: int
+    row_i: int
+    """Address of its row of ``email``."""
+    is_machine: bool
+    """False: what made it look like a machine's was taken back."""
+    reason: str
+    version: int
     _p: int
     _o: int
     _i: int
@@ -424,6 +444,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "ledger": LedgerRow,
     "alerts": AlertRow,
     "email": EmailRow,
+    "email_verdicts": EmailVerdictRow,
     "cost_ledger": CostLedgerRow,
     "fx_rates": FxRateRow,
     "reporting": ReportingRow,

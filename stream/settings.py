@@ -153,7 +153,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origins: tuple[str, ...] = ("*",)
     """Browser origins that may send with it."""
     mail_secret: str = ""
-    """Signs the email opens of its pixel (docs/email.md); empty: unsigned ones are taken."""
+    """Signs its emails' opens, links and addresses for unsubscribing (docs/email.md); empty: unsigned opens are taken, and
+    the others do not exist."""
     analytics_consent: tuple[str, ...] = ANALYTICS_CONSENT
     """Consent categories that stand for analytics, as its consent manager calls them; small and capital letters are one."""
 

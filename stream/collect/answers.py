@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 
 from schemas.errors import Retryable
 from schemas.rejections import Rejected
+from stream.collect import pages
 from stream.collect.endpoints import Answer
 
 PIXEL: Final = bytes.fromhex("47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b")
@@ -35,6 +36,11 @@ def success(answer: Answer, origin: str | None) -> web.Response:
 def sent_on(location: str) -> web.Response:
     """302; asked for again each time, or repeated clicks would not be seen."""
     return web.Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
+
+
+def page(html: str) -> web.Response:
+    """HTML for people."""
+    return web.Response(body=html.encode(), headers=pages.HEADERS)
 
 
 def allow(headers: CIMultiDict[str], origin: str) -> None:

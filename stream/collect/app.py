@@ -120,7 +120,7 @@ class Collector:
                 resource = paths[endpoint.path] = app.router.add_resource(endpoint.path)
                 resource.add_route("OPTIONS", _preflight)
             resource.add_route(endpoint.method, self._ingest.handler(endpoint))
-            if endpoint.answer == "redirect":
+            if endpoint.method == "GET" and endpoint.answer in {"redirect", "page"}:
                 resource.add_route("HEAD", self._ingest.handler(endpoint))
             if endpoint.provider is not None and endpoint.provider.head:
                 resource.add_route("HEAD", self._ingest.head(endpoint.provider))

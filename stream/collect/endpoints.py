@@ -4,13 +4,13 @@ from typing import Literal
 
 import msgspec
 
-from stream.collect.adapters import cost, crm, fx, pixel, posthog, redirect, segment, snowplow, tracker
+from stream.collect.adapters import cost, crm, fx, pixel, posthog, redirect, segment, snowplow, tracker, unsubscribe
 from stream.collect.request import Adapter
 from stream.collect.webhooks.provider import Provider
 from stream.collect.webhooks.registry import PROVIDERS
 
-Answer = Literal["json", "ok", "gif", "redirect"]
-"""What success looks like: ``{"success": true}``, ``ok``, a transparent pixel, or 302 to where a link leads."""
+Answer = Literal["json", "ok", "gif", "redirect", "page"]
+"""What success looks like: ``{"success": true}``, ``ok``, a transparent pixel, 302 to where a link leads, or HTML."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +60,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(path="/t", summary="t.js: a batch", events_of=tracker.events_of),
     Endpoint(path="/px.gif", method="GET", summary="Pixel: one event", events_of=pixel.events_of, answer="gif"),
     Endpoint(path="/r", method="GET", summary="Link in an email", events_of=redirect.events_of, answer="redirect"),
+    Endpoint(
+        path="/u", method="GET", summary="Unsubscribe: a page that asks", events_of=unsubscribe.ask, answer="page"
+    ),
+    Endpoint(
+        path="/u", summary="Unsubscribe with one click (RFC 8058)", events_of=unsubscribe.events_of, answer="page"
+    ),
     *(
         Endpoint(path=f"/v1/crm/{objects}", summary=f"CRM: {objects}", events_of=crm.events_of, key_needed=True)
         for objects in ("accounts", "contacts", "opportunities", "activities")

@@ -75,6 +75,7 @@ def _edge(client: Client, place: Place) -> Edge:
         region=place.region,
         city=place.city,
         company=place.company,
+        gateway=place.gateway,
     )
 
 

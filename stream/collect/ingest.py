@@ -104,6 +104,8 @@ class Ingest:
         await self._keep(endpoint, parsed, received_at)
         if parsed.visit:
             await self._gate.confirm(parsed.visit)
+        if parsed.page:
+            return answers.page(parsed.page)
         response = answers.success(endpoint.answer, origin)
         if request.network_id:
             network_id.give(response, request.network_id)
@@ -122,7 +124,7 @@ class Ingest:
             webhook=webhook,
             is_head=http.method == "HEAD",
             path=endpoint.path,
-            query=http.rel_url.raw_query_string if endpoint.method == "GET" else "",
+            query=http.rel_url.raw_query_string if endpoint.method == "GET" or endpoint.answer == "page" else "",
             headers=headers,
             address=access.address_of(http, trust_forwarded=self._settings.trust_forwarded),
             network_id=network_id.of(headers) if endpoint.network_cookie else "",

@@ -1,6 +1,6 @@
 """What a network tells of its users: place and company, from mmdb files that the operator brings.
 
-    enrich -> Networks.of(address) -> Place (country, region, city, company)
+    enrich -> Networks.of(address) -> Place (country, region, city, company, gateway)
 
 The address itself is never kept: it is looked up and dropped. Answers are cached by network (IPv4 /24, IPv6 /48), and
 only where the files say that the whole of that network has the same answer, so that what is cached is what a lookup
@@ -22,6 +22,11 @@ _IPV4_BITS: Final = 24
 _IPV6_BITS: Final = 48
 _NOT_COMPANIES: Final = frozenset({"isp", "hosting", "mobile", "vpn", "proxy", "tor", "cdn", "residential", "cellular"})
 """Types of networks whose owner is not the visitor's employer."""
+_GATEWAYS: Final = (
+    "mimecast.com", "proofpoint.com", "pphosted.com", "barracuda.com", "barracudanetworks.com", "cisco.com", "ironport.com",
+    "microsoft.com", "messagelabs.com",
+)  # fmt: skip
+"""Domains of who looks into mails before they are delivered. People work there, too: a hint, never a proof."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +38,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     city: str = ""
     company: str = ""
     """Domain."""
+    gateway: str = ""
+    """Domain of the mail gateway whose network it is, of whatever type."""
 
 
 NOWHERE: Final = Place()
@@ -90,11 +97,13 @@ class Networks:
         """The place, and whether the whole network has it."""
         geo, geo_whole = _record(self._geo, address)
         company, company_whole = _record(self._companies, address)
+        domain = _text(company, "domain").lower()
         place = Place(
             _text(geo, "country_code") or _code(geo, "country"),
             _text(geo, "region", "state1") or _subdivision(geo),
             _text(geo, "city") or _english(geo.get("city")),
-            "" if _text(company, "type").lower() in _NOT_COMPANIES else _text(company, "domain").lower(),
+            "" if _text(company, "type").lower() in _NOT_COMPANIES else domain,
+            domain if f".{domain}".endswith(tuple(f".{name}" for name in _GATEWAYS)) else "",
         )
         return place, geo_whole and company_whole
 

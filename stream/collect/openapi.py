@@ -24,6 +24,7 @@ _SUCCESS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ok": ("text/plain", {"type": "string"}),
     "gif": ("image/gif", {"type": "string", "contentMediaType": "image/gif"}),
     "redirect": ("text/plain", {"type": "string"}),
+    "page": ("text/html", {"type": "string"}),
 }
 _OPERATIONS: Final = (
     ("/v1/projects/{key}/settings", "What Segment's browser SDK loads before it sends", "application/json", ()),
@@ -35,7 +36,7 @@ _OPERATIONS: Final = (
 )
 _STATUS: Final = {
     304: "Not modified",
-    400: "The body as a whole is unusable: not JSON, too large, broken compression",
+    400: "The body as a whole is unusable: not JSON, too large, broken compression; or the address is not signed",
     401: "Unknown write key, or a webhook's signature or secret is wrong; nothing was stored",
     404: "No such webhook is configured",
     503: "The broker is not there or the buffer is full: send again after Retry-After seconds",
@@ -75,7 +76,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     content_type, schema = _SUCCESS[endpoint.answer]
     statuses = [503] if endpoint.method == "GET" else [400, 503]
-    if endpoint.answer == "redirect":
+    if endpoint.answer == "redirect" or (endpoint.answer == "page" and endpoint.method == "GET"):
         statuses = [400]
     if endpoint.key_needed or endpoint.provider:
         statuses.append(401)
@@ -91,11 +92,15 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         },
     }
     if endpoint.method == "POST":
-        sent = endpoint.provider.content_type if endpoint.provider else "application/json"
+        sent = endpoint.provider.content_type if endpoint.provider else _sent(endpoint)
         operation["requestBody"] = {"required": True, "content": {sent: {"schema": {}}}}
     if endpoint.key_needed:
         operation["security"] = [{"writeKey": []}]
     return operation
+
+
+def _sent(endpoint: Endpoint) -> str:
+    return "application/x-www-form-urlencoded" if endpoint.answer == "page" else "application/json"
 
 
 def _answered(endpoint: Endpoint, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Edge(msgspec.Struct, frozen=True, gc=False):
     region: str = ""
     city: str = ""
     company: str = ""
+    gateway: str = ""
+    """No field of ``Event``: mail adapters put it into the properties."""
 
 
 NO_EDGE = Edge()
@@ -63,7 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/"
     """The endpoint's, e.g. /v1/t."""
     query: str = ""
-    """As sent: percent-encoded, without the question mark."""
+    """As sent: percent-encoded, without the question mark. Of a POST only for signed addresses."""
     headers: Mapping[str, str] = MappingProxyType({})
     """Look up with lower-case names."""
     address: str = ""
@@ -99,6 +101,8 @@ class Parsed(msgspec.Struct):
     """Things that are no events by design (a provider's test, the echo of something reported already): only counted."""
     location: str = ""
     """Where the client is sent on to."""
+    page: str = ""
+    """HTML that the client is shown once all is on the log."""
     visit: str = ""
     """Address that has to be opened before the answer: Amazon SNS asks whether a subscription is wanted."""
 

@@ -87,12 +87,12 @@ def put_item(step: Step, node: str, item: Item, reason: str, cause: str) -> None
     step.state.put(name, item)
 
 
-def remove_item(step: Step, node: str, at: int, item_id: str, cause: str) -> None:
+def remove_item(step: Step, node: str, at: int, item_id: str, cause: str, *, reason: str = "changed") -> None:
     """Take a single touch or conversion away."""
     name = item_key(node, at, item_id)
     old = step.state.get(name, Item)
     if old is not None:
-        drop_item(step, node, old, cause)
+        drop_item(step, node, old, cause, reason=reason)
         step.state.delete(name)
 
 

@@ -19,5 +19,5 @@ def email_row(step: Step, event: Event, number: int) -> EmailRow:
         event.tenant, event.id, text_of(properties, "message_id"), event.email,
         event.utm_campaign or text_of(properties, "campaign"), event.name, event.at,
         text_of(properties, "url") or event.url, event.bot != "", event.bot_reason or text_of(properties, "reason"),
-        event.protocol, step.partition, step.offset, number,
+        event.protocol, event.node[event.node.index("/") + 1 :], step.partition, step.offset, number,
     )  # fmt: skip

@@ -27,6 +27,7 @@ from stream.core.identity.node import level
 from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
+from stream.core.mail import Mailbox, sweep_messages
 from stream.core.opportunities import take_opportunity
 from stream.core.profiles import take_account
 from stream.core.rows import email_row, event_row
@@ -153,6 +154,7 @@ def control_step(step: Step, messages: Sequence[wire.Control]) -> None:
     for message in messages:
         if isinstance(message, wire.Tick):
             sweep(step.state, step.at)
+            sweep_messages(step.state, step.at)
         else:
             before, step.rules = step.rules, message.rules
             step.state.put(RULES_KEY, message.rules)
@@ -175,7 +177,7 @@ def _work_off(step: Step) -> None:
 class _Leaf:
     """One entry node during one frame: ``let_in`` its events, then ``apply`` those that count."""
 
-    __slots__ = ("_book", "_clusters", "_kept", "_node", "_record", "_rows", "_seen", "_step", "_visitor")
+    __slots__ = ("_book", "_clusters", "_kept", "_mailbox", "_node", "_record", "_rows", "_seen", "_step", "_visitor")
 
     def __init__(self, step: Step, book: Rulebook, node: str) -> None:
         self._step = step
@@ -186,6 +188,7 @@ class _Leaf:
         self._seen = step.state.get(self._record, Seen) or Seen()
         self._rows = step.rows["events"]
         self._clusters: Clusters | None = None
+        self._mailbox = Mailbox(step, node)
         self._kept: list[tuple[Event, Page, bool, Entry | None, int]] = []
         """What counts: event, page, whether it is a hit, what it replaces, and the number of its row."""
 
@@ -198,6 +201,8 @@ class _Leaf:
         for event, line in said:
             page = self._book.page(event)
             number = len(rows)
+            if event.type == kinds.EMAIL_EVENT:
+                self._mailbox.hear(event, number)
             hashed = id_hash(event.id)
             check, size = digest(line)
             old = find(step.state, node, seen, hashed)
@@ -264,6 +269,7 @@ class _Leaf:
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():
             self._apply(event, number)
+        self._mailbox.judge(self._seen)
 
     def _supersede(self, event: Event, old: Entry) -> None:
         """Take back what the content made that ``event`` replaces."""
@@ -299,10 +305,12 @@ class _Leaf:
             else:
                 step.reject(event, RejectReason.BAD_VALUE, f"{event.type} did not come by its own node")
         if not event.bot:
-            self._put_items(event)
+            self._put_items(event, number)
 
-    def _put_items(self, event: Event) -> None:
+    def _put_items(self, event: Event, number: int) -> None:
         items = items_of(self._step, self._book, event)
+        if event.type == kinds.EMAIL_EVENT and self._mailbox.take(event, number, items[0] if items else None):
+            return
         if not items:
             return
         user = session_link(event, self._step.rules) if self._visitor else ""

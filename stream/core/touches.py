@@ -91,12 +91,12 @@ def show_item(
     return True
 
 
-def drop_item(step: Step, node: str, item: Item, cause: str) -> None:
+def drop_item(step: Step, node: str, item: Item, cause: str, *, reason: str = "changed") -> None:
     """The item is no more."""
     if item.conversion is not None:
         buyers.follow(step, item, None, cause)
     if item.account:
-        _withdraw(step, item, "changed", cause)
+        _withdraw(step, item, reason, cause)
     if item.touch is not None and item.touch.eligible:
         _touch_row(step, node, item, item.touch, deleted=True)
 

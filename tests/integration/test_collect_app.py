@@ -226,3 +226,34 @@ async def test_a_link_in_an_email_sends_its_reader_on_and_its_click_to_the_log(b
             ("clicked", "ann@acme.com", "scanner"),
         ]
         assert await running.dead_letters() == []
+
+
+async def test_only_the_button_or_one_click_unsubscribes_and_looking_does_not(bootstrap):
+    secret = "a-long-secret"
+    address = {"key": "mail", "message_id": "m1", "email": "ann@acme.com", "campaign": "spring"}
+    address["sig"] = hmac.new(secret.encode(), b"unsubscribe\nm1\nann@acme.com\nspring", "sha256").hexdigest()
+    # The browser hides where the page with the button comes from, and no write key's origins count for it.
+    config = Config(sources=(Source("mail", "mail", mail_secret=secret, origins=("https://www.acme.com",)),))
+    async with collecting(collector_settings(bootstrap), config) as running:
+        for method, body, headers, status in (
+            ("GET", None, {}, 200),
+            ("HEAD", None, {}, 200),
+            ("POST", {}, {}, 400),
+            ("POST", {"List-Unsubscribe": "One-Click"}, {"Origin": "null"}, 200),
+            ("POST", {"List-Unsubscribe": "One-Click"}, {}, 200),
+        ):
+            async with running.client.request(method, "/u", params=address, data=body, headers=headers) as answer:
+                assert answer.status == status
+                if status == 200:
+                    assert answer.content_type == "text/html"
+                    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none';")
+                    assert answer.headers["Cache-Control"] == "no-store"
+                    assert ("ann@acme.com" in await answer.text()) == (method != "HEAD")
+        async with running.client.post(
+            "/u", params=address | {"email": "eve@acme.com"}, data={"List-Unsubscribe": "One-Click"}
+        ) as answer:
+            assert answer.status == 400
+        wishes = await running.events()
+        assert [(w["name"], w["email"]) for w in wishes] == [("unsubscribed", "ann@acme.com")] * 2
+        assert len({w["id"] for w in wishes}) == 1
+        assert await running.dead_letters() == []

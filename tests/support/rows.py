@@ -36,6 +36,7 @@ class FactReader:
         self.amounts: Counter[tuple[Any, ...]] = Counter()
         self.costs: Counter[tuple[Any, ...]] = Counter()
         self.rates: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.verdicts: dict[tuple[int, int, int], dict[str, Any]] = {}
 
     def read(self, value: bytes, source: bytes | None = None) -> None:
         if source is not None:
@@ -67,7 +68,7 @@ class FactReader:
         events = [r for r in self.kept.get("events", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
         found["events"] = _bag(events)
         email = [r for r in self.kept.get("email", ()) if (r["_p"], r["_o"], r["_i"]) not in superseded]
-        found["email"] = _bag(email)
+        found["email"] = _bag(self._judged(row) for row in email)
         # Ids of CRM claims count versions in the order in which they came.
         hidden = {"claim_id", "action"}
         live = [row for row in self.claims.values() if row["action"] == "claim"]
@@ -77,6 +78,13 @@ class FactReader:
         found["costs"] = {key: value for key, value in self.costs.items() if value}
         found["rates"] = {key: row["rate"] for key, row in self.rates.items() if not row["deleted"]}
         return found
+
+    def _judged(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of ``email`` as v_email shows it."""
+        verdict = self.verdicts.get((row["_p"], row["_o"], row["_i"]))
+        if verdict is None or not verdict["is_machine"]:
+            return row
+        return row | {"is_machine": True, "reason": verdict["reason"]}
 
     def _row(self, table: str, row: dict[str, Any]) -> None:
         if table == "ledger":
@@ -90,6 +98,8 @@ class FactReader:
             self.rates[row["tenant"], row["base"], row["quote"], row["day"]] = row
         elif table == "identity_claims":
             self.claims[row["tenant"], row["node"], row["claim_id"]] = row
+        elif table == "email_verdicts":
+            self.verdicts[row["row_p"], row["row_o"], row["row_i"]] = row
         elif table in KEYS:
             name = (table, tuple(row[c] for c in KEYS[table]))
             known = self.latest.get(name)

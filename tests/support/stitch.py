@@ -162,6 +162,20 @@ class Stage:
             if not row.get("deleted")
         }
 
+    def mails(self) -> list[dict[str, Any]]:
+        """Rows of ``email`` as ``v_email`` shows them."""
+        gone = {(r["row_p"], r["row_o"], r["row_i"]) for r in self.rows.get("events_superseded", [])}
+        verdicts = {(r["row_p"], r["row_o"], r["row_i"]): r for r in self.rows.get("email_verdicts", [])}
+        shown = []
+        for row in self.rows.get("email", []):
+            address = (row["_p"], row["_o"], row["_i"])
+            if address not in gone:
+                verdict = verdicts.get(address)
+                if verdict is not None and verdict["is_machine"]:
+                    row = row | {"is_machine": True, "reason": verdict["reason"]}  # noqa: PLW2901
+                shown.append({name: value for name, value in row.items() if name not in {"_p", "_o", "_i"}})
+        return sorted(shown, key=lambda row: (row["occurred_at"], row["event_id"], row["node"]))
+
     def result(self) -> dict[str, Any]:
         """Everything that must not depend on order, duplicates and frames."""
         return {

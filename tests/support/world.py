@@ -134,7 +134,10 @@ def email(draw):
         protocol="sendgrid",
         email="" if shared else address,
         bot=draw(st.sampled_from(["", "", "scanner"])),
-        properties=raw({"message_id": draw(st.sampled_from(["m1", "m2"])), "campaign": "news"}),
+        properties=raw(
+            {"message_id": draw(st.sampled_from(["m1", "m2"])), "campaign": "news"}
+            | draw(st.sampled_from([{}, {"gateway": "mimecast.com"}, {"honeypot": True}]))
+        ),
     )
 
 

@@ -26,6 +26,8 @@ SELECT 'alerts' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM ale
 UNION ALL
 SELECT 'email' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM email
 UNION ALL
+SELECT 'email_verdicts' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM email_verdicts
+UNION ALL
 SELECT 'cost_ledger' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM cost_ledger
 UNION ALL
 SELECT 'fx_rates' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM fx_rates

@@ -26,7 +26,12 @@ SELECT
     ) AS person_id,
     if(s.session_id != '' AND s.ended_at >= e.occurred_at, s.account_id, i.account_id) AS account_id,
     if(s.ended_at >= e.occurred_at, s.session_id, '') AS session_id,
-    if(s.session_id != '' AND s.ended_at >= e.occurred_at, s.channel, e.channel) AS channel,
+    multiIf(
+        s.session_id != '' AND s.ended_at >= e.occurred_at, s.channel,
+        -- As their touches: the address that a link leads to says nothing of where its reader came from.
+        e.type = 'email', 'Email',
+        e.channel
+    ) AS channel,
     e.utm_source AS utm_source,
     e.utm_medium AS utm_medium,
     e.utm_campaign AS utm_campaign,

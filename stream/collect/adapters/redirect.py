@@ -12,6 +12,8 @@ email      address of the recipient; absent: the reader goes on and nobody is no
 campaign   of the email
 sig        what ``link_signature`` makes of the four (required: else anybody could send people anywhere in our name)
 ========== ===================================================================================
+
+A honeypot is a link that readers do not see and scanners follow. It looks like any other: only its signature tells it.
 """
 
 from typing import Final
@@ -30,31 +32,35 @@ from stream.collect.request import Parsed, Request, faulty
 from stream.collect.webhooks.verification import hex_hmac, same
 from stream.settings import Source
 
-_PARAMETERS_LIMIT: Final = 16
+PARAMETERS_LIMIT: Final = 16
+LINK: Final = "link"
+HONEYPOT: Final = "honeypot"
+"""Kinds of links: what their signatures begin with."""
 
 
 def events_of(body: bytes, request: Request) -> Parsed:  # noqa: ARG001 - a GET has none
     """The click of one request, and where it leads. A link that we did not make is answered 400 and leads nowhere."""
     try:
-        given = dict(parse_qsl(request.query, max_num_fields=_PARAMETERS_LIMIT))
-        source = _source(given, request)
-        target = _target(given, source)
+        given = dict(parse_qsl(request.query, max_num_fields=PARAMETERS_LIMIT))
+        source = signing_source(given, request)
+        kind, target = _target(given, source)
     except ValueError:
         return faulty(rejected(RejectReason.TOO_MANY, "parameters", b""))
     except Unfit as unfit:
         return faulty(rejected(unfit.reason, unfit.detail, b""))
     email = normal.address(given.get("email"))
-    clicks = [_click(given, target, email, source, request)] if email else []
+    clicks = [_click(given, kind, target, source, request)] if email else []
     return Parsed(clicks, [], source=source, location=target)
 
 
-def link_signature(secret: str, target: str, message_id: str, email: str, campaign: str) -> str:
+def link_signature(secret: str, target: str, message_id: str, email: str, campaign: str, *, kind: str = LINK) -> str:
     """Signature of a link: its sender made it, for this page, message and recipient. "" without a secret."""
-    signed = f"link\n{target}\n{message_id}\n{email}\n{campaign}"
+    signed = f"{kind}\n{target}\n{message_id}\n{email}\n{campaign}"
     return hex_hmac(secret, signed.encode("utf-8", "replace"), "sha256")
 
 
-def _source(given: dict[str, str], request: Request) -> Source:
+def signing_source(given: dict[str, str], request: Request) -> Source:
+    """The source whose ``mail_secret`` signs the link. Raises: Unfit."""
     source = request.sources.get(given.get("key", ""))
     if source is None:
         raise Unfit(RejectReason.UNKNOWN_KEY, "key")
@@ -63,19 +69,32 @@ def _source(given: dict[str, str], request: Request) -> Source:
     return source
 
 
-def _target(given: dict[str, str], source: Source) -> str:
+def _target(given: dict[str, str], source: Source) -> tuple[str, str]:
+    """Kind of the link, and where it leads."""
     target = given.get("u", "")
-    parts = (given.get(name, "") for name in ("message_id", "email", "campaign"))
-    if not same(given.get("sig", ""), link_signature(source.mail_secret, target, *parts)):
+    said = [given.get(name, "") for name in ("message_id", "email", "campaign")]
+    kind = next((k for k in (LINK, HONEYPOT) if _is_signed(given, source, target, said, k)), "")
+    if not kind:
         raise Unfit(RejectReason.BAD_VALUE, "sig")
     if urlsplit(target).scheme not in {"http", "https"} or not target.isprintable() or " " in target:
         raise Unfit(RejectReason.BAD_VALUE, "u")
-    return target
+    return kind, target
 
 
-def _click(given: dict[str, str], target: str, email: str, source: Source, request: Request) -> Event:
-    said = {"message_id": normal.text(given.get("message_id")), "campaign": normal.text(given.get("campaign"))}
-    said["url"] = normal.text(target, normal.URL_LIMIT)
+def _is_signed(given: dict[str, str], source: Source, target: str, said: list[str], kind: str) -> bool:
+    return same(given.get("sig", ""), link_signature(source.mail_secret, target, *said, kind=kind))
+
+
+def _click(given: dict[str, str], kind: str, target: str, source: Source, request: Request) -> Event:
+    email = normal.address(given.get("email"))
+    edge = request.connection_edge()
+    said: dict[str, str | bool] = {
+        "message_id": normal.text(given.get("message_id")),
+        "campaign": normal.text(given.get("campaign")),
+        "url": normal.text(target, normal.URL_LIMIT),
+        "gateway": edge.gateway,
+        "honeypot": kind == HONEYPOT,
+    }
     event = Event(
         id=request.new_id(),
         node=normal.entry_node(source.tenant, email=email),
@@ -90,10 +109,12 @@ def _click(given: dict[str, str], target: str, email: str, source: Source, reque
         email=email,
         gpc=request.gpc,
         library="link",
-        properties=Raw(json_encoder.encode({name: text for name, text in said.items() if text})),
+        properties=Raw(json_encoder.encode({name: value for name, value in said.items() if value})),
     )
-    put_edge(event, request.connection_edge())
-    if request.is_head and not event.bot:
+    put_edge(event, edge)
+    if kind == HONEYPOT:
+        event.bot, event.bot_reason = "scanner", "honeypot"
+    elif request.is_head and not event.bot:
         # People's programs ask for the page itself; who only asks whether it is there is a scanner.
         event.bot, event.bot_reason = "scanner", "head-request"
     return event

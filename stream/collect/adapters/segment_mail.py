@@ -53,7 +53,7 @@ def put_mail(event: Event, property_of: dict[str, object], enrich: Enrich, *, us
     event.node = normal.entry_node(event.tenant, "", event.user, event.email)
     event.url = normal.text(property_of.get("link_url"), normal.URL_LIMIT)
     event.referrer = event.title = ""
-    judge(event, enrich, user_agent=user_agent, address=address, flag="")
+    gateway = judge(event, enrich, user_agent=user_agent, address=address, flag="")
     campaign = normal.text(property_of.get("campaign_name")) or normal.text(property_of.get("campaign_id"))
     event.properties = as_properties(
         {
@@ -62,6 +62,7 @@ def put_mail(event: Event, property_of: dict[str, object], enrich: Enrich, *, us
             "url": event.url,
             "reason": normal.text(property_of.get("reason")),
             "useragent": event.bot_reason or event.browser,
+            "gateway": gateway or None,
             "custom": custom_of(property_of, _KNOWN) or None,
         }
     )

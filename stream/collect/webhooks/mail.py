@@ -3,8 +3,8 @@
 provider's row -> Mail -> event_of -> Event of type ``email``
 
 The event is named as in ``schemas.event.EMAIL_EVENTS`` and has in ``properties``: message_id, campaign, url, reason,
-useragent (class of the reader's program: browser, or what bot it is), recipients (how many, if not one), and in
-``custom`` the sender's own arguments.
+useragent (class of the reader's program: browser, or what bot it is), gateway (domain of the mail gateway that it came
+from), recipients (how many, if not one), and in ``custom`` the sender's own arguments.
 
 Whose it is: of a message with one recipient that person's. Some providers do not say which of several recipients opened
 or clicked; then it is nobody's in particular: it enters by the domain (``d:``) if all have the same work domain, so that
@@ -87,9 +87,9 @@ def event_of(mail: Mail, request: Request) -> Event:
         library=webhook.provider,
     )
     _put_time(event, mail.at)
-    judge(event, request.enrich, user_agent=mail.user_agent, address=mail.address, flag=mail.flag)
+    gateway = judge(event, request.enrich, user_agent=mail.user_agent, address=mail.address, flag=mail.flag)
     event.url = normal.text(mail.url, normal.URL_LIMIT)
-    event.properties = _properties(event, mail, message, len(people))
+    event.properties = _properties(event, mail, message, gateway, len(people))
     event.id = normal.message_id(mail.id) or ids.derived_id(
         webhook.provider, message, mail.name, ",".join(people), normal.text(mail.at), event.url
     )
@@ -131,7 +131,7 @@ def _put_time(event: Event, given: object) -> None:
         raise Unfit(RejectReason.BAD_TIME, "timestamp")
 
 
-def _properties(event: Event, mail: Mail, message: str, people: int) -> msgspec.Raw:
+def _properties(event: Event, mail: Mail, message: str, gateway: str, people: int) -> msgspec.Raw:
     return as_properties(
         {
             "message_id": message,
@@ -139,6 +139,7 @@ def _properties(event: Event, mail: Mail, message: str, people: int) -> msgspec.
             "url": event.url,
             "reason": normal.text(mail.reason),
             "useragent": event.bot_reason or event.browser,
+            "gateway": gateway or None,
             "recipients": people if people > 1 else None,
             "custom": mail.custom or None,
         }

@@ -84,8 +84,8 @@ def test_events_take_the_session_around_them_and_all_others_what_their_node_reso
         ("06 in the second", "s2", "bob@globex.com", "", "Paid Search"),
         ("07 a bot", "", *bob, "Direct"),
         ("08 from a server", "", *bob, "Direct"),
-        ("09 while at initech", "", "c@initech.com", "initech.com", ""),
-        ("10 once at umbrella", "", "c@initech.com", "umbrella.com", ""),
+        ("09 while at initech", "", "c@initech.com", "initech.com", "Email"),
+        ("10 once at umbrella", "", "c@initech.com", "umbrella.com", "Email"),
         ("11 unknown user", "", "9", "", ""),
     ]
 
@@ -269,3 +269,32 @@ def test_values_from_outside_never_make_a_row_unwritable(database: ClickHouse) -
     odd = {"name": "a\x00\u2028", "engaged_ms": -1, "occurred_at": -62135596800000, "received_at": 253402300799999}
     put(database, "events", odd)
     assert database.rows("SELECT count() FROM v_events WHERE engaged_ms = -1") == [(1,)]
+
+
+def test_what_a_message_says_together_is_shown_on_its_events_and_can_be_taken_back(database: ClickHouse) -> None:
+    put(
+        database, "email",
+        {"event_id": "person", "event": "clicked", "_p": 1, "_o": 5, "_i": 0},
+        {"event_id": "known", "event": "clicked", "_p": 1, "_o": 5, "_i": 1, "is_machine": True, "reason": "curl"},
+        {"event_id": "machine", "event": "clicked", "_p": 1, "_o": 5, "_i": 2},
+        {"event_id": "taken back", "event": "clicked", "_p": 1, "_o": 5, "_i": 3},
+        {"event_id": "replaced", "event": "clicked", "_p": 1, "_o": 5, "_i": 4},
+        {"event_id": "bounced", "event": "bounced", "_p": 1, "_o": 5, "_i": 5, "reason": "550"},
+        {"event_id": "elsewhere", "event": "clicked", "_p": 2, "_o": 5, "_i": 2},
+    )  # fmt: skip
+    put(database, "events_superseded", {"event_id": "replaced", "row_p": 1, "row_o": 5, "row_i": 4})
+    told = {"row_p": 1, "row_o": 5, "is_machine": True, "reason": "links+delivery"}
+    put(
+        database, "email_verdicts",
+        told | {"row_i": 2, "version": 6}, told | {"row_i": 3, "version": 6}, told | {"row_i": 4, "version": 6},
+    )  # fmt: skip
+    put(database, "email_verdicts", told | {"row_i": 3, "version": 9, "is_machine": False, "reason": ""})
+    rows = database.rows("SELECT event_id, is_machine, reason FROM v_email ORDER BY event_id")
+    assert rows == [
+        ("bounced", False, "550"),
+        ("elsewhere", False, ""),
+        ("known", True, "curl"),
+        ("machine", True, "links+delivery"),
+        ("person", False, ""),
+        ("taken back", False, ""),
+    ]

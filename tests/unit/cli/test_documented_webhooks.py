@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from stream.collect.adapters import pixel
+from stream.collect.adapters import pixel, redirect, unsubscribe
 from stream.collect.request import Request
 from stream.collect.webhooks.registry import PROVIDERS, fault_of
 from stream.collect.webhooks.verification import Refusal
-from stream.settings import Config, Webhook
+from stream.settings import Config, Source, Webhook
 from tests.support.webhooks import MAIL_KEY, public_text
 from tests.unit.collect_edge.requests import NOW
 
@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "email.md").read_text("utf-8")
 def test_every_provider_has_its_path_and_its_section():
     for provider in PROVIDERS:
         assert f"`/webhooks/{provider.name}/{{name}}`" in PAGE
-    assert PAGE.count("\n## ") == len(PROVIDERS) + 6
+    assert PAGE.count("\n## ") == len(PROVIDERS) + 9
 
 
 def test_every_field_and_every_reason_is_documented_and_no_other():
@@ -67,3 +67,24 @@ def test_the_pixel_of_the_page_is_taken_and_every_other_refused():
     for wrong in [*changed, query + "0"]:
         found = pixel.events_of(b"", Request(received_at=NOW, sources=sources, query=wrong))
         assert (found.events, [r.detail for r in found.rejected]) == ([], ["sig"])
+
+
+def test_the_links_of_the_page_are_taken():
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(example, names)
+    source = Source("mail", "mail-pixel", mail_secret="a-long-secret")
+
+    def request(query: str) -> Request:
+        return Request(received_at=NOW, sources={source.key: source}, query=query)
+
+    for kind, bot in (("link", ""), ("honeypot", "scanner")):
+        url = names["link"]("https://www.example.com/?a=b", "m-1", "Ann@acme.com", "spring \u00e4", kind=kind)
+        (click,) = redirect.events_of(b"", request(url.partition("?")[2])).events
+        assert (click.name, click.node, click.bot) == ("clicked", "default/e:ann@acme.com", bot)
+    headers = names["unsubscribe"]("m-1", "Ann@acme.com", "spring \u00e4")
+    url = headers["List-Unsubscribe"].strip("<>")
+    assert url.startswith("https://collect.example.com/u?")
+    body = headers["List-Unsubscribe-Post"].encode()
+    (wish,) = unsubscribe.events_of(body, request(url.partition("?")[2])).events
+    assert (wish.name, wish.node) == ("unsubscribed", "default/e:ann@acme.com")

@@ -121,6 +121,23 @@ def test_a_network_has_a_place_and_perhaps_a_company(
         assert (edge.country, edge.region, edge.city, edge.company) == place
 
 
+@pytest.mark.parametrize(
+    ("domain", "type_", "found"),
+    [
+        ("Mimecast.com", "business", ("mimecast.com", "mimecast.com")),
+        ("eu.pphosted.com", "hosting", ("", "eu.pphosted.com")),
+        ("notmimecast.com", "business", ("notmimecast.com", "")),
+        ("", "hosting", ("", "")),
+    ],
+)
+def test_a_mail_gateways_network_is_told_whatever_its_type(
+    tmp_path: Path, domain: str, type_: str, found: tuple[str, str]
+) -> None:
+    companies = mmdb(tmp_path / "company.mmdb", {"203.0.113.0/24": {"domain": domain, "type": type_}})
+    edge = Enricher(Settings(company_file=companies)).edge("203.0.113.7", CHROME)
+    assert (edge.company, edge.gateway) == found
+
+
 def test_neighbours_in_one_network_keep_their_own_companies(settings: Settings) -> None:
     networks = Networks(settings.geo_file, settings.company_file)
     found = [networks.of(f"203.0.113.{host}").company for host in (7, 70, 7, 70)]

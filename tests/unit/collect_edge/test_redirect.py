@@ -8,7 +8,7 @@ import pytest
 
 from schemas.rejections import RejectReason
 from stream.collect.adapters.redirect import events_of
-from stream.collect.request import Request
+from stream.collect.request import Edge, Request
 from stream.settings import Source
 
 SECRET = "a-long-secret"
@@ -17,9 +17,9 @@ PAGE = "https://www.acme.com/pricing?utm_campaign=spring&x=1#plans"
 GIVEN = {"key": "mail-key", "u": PAGE, "message_id": "m1", "email": "ann@acme.com", "campaign": "spring"}
 
 
-def signed(**changes):
+def signed(kind="link", **changes):
     given = GIVEN | changes
-    text = "\n".join(("link", *(given[name] for name in ("u", "message_id", "email", "campaign"))))
+    text = "\n".join((kind, *(given[name] for name in ("u", "message_id", "email", "campaign"))))
     return given | {"sig": hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()}
 
 
@@ -49,10 +49,27 @@ def test_a_head_request_is_a_scanners():
     assert (click.bot, click.bot_reason) == ("scanner", "head-request")
 
 
+def test_a_click_on_a_honeypot_is_a_scanners_and_the_link_does_not_show_what_it_is():
+    found = parsed(signed("honeypot"))
+    (click,) = found.events
+    assert (click.bot, click.bot_reason) == ("scanner", "honeypot")
+    assert msgspec.json.decode(click.properties)["honeypot"] is True
+    assert found.location == PAGE
+    assert signed("honeypot").keys() == signed().keys()
+    assert [event.bot_reason for event in parsed(signed("honeypot"), is_head=True).events] == ["honeypot"]
+
+
+def test_the_network_of_a_mail_gateway_is_noted_and_proves_nothing():
+    (click,) = parsed(signed(), enrich=lambda _address, _agent: Edge(gateway="mimecast.com")).events
+    assert msgspec.json.decode(click.properties)["gateway"] == "mimecast.com"
+    assert click.bot == ""
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
         (GIVEN, RejectReason.BAD_VALUE),
+        (signed("unsubscribe"), RejectReason.BAD_VALUE),
         (signed() | {"u": "https://evil.example/"}, RejectReason.BAD_VALUE),
         (signed() | {"email": "eve@acme.com"}, RejectReason.BAD_VALUE),
         (signed() | {"key": "nobody"}, RejectReason.UNKNOWN_KEY),

@@ -7,10 +7,11 @@ import pytest
 
 from schemas.event import EMAIL_EVENTS
 from schemas.rejections import RejectReason
+from stream.collect.request import Edge
 from stream.settings import Webhook
 from tests.support.webhooks import AT_MS, EMAIL_SENDERS, PERSON, SENDERS, URL
-from tests.unit.collect_edge.deliveries import SENT_S, merged, only, parsed, read
-from tests.unit.collect_edge.requests import NOW, properties
+from tests.unit.collect_edge.deliveries import BY_NAME, SENT_S, merged, only, parsed, read
+from tests.unit.collect_edge.requests import NOW, properties, request
 
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 CUSTOM: dict[str, Any] = {name: {"offer": "a7"} for name in EMAIL_SENDERS} | {
@@ -213,6 +214,17 @@ def test_every_event_has_its_canonical_name_at_its_own_time(name, payload, ours)
 def test_machines_that_open_and_click_are_marked(name, payload, bot, reason):
     event = only(name, payload)
     assert (event.bot, event.bot_reason) == (bot, reason)
+
+
+def test_a_click_from_a_gateways_network_says_so_and_is_no_machines_for_that():
+    def enrich(_address, _agent):
+        return Edge(gateway="mimecast.com")
+
+    for name, gateway in (("click", "mimecast.com"), ("open", None)):  # images are fetched by proxies
+        payload = [{"event": name, "email": "ann@acme.com", "timestamp": SENT_S, "sg_event_id": "1"}]
+        asked = request(webhook=SENDERS["sendgrid"].webhook, enrich=enrich)
+        (event,) = BY_NAME["sendgrid"].events_of(json.dumps(payload).encode(), asked).events
+        assert (event.bot, properties(event).get("gateway")) == ("", gateway)
 
 
 def test_behind_googles_proxy_somebody_reads_of_whom_nothing_else_is_known():

@@ -1,0 +1,28 @@
+-- Key figures of emails, with and without machines, by campaign. A mail counts once for each thing that became of it.
+CREATE OR REPLACE VIEW kpi_email_by_campaign AS
+SELECT
+    m.tenant AS tenant,
+    m.campaign AS campaign,
+    count() AS mails,
+    countIf(m.sent) AS sent,
+    countIf(m.delivered) AS delivered,
+    countIf(m.bounced) AS bounced,
+    countIf(m.opened) AS opened,
+    countIf(m.opened_with_machines) AS opened_with_machines,
+    countIf(m.clicked) AS clicked,
+    countIf(m.clicked_with_machines) AS clicked_with_machines,
+    countIf(m.replied) AS replied,
+    countIf(m.unsubscribed) AS unsubscribed,
+    countIf(m.complained) AS complained,
+    countIf(m.delivered) / nullIf(countIf(m.sent), 0) AS delivery_rate,
+    countIf(m.bounced) / nullIf(countIf(m.sent), 0) AS bounce_rate,
+    countIf(m.opened) / nullIf(countIf(m.delivered), 0) AS open_rate,
+    countIf(m.opened_with_machines) / nullIf(countIf(m.delivered), 0) AS open_rate_with_machines,
+    countIf(m.clicked) / nullIf(countIf(m.delivered), 0) AS click_rate,
+    countIf(m.clicked_with_machines) / nullIf(countIf(m.delivered), 0) AS click_rate_with_machines,
+    countIf(m.clicked) / nullIf(countIf(m.opened), 0) AS click_to_open_rate,
+    countIf(m.clicked_with_machines) / nullIf(countIf(m.opened_with_machines), 0) AS click_to_open_rate_with_machines,
+    countIf(m.unsubscribed) / nullIf(countIf(m.delivered), 0) AS unsubscribe_rate,
+    countIf(m.complained) / nullIf(countIf(m.delivered), 0) AS complaint_rate
+FROM v_mails AS m
+GROUP BY tenant, campaign;
