@@ -159,7 +159,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     begun: list[Session] = []
     users: dict[str, int] = {}
     hits = views = actions = engaged_ms = points = count = 0
-    fresh = key = False
+    fresh = key = networks = False
     for _, line in lines:
         try:
             event = _glance(line)
@@ -238,7 +238,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
                 if company and not session.company:
                     if not fresh:
                         return False
-                    session.company = company
+                    session.company, networks = company, True
             hit = (at, event_id, kind, url, user, event.engaged_ms, worth, is_key, opens, None, company)
         engaged_ms += event.engaged_ms
         end, cause = at, event_id
@@ -254,6 +254,8 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     assert session is not None, "and a session"
     if len(cluster.packed) + len(packed) > CHUNK or len(known) + len(hashes) > PACKED_BYTES:
         return False
+    if runs and not runs[0].fresh and (users or networks):
+        return False  # the visitor may get another owner, and the session that went on with it
     rows += told
     seen.hashes, seen.entries, seen.newest = known + hashes, noted + entries, cluster
     runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key))

@@ -101,3 +101,16 @@ def test_who_says_again_who_they_are_takes_the_short_way():
     ]  # fmt: skip
     run(frames, watched)
     assert taken == [False, True, False, True, True]
+
+
+def test_who_says_who_they_are_in_a_new_visit_moves_the_one_before_as_the_general_way_does():
+    """Hypothesis found it: the visit that went on was shown to its old owner, and then moved."""
+
+    def page(number, at, **more):
+        return Event(id=f"e{number}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + at, received_at=START,
+                     visitor="v1", url="https://acme.com/", **more)  # fmt: skip
+
+    named = {"user": "u1", "referrer": "https://www.google.com/"}
+    for more in (named, {"company": "net.example", "referrer": "https://www.google.com/"}):
+        frames = [[page(1, 0)], [page(2, 1), page(3, 2, **more)]]
+        assert run(frames, go_on) == run(frames, refuse)
