@@ -14,9 +14,12 @@ from bench.place import APACHE, EMBEDDED, Broker, place
 from bench.scale import Scale
 from tests.support.kafka import KafkaMissing
 
-NAMES = ("account_cost", "stitch_stage", "peer_quix", "pipeline", "collector", "latency", "restart", "memory")
+NAMES = (
+    "account_cost", "identity_share", "stitch_stage", "peer_quix", "pipeline", "collector", "latency", "identity_move",
+    "identity_hub", "restart", "memory",
+)  # fmt: skip
 """The figures of docs/performance.md, each a module of this package with ``measure(broker, scale)``."""
-_ONCE = frozenset({"account_cost"})
+_ONCE = frozenset({"account_cost", "identity_share"})
 """Need no broker."""
 
 
@@ -38,6 +41,8 @@ def run(*names: str) -> None:
     parser.add_argument(
         "--minutes", type=float, default=default.minutes, help="of load for memory (default %(default)s)"
     )
+    parser.add_argument("--touches", type=int, default=default.touches, help="that move (default %(default)s)")
+    parser.add_argument("--addresses", type=int, default=default.addresses, help="that move (default %(default)s)")
     given = parser.parse_args()
     chosen = list(names or given.names or NAMES)
     if unknown := set(chosen) - set(NAMES):
@@ -45,7 +50,7 @@ def run(*names: str) -> None:
     # Whoever ends us early must not leave brokers and workers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     brokers = [APACHE] if given.kafka else [EMBEDDED] if given.embedded else [EMBEDDED, APACHE]
-    scale = Scale(given.events, given.seconds, given.visitors, given.minutes)
+    scale = Scale(given.events, given.seconds, given.visitors, given.minutes, given.touches, given.addresses)
     sys.exit(_measure_all(chosen, brokers, scale))
 
 

@@ -12,3 +12,7 @@ class Scale(msgspec.Struct, frozen=True):
     """In the state that a restart finds."""
     minutes: float = 10.0
     """Of load for the memory figure."""
+    touches: int = 10_000
+    """Of the account that changes hands."""
+    addresses: int = 100_000
+    """Of the domain that changes hands."""

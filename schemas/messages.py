@@ -146,7 +146,7 @@ class Conversion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class AccountMessage(msgspec.Struct, tag_field="m", omit_defaults=True, frozen=True, gc=False):
-    """Base of everything that the stitch stage tells an account. ``to`` is the account or domain node."""
+    """Base of everything that an account is told. ``to`` is the account or domain node."""
 
     to: str
     at: int
@@ -193,7 +193,11 @@ class Profile(AccountMessage, tag="F", frozen=True, omit_defaults=True, gc=False
     profile_at: int = 0
 
 
-Account = TouchPut | TouchWithdrawn | ConversionPut | ConversionWithdrawn | Profile
+class Owing(AccountMessage, tag="K", frozen=True, omit_defaults=True, gc=False):
+    """From an account to itself, always through the log: others had their turn, go on with what has still to be booked."""
+
+
+Account = TouchPut | TouchWithdrawn | ConversionPut | ConversionWithdrawn | Profile | Owing
 
 
 class Tick(msgspec.Struct, tag_field="m", tag="tick", frozen=True):

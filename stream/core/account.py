@@ -7,10 +7,10 @@ sets of touches, conversions and profile before and after. Nothing here depends 
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.messages import Account, Control, RulesChanged
+from schemas.messages import Account, Control, Owing, RulesChanged
 from schemas.rules import Rules
 from stream.core.account_rows import write_account, write_alert, write_conversions, write_engagement
-from stream.core.attribution.ledger import book
+from stream.core.attribution.ledger import book, pay
 from stream.core.engagement import (
     PersonTally,
     change_engagement,
@@ -51,7 +51,11 @@ def messages_step(step: Step, messages: Sequence[Account]) -> None:
     half_life = half_life_ms(step.rules.score_half_life_days)
     rules_name = alert_rules_name(step.rules)
     for account, mine in by_account.items():
-        _apply(step, Journey(step.state, account), mine, half_life, rules_name)
+        journey = Journey(step.state, account)
+        _apply(step, journey, mine, half_life, rules_name)
+        if any(isinstance(message, Owing) for message in mine):
+            pay(step, journey)
+            journey.store_header()
 
 
 def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life: int, rules_name: str) -> None:

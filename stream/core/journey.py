@@ -12,6 +12,7 @@ from schemas import ids
 from schemas.messages import (
     BEGINNING,
     Account,
+    AccountMessage,
     Conversion,
     ConversionPut,
     ConversionWithdrawn,
@@ -89,6 +90,10 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     owner: str = ""
     profile_at: int = BEGINNING
     """BEGINNING without a profile."""
+    owing: bool = False
+    """The ledger is behind (``attribution.debt``), and a message that goes on with it is on the log."""
+    pages: int = 0
+    """Pages of changes that were ever written for a ledger that is behind."""
 
 
 class TouchChange(msgspec.Struct, gc=False):
@@ -97,7 +102,7 @@ class TouchChange(msgspec.Struct, gc=False):
     at: int
     before: StoredTouch | None
     after: StoredTouch | None
-    message: TouchPut | TouchWithdrawn
+    message: AccountMessage
     """The last one that changed it."""
 
 
@@ -107,7 +112,7 @@ class ConversionChange(msgspec.Struct, gc=False):
     at: int
     before: StoredConversion | None
     after: StoredConversion | None
-    message: ConversionPut | ConversionWithdrawn
+    message: AccountMessage
 
 
 class Journey:
@@ -163,7 +168,7 @@ class Journey:
                 self._put_conversion(message, message.conversion)
         elif isinstance(message, ConversionWithdrawn):
             self._withdraw_conversion(message)
-        else:
+        elif isinstance(message, Profile):
             self._take_profile(message)
 
     def settle(self) -> bool:

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from rocksdict import RdictIter, WriteBatch, WriteOptions
+from rocksdict import RdictIter, Snapshot, WriteBatch, WriteOptions
 
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
@@ -29,6 +29,7 @@ MARK_KEY: Final = b"\x01mark"
 EPOCH_HEADER: Final = "epoch"
 _CHUNK: Final = 1000
 """Keys read and sent before the loop may do something else."""
+_MISSING: Final = "key not found"
 _TRUSTED_MS: Final = 1_800_000
 """Half of the state topics' ``min.compaction.lag.ms``: for so long a checkpoint that was cut short does no harm."""
 _SHARE: Final = 20
@@ -117,17 +118,16 @@ async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic:
     """Write one checkpoint; returns the number of keys in it (0: nothing changed since the last)."""
     headers = [(EPOCH_HEADER, b"%d" % epoch)]
     snapshot = store.db.snapshot()
-    cursor = snapshot.iter()
-    raw = _value(cursor, OFFSET_KEY)
-    names = _unsaved(cursor)
+    raw = _value(snapshot, OFFSET_KEY)
+    names = _unsaved(snapshot.iter())
     if raw is None or not names:
         return 0
     next_offset = int(raw)
     keys = list(names)
     for start in range(0, len(keys), _CHUNK):
-        pairs = [(key, _value(cursor, key)) for key in keys[start : start + _CHUNK]]
+        pairs = [(key, _value(snapshot, key)) for key in keys[start : start + _CHUNK]]
         await topic.produce_pairs(stage.state, partition, pairs, headers)
-    packed = _value(cursor, MARKS_KEY)
+    packed = _value(snapshot, MARKS_KEY)
     marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
     mark = state_encoder.encode(Mark(next_offset, marks))
     position = await topic.produce_pairs(stage.state, partition, [(MARK_KEY, mark)], headers)
@@ -155,10 +155,18 @@ async def keep_checkpoints(stage: Stage, partition: int, store: PartitionStore, 
         pause = max(every_s, min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE_S))
 
 
-def _value(cursor: RdictIter, key: bytes) -> bytes | None:
-    """A snapshot's value of ``key``. Its own look-up raises a bare Exception for a missing key; a cursor does not."""
-    cursor.seek(key)
-    found: bytes | None = cursor.value() if cursor.valid() and cursor.key() == key else None
+def _value(snapshot: Snapshot, key: bytes) -> bytes | None:
+    """A snapshot's value of ``key``; None if there is none.
+
+    SURPRISE: for a missing key the look-up raises a bare Exception. A cursor would not, but to find that a deleted key is
+    gone it walks over all the deleted ones behind it: seconds where an account lost 10,000 touches.
+    """
+    try:
+        found: bytes = snapshot[key]
+    except Exception as error:
+        if str(error) != _MISSING:
+            raise
+        return None
     return found
 
 

@@ -129,13 +129,12 @@ class PartitionStore:
         """See ``State.scan``."""
         hidden = self._overlay(prefix)
         names = [name for name, live in hidden.items() if live and (not start or _within(name, start, reverse=reverse))]
-        room = None if limit is None else limit + len(hidden)
         stored = {}
         for raw, packed in self._stored(prefix, start, reverse=reverse):
             name = raw.decode()
             if name not in hidden:
                 stored[name] = packed
-                if room is not None and len(stored) >= room:
+                if limit is not None and len(stored) >= limit:
                     break
         names += stored
         names.sort(reverse=reverse)

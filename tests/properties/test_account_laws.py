@@ -5,6 +5,7 @@ leaf speaks first in, first out), everything else is shuffled and cut into recor
 """
 
 from collections import defaultdict
+from contextlib import contextmanager
 from math import exp2
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from schemas.ids import derived_id
 from schemas.messages import Profile
 from schemas.rules import AlertRule, Rules
+from stream.core.attribution import debt, ledger
 from stream.core.intent import alert_id
 from tests.support import account_oracle as oracle
 from tests.support.account_log import (
@@ -281,6 +283,61 @@ def test_a_cache_of_live_objects_changes_nothing_and_nothing_is_changed_unsaved(
         assert live.state.unsaved() == []
     assert live.state.encoded == plain.state.encoded
     assert live.sums() == plain.sums()
+
+
+@contextmanager
+def everything_is_large():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ledger, "AT_ONCE", -1)
+        patched.setattr(debt, "_PAGE", 2)
+        yield
+
+
+def behind(records, turns, log):
+    """The ledger is behind; what the account tells itself comes whenever ``turns`` say so. Yields after each record."""
+    for number, record in enumerate(records):
+        log.record(*record)
+        if turns[number % len(turns)] and log.waiting:
+            log.record(log.waiting.pop(0))
+        yield
+    log.catch_up()
+    yield
+
+
+TURNS = st.lists(st.booleans(), min_size=1, max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plays(), TURNS)
+def test_a_ledger_that_is_behind_ends_in_the_same_numbers_and_is_whole_meanwhile(play, turns):
+    histories, records, _ = play
+    log = AccountLog(RULES)
+    with everything_is_large():
+        for _ in behind(records, turns, log):
+            assert {credit for credit, _ in log.totals().values()} <= {0, 1}
+    assert log.waiting == []
+    assert named(log.sums()) == oracle.ledger(final(histories, "touch"), final(histories, "conversion"), RULES)
+    assert facts(log) == facts(played(records))
+    assert "d" not in {name.partition("\0")[0] for name in log.state.encoded}
+
+
+@settings(max_examples=100, deadline=None)
+@given(plays(), TURNS, st.integers(0, 20))
+def test_a_ledger_that_is_behind_keeps_to_new_rules_and_changes_nothing_unsaved(play, turns, when):
+    histories, records, _ = play
+    plain, live = AccountLog(RULES), AccountLog(RULES, LiveState())
+    with everything_is_large():
+        for number, _ in enumerate(zip(*(behind(records, turns, log) for log in (plain, live)), strict=True)):
+            if number == when:
+                for log in (plain, live):
+                    log.control(Rules(version="newer", models=("linear", "first"), lookback_days=5))
+            assert live.state.unsaved() == []
+    assert live.state.encoded == plain.state.encoded
+    standing = {c.id: c.amount for c in final(histories, "conversion")}
+    for (name, _), (credit, amount) in plain.totals().items():
+        assert amount * 100 == (standing.get(name, 0) if credit else 0)
+    assert {name[1] for name in plain.sums()} == set(standing)
+    assert plain.sums() == live.sums()
 
 
 @settings(max_examples=50, deadline=None)

@@ -11,6 +11,7 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
 from schemas.ids import partition_of
+from stream.core.attribution import debt, ledger
 from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import STAGES
 from stream.stages.recompute import Recompute
@@ -148,6 +150,19 @@ def batch_tables(events: list[Event], path: Path) -> dict:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories(), st.integers(1, 3), st.integers(0, 5), st.integers(0, 2**32))
 def test_any_schedule_with_crashes_gives_the_batch_result(events, partitions, crashes, seed):
+    _check(events, partitions, crashes, seed)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories(), st.integers(1, 3), st.integers(0, 5), st.integers(0, 2**32))
+def test_where_every_restatement_waits_for_its_turn_it_does_too(events, partitions, crashes, seed):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ledger, "AT_ONCE", -1)
+        patched.setattr(debt, "_PAGE", 2)
+        _check(events, partitions, crashes, seed)
+
+
+def _check(events: list[Event], partitions: int, crashes: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         world = World(partitions, random.Random(seed), path / "world")

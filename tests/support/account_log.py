@@ -77,6 +77,8 @@ class AccountLog:
         self.offset = 0
         self.rows = defaultdict(list)
         self.alerts: list[Alert] = []
+        self.waiting: list[Account] = []
+        """What the account told itself and has not been played yet."""
         if rules is not None:
             self.control(rules)
 
@@ -94,10 +96,21 @@ class AccountLog:
             assert [(r._p, r._o, r._i) for r in rows] == [(0, step.offset, i) for i in range(len(rows))]
             self.rows[table] += rows
         for (topic, _), lines in step.sends.items():
-            assert topic == topics.ALERTS
-            self.alerts += [msgspec.json.decode(line, type=Alert) for line in lines]
+            if topic == topics.ACCOUNTS:
+                self.waiting += [_account.decode(line) for line in lines]
+            else:
+                assert topic == topics.ALERTS
+                self.alerts += [msgspec.json.decode(line, type=Alert) for line in lines]
         self.last = step
         return written
+
+    def catch_up(self) -> None:
+        """Play what the account told itself until it says no more."""
+        for _ in range(1000):
+            if not self.waiting:
+                return
+            self.record(self.waiting.pop(0))
+        raise AssertionError("the account never stops talking to itself")
 
     def latest(self, table: str) -> dict[tuple, object]:
         """The row that counts for each key."""

@@ -5,15 +5,18 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from schemas.codec import json_encoder
 from schemas.facts import LedgerRow
 from schemas.messages import BEGINNING, AccountMessage, Conversion
 from schemas.money import decimal_text
 from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
+from stream.core.attribution.debt import AT_ONCE, Debt, changed_since, debts, go_on, note, paid
 from stream.core.attribution.terms import Terms, store_terms, stored_terms, terms_of
 from stream.core.journey import END, ConversionChange, Journey, StoredConversion, StoredTouch, TouchChange
 from stream.core.state import time_part
@@ -27,6 +30,10 @@ REASONS: Final = (
     "touch_moved", "touch_withdrawn", "late_touch", "touch_changed",
 )  # fmt: skip
 """Why rows were booked. If a record gives a conversion several reasons, the first of these that applies is the reason."""
+
+
+_SHARES: Final = 64
+"""Texts of credits and amounts that are kept while one model's rows are written."""
 
 
 class Restatement(msgspec.Struct, gc=False):
@@ -49,23 +56,71 @@ class Restatement(msgspec.Struct, gc=False):
 def book(step: Step, journey: Journey) -> None:
     """Book the differences of one account and record. Touches after the last conversion cost a comparison.
 
+    Where that would take long, or rows are behind already, it is noted as a debt for ``pay`` (``attribution.debt``).
+
     Args:
         step: takes the ledger rows.
         journey: settled.
     """
     header = journey.header
     # The record may have withdrawn the last conversion, so the header alone is not enough; its own changes come anyway.
-    relevant = [c for c in journey.touches.values() if c.at <= header.last_conversion_at and _counts(c)]
-    if not relevant and not journey.conversions:
+    counting = {name: c for name, c in journey.touches.items() if c.at <= header.last_conversion_at and _counts(c)}
+    if not (counting or journey.conversions or header.owing):
         return
     terms = terms_of(step.rules)
     reach = max(header.reach_ms, terms.longest_lookback_ms())
-    restatements = _restatements(journey, relevant, terms, reach)
-    if not restatements:
+    restatements = _restatements(journey, list(counting.values()), terms, reach)
+    if restatements:
+        header.reach_ms = reach
+    elif not header.owing:
         return
-    header.reach_ms = reach
+    if header.owing or header.entries * len(restatements) > AT_ONCE:
+        # Of a conversion that is gone nothing says which touches it had, so all are noted.
+        counting = {name: c for name, c in journey.touches.items() if _counts(c)}
+        note(step, journey, {name: (r.before, r.message) for name, r in restatements.items()}, counting)
+    else:
+        first, last = _window(journey, restatements.values(), terms)
+        history = _History(journey, journey.touches, first, last)
+        _restate_all(step, journey, restatements, history, terms)
+
+
+def pay(step: Step, journey: Journey) -> None:
+    """Bring rows up to what holds now: of one conversion, and of more as long as they are small. A message brings the rest."""
+    terms = terms_of(step.rules)
+    room = AT_ONCE
+    for name, debt in debts(journey):
+        room -= _pay_one(step, journey, name, debt, terms)
+        paid(journey, name)
+        if room <= 0:
+            break
+    go_on(step, journey)
+
+
+def _pay_one(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) -> int:
+    """One conversion. Returns: touches that were looked at, before and after, at least 1."""
+    after = journey.state.get(name, StoredConversion)
+    restatement = Restatement(debt.before, after, None)
+    if debt.before is None and after is None:
+        return 1
+    at = restatement.content.at
+    if debt.said is not None:
+        message = debt.said.message(journey.account)
+        if _restates(ConversionChange(at, debt.before, after, message)):
+            restatement.message = message
+    first, last = _window(journey, [restatement], terms)
+    changes = changed_since(journey, debt.since)
+    restatement.touches = [c for c in changes.values() if first <= c.at <= last and _counts(c)]
+    if restatement.message is None and not restatement.touches:
+        return 1
+    history = _History(journey, changes, first, last)
+    _restate_all(step, journey, {name: restatement}, history, terms)
+    return 1 + len(history.now) + len(history.then)
+
+
+def _restate_all(
+    step: Step, journey: Journey, restatements: dict[str, Restatement], history: "_History", terms: Terms
+) -> None:
     name = store_terms(step.state, terms)
-    history = _History(journey, *_window(journey, restatements.values(), terms))
     for conversion_key, restatement in restatements.items():
         _restate(step, journey, restatement, history, terms)
         after = restatement.after
@@ -128,13 +183,13 @@ def _window(journey: Journey, restatements: Iterable[Restatement], terms: Terms)
 
 
 class _History:
-    """The touches around the conversions concerned, read once, as they are and as they were before the record."""
+    """The touches around the conversions concerned, read once, as they are and as they were before ``changes``."""
 
-    def __init__(self, journey: Journey, first: int, last: int) -> None:
-        self.journey = journey
+    def __init__(self, journey: Journey, changes: Mapping[str, TouchChange], first: int, last: int) -> None:
+        self.prefix = journey.prefix
         self.now = journey.touches_between(first, last)
         self.then = self.now
-        changed = {n: c.before for n, c in journey.touches.items() if first <= c.at <= last}
+        changed = {n: c.before for n, c in changes.items() if first <= c.at <= last}
         if changed:
             kept = [pair for pair in self.now if pair[0] not in changed]
             restored = [(name, touch) for name, touch in changed.items() if touch is not None]
@@ -143,7 +198,7 @@ class _History:
     def eligible(self, conversion: Conversion, lookback_ms: int, *, before: bool) -> list[StoredTouch]:
         """The conversion's eligible touches, as of ``before`` the record or after it."""
         pairs = self.then if before else self.now
-        prefix = self.journey.prefix
+        prefix = self.prefix
         low = prefix + time_part(max(conversion.at - lookback_ms, BEGINNING))
         high = prefix + time_part(conversion.at + 1)
         return [
@@ -253,14 +308,16 @@ class _Desk:
     def write(self, c: Conversion, model: str, version: str, shares: Iterator[Share]) -> None:
         """One row a share."""
         step, message = self.step, self.message
-        first = step.next_row("ledger")
-        for row_number, share in enumerate(shares, first):
+        rows = step.rows.setdefault("ledger", [])
+        # Most touches of a large journey have one of few shares.
+        credit, amount = lru_cache(_SHARES)(credit_text), lru_cache(_SHARES)(decimal_text)
+        for share in shares:
             t = share.touch
             row = LedgerRow(
                 self.tenant, c.id, self.account, c.stage, model, version,
                 t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign,
-                credit_text(share.credit), decimal_text(share.amount, c.currency), c.currency,
+                credit(share.credit), amount(share.amount, c.currency), c.currency,
                 t.at, c.at, message.at, self.reason, message.cause,
-                step.partition, step.offset, row_number,
+                step.partition, step.offset, len(rows),
             )  # fmt: skip
-            step.fact("ledger", row)
+            rows.append(json_encoder.encode(row))

@@ -1,0 +1,156 @@
+"""One change of identity on an account with many touches: until ``v_ledger`` has moved, and what others notice of it.
+
+    python -m bench.identity_move [--touches N] [--kafka | --embedded]
+
+Against a running ``touchline up``. 300 people of one domain have 10,000 touches in the 150 days before a deal was won, and
+the deal belongs to one of them, so all of it is the domain's. Then the CRM says that the domain is an account of its own:
+one claim at one node, and every person, touch and the deal move. The clock starts when that request is sent and stops
+when ``v_ledger`` gives every touch its linear share on the new account and nothing on the old one.
+
+Meanwhile 20 other companies a second ask for a demo, as do they for 15 seconds before: their alerts' p99 before the change
+and during it.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import uvloop
+
+from bench.command import run
+from bench.figure import Figure
+from bench.neighbours import Neighbours, neighbours, quantile_ms
+from bench.place import EMBEDDED, Broker
+from bench.processes import cpu_s
+from bench.scale import Scale
+from tests.support.machine import Machine
+
+PEOPLE = 300
+DOMAIN, ACCOUNT = "moving.example", "crm-moving"
+_DAYS = 150
+_BATCH = 1000
+_ALERTS_S = 20
+_CALM_S = 15.0
+_MOST_S = 120.0
+_ASK_EVERY_S = 0.25
+_PATIENCE_S = 120.0
+_SHARES = """
+SELECT account_id, countIf(c != 0) AS touches, sum(c) AS credit, sum(a) AS amount FROM (
+    SELECT account_id, touch_id, sum(credit) AS c, sum(amount) AS a FROM v_ledger
+    WHERE model = 'linear' AND account_id IN ('{old}', '{new}') GROUP BY account_id, touch_id
+) GROUP BY account_id FORMAT JSONEachRow
+"""
+_WRONG = "SELECT count() AS wrong FROM v_ledger_check"
+
+
+class Move:
+    """When the change was sent and when it was all visible (loop time), and the neighbours' waits."""
+
+    def __init__(self, others: Neighbours) -> None:
+        self.others = others
+        self.calm_from = others.loop.time()
+        self.sent_at = 0.0
+        self.seen_at = 0.0
+
+
+def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
+    """How long the change takes, and the neighbours' alerts meanwhile."""
+    given = {} if broker.name == EMBEDDED else {"kafka": broker.bootstrap}
+    machine = Machine(broker.folder / "identity-move", **given)
+    machine.data.mkdir()
+    machine.start()
+    try:
+        bootstrap = given.get("kafka") or f"127.0.0.1:{machine.broker}"
+        _fill(machine, scale.touches)
+        worker = machine.processes()["worker"]
+        busy = cpu_s(worker)
+        move = uvloop.run(_play(machine, bootstrap, scale.touches))
+        busy = cpu_s(worker) - busy
+        (check,) = machine.rows(_WRONG)
+        (rows,) = machine.rows(f"SELECT count() AS n FROM v_ledger WHERE account_id IN ('{DOMAIN}', '{ACCOUNT}')")
+    finally:
+        machine.stop()
+    if int(check["wrong"]):
+        raise AssertionError(f"{check['wrong']} conversions' credits do not sum to 1")
+    yield from _figures(move, broker, scale.touches, {"ledger_rows": float(rows["n"]), "worker_cpu_s": round(busy, 1)})
+
+
+def _fill(machine: Machine, touches: int) -> None:
+    """All touches, then the deal, which is two conversions: opened and won. Wait until the ledger has them on the domain."""
+    now = datetime.now(UTC)
+    step = timedelta(days=_DAYS) / touches
+    for begin in range(0, touches, _BATCH):
+        rows = [
+            {
+                "id": f"call-{number}", "type": "call", "email": f"p{number % PEOPLE}@{DOMAIN}",
+                "occurred_at": (now - timedelta(days=_DAYS) + number * step).isoformat(),
+            }
+            for number in range(begin, min(begin + _BATCH, touches))
+        ]  # fmt: skip
+        machine.post("/v1/crm/activities", msgspec.json.encode(rows))
+    until(machine, f"SELECT count() AS n FROM v_touches WHERE account_id = '{DOMAIN}'", touches)
+    deal = {"id": "deal", "contact_emails": [f"p1@{DOMAIN}"], "stage": "won", "amount": "100000", "currency": "EUR"}
+    machine.post("/v1/crm/opportunities", msgspec.json.encode([deal | {"updated_at": now.isoformat()}]))
+    until(machine, f"SELECT count() AS n FROM v_ledger WHERE account_id = '{DOMAIN}' AND model = 'linear'", 2 * touches)
+
+
+def until(machine: Machine, count: str, wanted: int, patience_s: float = _PATIENCE_S) -> None:
+    """Ask until ``n`` is what it has to be. Raises: TimeoutError."""
+    deadline = time.monotonic() + patience_s
+    while (found := int(machine.rows(count)[0]["n"])) != wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{found} instead of {wanted}: {count}")
+        time.sleep(0.2)
+
+
+async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
+    async with neighbours(machine, bootstrap, events_s=0, alerts_s=_ALERTS_S) as others:
+        move = Move(others)
+        await asyncio.sleep(_CALM_S)
+        others.forget_sizes()
+        said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
+        move.sent_at = others.loop.time()
+        await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
+        while not await asyncio.to_thread(_has_moved, machine, touches):
+            if others.loop.time() - move.sent_at > _MOST_S:
+                raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
+            await asyncio.sleep(_ASK_EVERY_S)
+        move.seen_at = others.loop.time()
+    return move
+
+
+def _has_moved(machine: Machine, touches: int) -> bool:
+    """Whether each touch has its share on the new account, they sum to the deal opened and won, and the old one has nothing."""
+    found = {row["account_id"]: row for row in machine.rows(_SHARES.format(old=DOMAIN, new=ACCOUNT))}
+    old, new = found.get(DOMAIN), found.get(ACCOUNT)
+    if old is None or new is None:
+        return False
+    there = int(new["touches"]), float(new["credit"]), float(new["amount"])
+    return there == (touches, 2.0, 200_000.0) and int(old["touches"]) == 0
+
+
+def _figures(move: Move, broker: Broker, touches: int, details: dict[str, float]) -> Iterator[Figure]:
+    others = move.others
+    took = move.seen_at - move.sent_at
+    largest = {f"largest_{topic.replace('-', '_')}_kb": round(size / 1e3) for topic, size in others.largest.items()}
+    yield Figure(
+        name="identity moves a journey", broker=broker.name, value=took, unit=" s", must=5, more_is_better=False,
+        measured=f"{touches:,} touches of {PEOPLE} people with a deal, until v_ledger has all of it on the new account",
+        details=details | largest,
+    )  # fmt: skip
+    before, during = (
+        {f"p{part}": quantile_ms(others.alerts, *span, part / 100) for part in (50, 99, 100)}
+        for span in ((move.calm_from, move.sent_at - 1), (move.sent_at, move.seen_at))
+    )
+    yield Figure(
+        name="others' alerts meanwhile", broker=broker.name, value=during["p99"], unit=" ms", must=500,
+        more_is_better=False,
+        measured=f"p99 of request to alert; {before['p99']:.0f} ms before the change",
+        details={f"{name}_{part}_ms": ms for name, all_ in (("before", before), ("during", during)) for part, ms in all_.items()},
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    run("identity_move")

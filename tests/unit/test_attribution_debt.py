@@ -1,0 +1,165 @@
+"""What the ledger is behind with: booked once, one conversion at a time, and whole at every moment. 100.00 EUR each."""
+
+from decimal import Decimal
+
+import pytest
+
+from schemas.messages import Owing
+from schemas.rules import Rules
+from stream.core.attribution import debt, ledger
+from tests.support.account_log import (
+    ACCOUNT,
+    DAY,
+    START,
+    AccountLog,
+    cancel,
+    conversion,
+    convert,
+    put,
+    touch,
+    withdraw,
+)
+
+SEARCH = touch("t1", START, "Organic Search")
+WEBINAR = touch("t2", START + DAY, "Events")
+EMAIL = touch("t3", START + 2 * DAY, "Email")
+WON = conversion("c1", START + 3 * DAY)
+SOLD = conversion("c2", START + 4 * DAY)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_large(monkeypatch):
+    monkeypatch.setattr(ledger, "AT_ONCE", -1)
+
+
+def linear(rows):
+    return [(r.conversion_id, r.channel, r.amount, r.reason, r.recorded_at) for r in rows if r.model == "linear"]
+
+
+def kinds(log):
+    return {name.partition("\0")[0] for name in log.state.encoded}
+
+
+def three_touches():
+    """Booked: each has a third."""
+    log = AccountLog()
+    log.record(put(SEARCH), put(WEBINAR), put(EMAIL), convert(WON))
+    log.catch_up()
+    return log
+
+
+def test_a_large_conversion_is_booked_by_a_message_of_the_accounts_own():
+    log = AccountLog()
+    assert "ledger" not in log.record(put(SEARCH), put(EMAIL), convert(WON))
+    assert [(type(m), m.to) for m in log.waiting] == [(Owing, ACCOUNT)]
+    log.catch_up()
+    assert log.credits("linear") == {"Organic Search": ("0.5", "50"), "Email": ("0.5", "50")}
+    assert "d" not in kinds(log)
+
+
+def test_what_several_records_change_is_booked_once_with_the_first_cause_of_the_first_reason():
+    log = three_touches()
+    log.record(put(touch("t2", WEBINAR.at, "Paid Search"), at=START + 5 * DAY, reason="changed"))
+    log.record(withdraw(SEARCH, at=START + 6 * DAY, reason="moved"))
+    log.record(withdraw(EMAIL, at=START + 7 * DAY, reason="moved"))
+    assert len(log.waiting) == 1
+    before = len(log.rows["ledger"])
+    log.catch_up()
+    said = START + 6 * DAY
+    assert linear(log.rows["ledger"][before:]) == [
+        ("c1", "Organic Search", "-33.34", "touch_moved", said),
+        ("c1", "Events", "-33.33", "touch_moved", said),
+        ("c1", "Paid Search", "100.00", "touch_moved", said),
+        ("c1", "Email", "-33.33", "touch_moved", said),
+    ]
+
+
+def test_what_is_booked_stays_whole_until_the_new_shares_are():
+    log = three_touches()
+    log.record(withdraw(SEARCH))
+    assert log.credits("linear")["Organic Search"] == ("0.333333334", "33.34")
+    assert set(log.totals().values()) == {(Decimal(1), Decimal(100))}
+    log.catch_up()
+    assert log.credits("linear") == {"Events": ("0.5", "50"), "Email": ("0.5", "50")}
+
+
+def test_a_touch_that_leaves_and_comes_back_changes_nothing():
+    log = three_touches()
+    before = len(log.rows["ledger"])
+    log.record(withdraw(SEARCH))
+    log.record(put(SEARCH))
+    log.catch_up()
+    assert len(log.rows["ledger"]) == before
+    assert "d" not in kinds(log)
+
+
+def test_a_touch_that_leaves_after_its_conversion_did_is_taken_back_with_it():
+    """The conversion is gone when the touch goes, so nothing says any more that the touch is in its window."""
+    log = three_touches()
+    log.record(cancel(WON, reason="moved"))
+    log.record(withdraw(SEARCH, reason="moved"), withdraw(WEBINAR, reason="moved"))
+    log.record(withdraw(EMAIL, reason="moved"))
+    log.catch_up()
+    assert log.sums() == {}
+    assert {r.reason for r in log.rows["ledger"]} == {"new_conversion", "conversion_moved"}
+    assert "d" not in kinds(log)
+
+
+def test_a_touch_that_comes_in_the_record_in_which_the_last_conversion_goes_had_no_share_of_it():
+    """Hypothesis found it: with the conversion gone, nothing in the record looked at its touches."""
+    log = AccountLog()
+    log.record(convert(WON))
+    log.catch_up()
+    assert log.credits("linear") == {"Unattributed": ("1", "100")}
+    log.record(cancel(WON), put(EMAIL))
+    log.catch_up()
+    assert log.sums() == {}
+
+
+def test_one_conversion_is_paid_at_a_time_and_the_other_sees_what_came_meanwhile():
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON), convert(SOLD))
+    rows = log.record(log.waiting.pop())["ledger"]
+    assert {r.conversion_id for r in rows} == {"c1"}
+    log.record(put(EMAIL, reason="late"))
+    rows = log.record(log.waiting.pop())["ledger"]
+    assert [row[:3] for row in linear(rows)] == [("c2", "Organic Search", "50.00"), ("c2", "Email", "50.00")]
+    log.catch_up()
+    for sold in ("c1", "c2"):
+        assert log.credits("linear", sold) == {"Organic Search": ("0.5", "50"), "Email": ("0.5", "50")}
+
+
+def test_a_conversion_that_came_and_went_before_its_turn_is_never_booked():
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON))
+    log.record(cancel(WON))
+    log.catch_up()
+    assert log.rows["ledger"] == []
+    assert "d" not in kinds(log)
+
+
+def test_new_rules_before_its_turn_take_back_what_was_booked_under_the_old_ones():
+    log = three_touches()
+    log.record(withdraw(SEARCH))
+    log.control(Rules(version="newer", models=("first",)))
+    log.catch_up()
+    shown = {name[3:5] + name[9:10]: sums for name, sums in log.sums().items()}
+    assert shown == {("first", "newer", "Events"): (Decimal(1), Decimal(100))}
+
+
+def test_many_changes_lie_on_pages_of_their_own(monkeypatch):
+    monkeypatch.setattr(debt, "_PAGE", 2)
+    log = three_touches()
+    log.record(withdraw(SEARCH), withdraw(WEBINAR), withdraw(EMAIL))
+    assert len([name for name in log.state.encoded if name.startswith(f"d\0{ACCOUNT}\0j\0")]) == 2
+    log.catch_up()
+    assert log.credits("linear") == {"Unattributed": ("1", "100")}
+    assert "d" not in kinds(log)
+
+
+def test_a_small_journey_is_booked_at_once(monkeypatch):
+    monkeypatch.setattr(ledger, "AT_ONCE", 2)
+    log = AccountLog()
+    assert "ledger" in log.record(put(SEARCH), put(EMAIL), convert(WON))
+    assert "ledger" not in log.record(put(WEBINAR))
+    assert len(log.waiting) == 1
