@@ -26,6 +26,15 @@ def line_of(item: object) -> bytes:
     return encoded
 
 
+def columns_of(row: msgspec.Struct) -> bytes:
+    """Part of a row as JSON, without its braces: rows are put together of parts that are encoded once.
+
+    >>> columns_of(msgspec.defstruct("Part", ["a", "b"])(1, "x"))
+    b'"a":1,"b":"x"'
+    """
+    return json_encoder.encode(row)[1:-1]
+
+
 def lines(items: Iterable[object]) -> bytes:
     """NDJSON of ``items``, one a line, no newline at the end."""
     return b"\n".join(map(line_of, items))

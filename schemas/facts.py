@@ -291,8 +291,43 @@ class ConversionRow(msgspec.Struct, gc=False):
     _i: int
 
 
+class LedgerConversion(msgspec.Struct, gc=False):
+    """Columns of ``ledger`` that all shares of a conversion by one model have alike."""
+
+    tenant: str
+    conversion_id: str
+    account_id: str
+    stage: str
+    model: str
+    model_version: str
+    currency: str
+    conversion_at: int
+
+
+class LedgerTouch(msgspec.Struct, gc=False):
+    """Columns of ``ledger`` that all rows of a touch have alike."""
+
+    touch_id: str
+    channel: str
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    touch_at: int
+
+
+class LedgerCause(msgspec.Struct, gc=False):
+    """Columns of ``ledger`` that all rows of one restatement have alike."""
+
+    recorded_at: int
+    reason: str
+    cause_event_id: str
+
+
 class LedgerRow(msgspec.Struct, gc=False):
-    """``ledger``: append-only and signed; sums are right without FINAL."""
+    """``ledger``: append-only and signed; sums are right without FINAL.
+
+    Never built: a row is its ``LedgerConversion``, ``LedgerTouch``, credit and amount, ``LedgerCause``, and the address.
+    """
 
     tenant: str
     conversion_id: str

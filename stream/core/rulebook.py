@@ -5,7 +5,7 @@ Everything here is a pure function of ``Rules``; the caches only save work.
 
 from typing import NamedTuple, Protocol
 
-from schemas.codec import json_encoder
+from schemas.codec import columns_of
 from schemas.facts import PageColumns
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.core.sources import Source, Tags, place_of, source_of
@@ -80,7 +80,7 @@ class Rulebook:
             place.path, source.channel,
             source.source, source.medium, source.campaign, source.term, source.content, source.click_id,
         )  # fmt: skip
-        columns = b"," + json_encoder.encode(said)[1:-1]
+        columns = b"," + columns_of(said)
         return Page(place.path, source, source if source.kind == "external" else None, columns)
 
     def points(self, type_: str, name: str, path: str) -> int:

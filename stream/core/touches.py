@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import json_encoder
+from schemas.codec import columns_of, json_encoder
 from schemas.facts import SessionColumns, TouchRow
 from schemas.ids import VISITOR, account_id, kind, value
 from schemas.messages import Conversion, ConversionPut, ConversionWithdrawn, Owner, Touch, TouchPut, TouchWithdrawn
@@ -186,12 +186,11 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
         session.touch, session.start, "session", source.channel, person, node,
         source.source, source.medium, source.campaign, session.id,
     )  # fmt: skip
-    encode = json_encoder.encode
     made = _fixed[session.id] = _Fixed(
         source, session.landing, account, person, session.by_network,
-        encode(columns)[:-1] + b',"exit_url":',
-        b'{"m":"A","to":%b,"at":' % encode(account),
-        b',"touch":%b,"points":' % encode(touch)[:-1],
+        b"{" + columns_of(columns) + b',"exit_url":',
+        b'{"m":"A","to":%b,"at":' % json_encoder.encode(account),
+        b',"touch":{%b,"points":' % columns_of(touch),
     )  # fmt: skip
     return made
 

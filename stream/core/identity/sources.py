@@ -62,9 +62,14 @@ def session_link(event: Named, rules: Rules) -> str:
     """
     if not event.visitor or event.type == kinds.ALIAS:
         return ""
-    if event.user and not is_blocked(event.user, rules.blocked_ids):
-        return node(event.tenant, USER, event.user)
-    return node(event.tenant, EMAIL, event.email) if event.email else ""
+    user = _user_node(event.tenant, event.user, rules.blocked_ids) if event.user else ""
+    return user or (node(event.tenant, EMAIL, event.email) if event.email else "")
+
+
+@lru_cache(maxsize=1 << 16)
+def _user_node(tenant: str, user: str, blocked: tuple[str, ...]) -> str:
+    """The user's node; "" for an id that names nobody."""
+    return "" if is_blocked(user, blocked) else node(tenant, USER, user)
 
 
 def claims_of(event: Event, rules: Rules) -> list[Claim]:
