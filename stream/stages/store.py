@@ -32,8 +32,9 @@ MARKS_KEY: Final = b"\x01m"
 UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
-_CACHED_OBJECTS: Final = 12_000
-"""Per generation and partition; a decoded visitor takes about 2 kB, so eight partitions stay below 400 MB at worst."""
+_CACHED_OBJECTS: Final = 5_000
+"""Per generation and partition; a decoded visitor takes about 2 kB, so eight partitions stay below 160 MB at worst. Those who
+are on a site at one time are fewer."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
@@ -351,7 +352,7 @@ def _options() -> Options:
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)
     options.set_compression_type(DBCompressionType.lz4())
-    options.set_write_buffer_size(16 << 20)
+    options.set_write_buffer_size(8 << 20)
     options.set_max_write_buffer_number(2)
     options.set_max_open_files(128)
     options.set_max_background_jobs(2)
