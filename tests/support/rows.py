@@ -22,6 +22,8 @@ KEYS = {
 """Tables whose newest version counts, and what identifies a row."""
 VOLATILE = {"_p", "_o", "_i", "version", "recorded_at", "cause_event_id", "fired_at", "score", "evidence"}
 """Where and when something was computed; it may differ between two runs that agree."""
+LEDGER_COLUMNS = [c for c in TABLES["ledger"].__struct_fields__ if c not in VOLATILE | {"credit", "amount", "reason"}]
+"""What says which share a row of the ledger is of."""
 
 
 class FactReader:
@@ -88,7 +90,8 @@ class FactReader:
 
     def _row(self, table: str, row: dict[str, Any]) -> None:
         if table == "ledger":
-            key = tuple(v for c, v in row.items() if c not in VOLATILE | {"credit", "amount", "reason"})
+            # By the table's order of columns: that of a row's JSON is none.
+            key = tuple(row[c] for c in LEDGER_COLUMNS)
             self.credits[key] += Decimal(row["credit"])
             self.amounts[key] += Decimal(row["amount"])
         elif table == "cost_ledger":
