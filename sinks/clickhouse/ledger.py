@@ -50,8 +50,10 @@ _NEWEST_CLAIMS: Final = (
     "SELECT DISTINCT tupleElement(newest, 1), tupleElement(newest, 2) FROM (SELECT max((epoch, owner)) AS newest"
     " FROM sink_ledger WHERE sink = {sink:String} AND kind = 'claim' GROUP BY topic, partition)"
 )
+# Asked beforehand: in a deletion from a replicated table, ClickHouse refuses functions whose answer changes.
+_NOW: Final = "SELECT toUnixTimestamp64Milli(now64(3))"
 _PRUNE: Final = (
-    "DELETE FROM sink_ledger WHERE sink = {sink:String} AND recorded_at < now64(3) - toIntervalSecond({age:Int64})"
+    "DELETE FROM sink_ledger WHERE sink = {sink:String} AND recorded_at < fromUnixTimestamp64Milli({before:Int64})"
     " AND if(kind = 'claim', NOT has({claims:Array(String)}, concat(toString(epoch), '/', owner)),"
     " NOT has({entries:Array(String)}, concat(owner, '/', toString(seq))))"
 )
@@ -86,7 +88,8 @@ def prune(database: ClickHouse, sink: str, age_s: int) -> None:
     newest += [(str(owner), int(seq)) for owner, seq in database.rows(_NEWEST_OF_OWNERS, sink=sink, owners=owners)]
     claims = [f"{epoch}/{owner}" for epoch, owner in database.rows(_NEWEST_CLAIMS, sink=sink)]
     entries = [f"{owner}/{seq}" for owner, seq in newest]
-    database.command(_PRUNE, sink=sink, age=age_s, claims=claims, entries=entries)
+    before = int(database.rows(_NOW)[0][0]) - 1000 * age_s
+    database.command(_PRUNE, sink=sink, before=before, claims=claims, entries=entries)
 
 
 def _claims(database: ClickHouse, sink: str, places: Sequence[Place]) -> dict[Place, tuple[int, str]]:
