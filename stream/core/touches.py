@@ -4,7 +4,6 @@ What a session or item was last shown as is kept on it, so that the old account 
 While its owner is not known it is ``held`` and nothing is said; ``settle`` says it then.
 """
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -125,20 +124,13 @@ class _Names(NamedTuple):
     visitor: str
 
 
-@lru_cache(maxsize=1 << 16)
 def _names(node: str) -> _Names:
     slash = node.index("/")
     return _Names(node[:slash], node[slash + 1 :], value(node) if kind(node) == VISITOR else "")
 
 
-@lru_cache(maxsize=1 << 16)
 def _value(node: str) -> str:
     return value(node) if node else ""
-
-
-@lru_cache(maxsize=1 << 16)
-def _account_id(node: str) -> str:
-    return account_id(node)
 
 
 class _Fixed(msgspec.Struct, frozen=True, gc=False):
@@ -179,7 +171,7 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
     source, account, person = session.source, session.account, session.person
     names = _names(node)
     columns = SessionColumns(
-        names.tenant, session.id, names.bare, names.visitor, _value(person), _account_id(account), session.start,
+        names.tenant, session.id, names.bare, names.visitor, _value(person), account_id(account), session.start,
         source.channel, source.source, source.medium, source.campaign, session.landing, session.touch, session.by_network,
     )  # fmt: skip
     touch = Touch(
@@ -227,7 +219,7 @@ def _touch_row(step: Step, node: str, item: Item, touch: Touch, *, deleted: bool
     step.fact(
         "touches",
         TouchRow(
-            names.tenant, item.id, names.bare, _account_id(item.account), _value(item.person),
+            names.tenant, item.id, names.bare, account_id(item.account), _value(item.person),
             item.at, touch.type, touch.channel, touch.utm_source, touch.utm_medium, touch.utm_campaign,
             touch.session_id, touch.event_id, touch.points / _MILLI,
             deleted, item.by_network, step.offset, step.partition, step.offset, step.next_row("touches"),

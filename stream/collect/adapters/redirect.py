@@ -16,6 +16,7 @@ sig        what ``link_signature`` makes of the four (required: else anybody cou
 A honeypot is a link that readers do not see and scanners follow. It looks like any other: only its signature tells it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -95,8 +96,23 @@ def _click(given: dict[str, str], kind: str, target: str, source: Source, reques
         "gateway": edge.gateway,
         "honeypot": kind == HONEYPOT,
     }
-    event = Event(
-        id=request.new_id(),
+    event = mail_event("clicked", email, said, source, request, event_id=request.new_id())
+    event.gpc = request.gpc
+    put_edge(event, edge)
+    if kind == HONEYPOT:
+        event.bot, event.bot_reason = "scanner", "honeypot"
+    elif request.is_head and not event.bot:
+        # People's programs ask for the page itself; who only asks whether it is there is a scanner.
+        event.bot, event.bot_reason = "scanner", "head-request"
+    return event
+
+
+def mail_event(
+    name: str, email: str, said: Mapping[str, str | bool], source: Source, request: Request, *, event_id: str
+) -> Event:
+    """What a signed address of an email tells: ``name`` happened to the mail to ``email``; ``said`` without what is empty."""
+    return Event(
+        id=event_id,
         node=normal.entry_node(source.tenant, email=email),
         type=kinds.EMAIL_EVENT,
         at=request.received_at,
@@ -105,16 +121,8 @@ def _click(given: dict[str, str], kind: str, target: str, source: Source, reques
         source=source.name,
         protocol="link",
         platform=kinds.SERVER,
-        name="clicked",
+        name=name,
         email=email,
-        gpc=request.gpc,
         library="link",
-        properties=Raw(json_encoder.encode({name: value for name, value in said.items() if value})),
+        properties=Raw(json_encoder.encode({key: value for key, value in said.items() if value})),
     )
-    put_edge(event, edge)
-    if kind == HONEYPOT:
-        event.bot, event.bot_reason = "scanner", "honeypot"
-    elif request.is_head and not event.bot:
-        # People's programs ask for the page itself; who only asks whether it is there is a scanner.
-        event.bot, event.bot_reason = "scanner", "head-request"
-    return event

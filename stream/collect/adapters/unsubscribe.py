@@ -21,15 +21,11 @@ from email.parser import BytesParser
 from typing import Final
 from urllib.parse import parse_qsl
 
-from msgspec import Raw
-
-from schemas import event as kinds
-from schemas.codec import json_encoder
 from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import RejectReason
 from stream.collect import normal, pages
-from stream.collect.adapters.redirect import PARAMETERS_LIMIT, signing_source
+from stream.collect.adapters.redirect import PARAMETERS_LIMIT, mail_event, signing_source
 from stream.collect.bodies import Unfit, rejected
 from stream.collect.request import Parsed, Request, faulty
 from stream.collect.webhooks.verification import hex_hmac, same
@@ -112,20 +108,5 @@ def _fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
 def _wish(address: str, given: dict[str, str], source: Source, request: Request) -> Event:
     said = {name: normal.text(given.get(name)) for name in ("message_id", "campaign")}
     # What sent it is the provider's server as often as a browser: it says nothing of the recipient.
-    return Event(
-        id=derived_id("unsubscribe", said["message_id"], address, said["campaign"]),
-        node=normal.entry_node(source.tenant, email=address),
-        type=kinds.EMAIL_EVENT,
-        at=request.received_at,
-        received_at=request.received_at,
-        tenant=source.tenant,
-        source=source.name,
-        protocol="link",
-        platform=kinds.SERVER,
-        name="unsubscribed",
-        email=address,
-        library="link",
-        properties=Raw(
-            json_encoder.encode({name: text for name, text in (said | {"reason": "one-click"}).items() if text})
-        ),
-    )
+    event_id = derived_id("unsubscribe", said["message_id"], address, said["campaign"])
+    return mail_event("unsubscribed", address, said | {"reason": "one-click"}, source, request, event_id=event_id)
