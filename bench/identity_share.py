@@ -8,9 +8,9 @@ goes through ``compute`` on the worker's own store and is saved as often as a wo
 interrupts every millisecond of CPU time and looks at the stack.
 
 Identity is: everything within ``stream/core/identity`` and ``leaf.settle`` (claims, links, owners, messages, rows of
-``identity``), whole records of messages with their decoding and packing, and of saving state the part of its objects
-that are nodes, subscribers or registries. The sessions' and touches' own work is not, though each asks whose it is; that
-question is.
+``identity``), whole records of messages with their decoding and packing, and of saving state the part of its bytes
+that are nodes (a visitor's lies in its record), subscribers or registries. The sessions' and touches' own work is not,
+though each asks whose it is; that question is.
 """
 
 import gc
@@ -33,10 +33,11 @@ from bench.place import Broker
 from bench.scale import Scale
 from bench.stage import FRAME, START, VISITORS, Site, Visit
 from schemas import topics
-from schemas.codec import lines
+from schemas.codec import lines, state_encoder
 from schemas.event import Event
 from schemas.ids import partition_of
 from stream.core import identity, leaf
+from stream.core.seen import Seen, record_key
 from stream.stages.compute import Record, compute
 from stream.stages.definitions import STITCH
 from stream.stages.partition import SAVE_CHANGES
@@ -127,7 +128,14 @@ class Partitions:
 
     def _count(self, batch: Batch) -> None:
         for name, value in batch.values.items():
-            self.saved[name.startswith(_NODES)] += len(name) + len(value or b"")
+            size, node = len(name) + len(value or b""), 0
+            if name.startswith(_NODES):
+                node = size
+            elif value and name.startswith(record_key("")) and name.count("\0") == 1:
+                visitor = msgspec.msgpack.decode(value, type=Seen).node
+                node = 0 if visitor is None else len(state_encoder.encode(visitor))
+            self.saved[True] += node
+            self.saved[False] += size - node
 
 
 def measure(_broker: Broker, scale: Scale) -> Iterator[Figure]:

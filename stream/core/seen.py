@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from stream.core.clusters import Cluster
+from stream.core.nodes import NodeState
 from stream.core.state import State, key, time_part
 
 KEEP_MS: Final = 30 * 86_400_000
@@ -45,13 +46,15 @@ class Entry(NamedTuple):
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """The record of one entry node: ids it has seen, and a visitor's newest cluster (one read and one write for both)."""
+    """The record of one entry node: ids it has seen and, of a visitor, what else a hit needs. One read and one write for all."""
 
     hashes: bytes = b""
     entries: bytes = b""
     spilled: bool = False
     newest: Cluster | None = None
     """The visitor's newest cluster of hits."""
+    node: NodeState | None = None
+    """The visitor's node in the identity forest; None until somebody says something of it."""
 
 
 def record_key(node: str) -> str:

@@ -23,7 +23,7 @@ from stream.core.digest import digest
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
-from stream.core.identity.node import level
+from stream.core.identity.node import level, node_of
 from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
@@ -246,8 +246,8 @@ class _Leaf:
         state = self._step.state
         stored = state.get(self._record, Seen)
         if stored is not None:
-            # Since ``let_in`` messages may have given the newest cluster to another owner.
-            self._seen.newest = stored.newest
+            # Since ``let_in`` messages may have given the newest cluster to another owner, and told the visitor's node.
+            self._seen.newest, self._seen.node = stored.newest, stored.node
         clusters: Clusters | None = None
         others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
@@ -265,6 +265,8 @@ class _Leaf:
             show_changes(self._step, self._node, clusters.finish())
             clusters.write()
             self._seen.newest = clusters.newest
+        if self._visitor:
+            self._seen.node = node_of(state, self._node)  # its sessions may have named somebody
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():

@@ -21,7 +21,7 @@ from schemas.ids import kind as kind_of
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import ACTION, PING, VIEW
 from stream.core.identity import company_node, is_news, link, link_company, session_link
-from stream.core.identity.node import level
+from stream.core.identity.node import level, node_of
 from stream.core.leaf import show
 from stream.core.rulebook import Rulebook
 from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack
@@ -135,7 +135,8 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     if seen.spilled or (noted and noted < step.forgotten):
         return False
     session: Session | None = None
-    signed = ""
+    own = node[: node.index("/")]
+    signed = signer = ""
     source = DIRECT_SOURCE
     until = end = 0
     if cluster is not None:
@@ -145,12 +146,13 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         end, until, source = cluster.end, session.start + book.max_ms, session.source
         if session.users:
             signed = session.users[-1][1]
+            signer = _user_id(signed, own)
         if session.held or (session.items and any(item.held for item in session.items)):
             return False
     gap = book.gap_ms
     rows = step.rows["events"]
     number = len(rows)
-    address, offset, now = step.row_address, step.offset, step.at
+    address, offset, now, rules = step.row_address, step.offset, step.at, step.rules
     hashes = entries = packed = b""
     event_id = cause = landed = ""
     told: list[bytes] = []
@@ -193,7 +195,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
                 cluster, packed, count, begun = Cluster(at), b"", 0, []
             session, fresh = opened(at, event.id, opens, node), True
             begun.append(session)
-            source, until, signed = session.source, at + book.max_ms, ""
+            source, until, signed, signer = session.source, at + book.max_ms, "", ""
         elif at <= end or session is None:
             return False
         event_id = event.id
@@ -207,14 +209,23 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         else:
             name, url, user, company = event.name, event.url, "", ""
             if event.user or event.email or event.group:
-                user = session_link(event, step.rules)
+                if (
+                    event.user
+                    and event.user == signer
+                    and event.visitor
+                    and event.tenant == own
+                    and not rules.blocked_ids
+                ):
+                    user = signed  # shipped rules alone say what names nobody, and that did not change since
+                else:
+                    user = session_link(event, rules)
                 if user and user != signed:
                     if signed or not fresh:
                         return False
                     session.users.append((at, user))
                     users[user] = users.get(user, 0) + 1
-                    signed = user
-                if (event.email or event.group) and is_news(step, event):
+                    signed, signer = user, _user_id(user, own)
+                if (event.email or event.group) and is_news(seen.node, event, rules):
                     return False
             worth = book.points(event.type, name, page.path)
             is_key = False
@@ -263,10 +274,18 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     for growth in growths:  # no longer the newest: it gets a key of its own
         growth.apply()
     _show(step, node, runs, users)
+    if users or networks:
+        seen.node = node_of(step.state, node)  # it was told
     for growth in growths:
         step.state.put(cluster_prefix(node) + time_part(growth.cluster.start), growth.cluster)
     step.state.put(record, seen)
     return True
+
+
+def _user_id(name: str, tenant: str) -> str:
+    """The id of a user of ``tenant``; "" if ``name`` is another node."""
+    start = len(tenant) + 3
+    return name[start:] if name[:start] == f"{tenant}/u:" else ""
 
 
 def _show(step: Step, node: str, runs: list[_Run], users: dict[str, int]) -> None:

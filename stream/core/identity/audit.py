@@ -10,7 +10,7 @@ from schemas.facts import IdentityClaimRow
 from schemas.ids import tenant
 from schemas.messages import BEGINNING
 from stream.core.identity import precedence
-from stream.core.identity.node import Held, NodeState
+from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
 Action = Literal["claim", "retract", "late", "limit"]

@@ -19,8 +19,9 @@ from schemas.messages import BEGINNING, Resolution
 from schemas.rules import Rules
 from stream.core.identity import registry
 from stream.core.identity.audit import LIMIT, NETWORK, SESSION
-from stream.core.identity.node import MOST_IDS, Held, NodeState
+from stream.core.identity.node import MOST_IDS
 from stream.core.identity.resolution import Decider, Decision, linked
+from stream.core.nodes import Held, NodeState
 
 __all__ = ("BEGINNING", "Book", "Held", "Known")
 

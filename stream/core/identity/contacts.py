@@ -20,7 +20,8 @@ from schemas.ids import EMAIL, USER, kind, node, value
 from schemas.messages import BEGINNING, Claim, Retract
 from stream.core.identity import precedence
 from stream.core.identity.domains import link_rank
-from stream.core.identity.node import Held, NodeState, node_key
+from stream.core.identity.node import node_of
+from stream.core.nodes import Held
 from stream.core.state import key
 from stream.core.step import Step
 
@@ -127,7 +128,7 @@ def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> Non
 
 def _links(step: Step, child: str) -> dict[str, Held]:
     """What says that the user has an address, by the claim's id."""
-    state = step.state.get(node_key(child), NodeState) if kind(child) == USER else None
+    state = node_of(step.state, child) if kind(child) == USER else None
     return {} if state is None else {i: held for i, held in state.claims.items() if is_link(held)}
 
 

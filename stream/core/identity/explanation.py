@@ -11,9 +11,10 @@ from schemas.ids import ACCOUNT, kind
 from stream.core.identity import precedence
 from stream.core.identity.audit import NETWORK, SESSION
 from stream.core.identity.book import Book, Known
-from stream.core.identity.node import Held, person_kind
+from stream.core.identity.node import person_kind
 from stream.core.identity.resolution import Candidate, Decider
 from stream.core.identity.timeline import value_at
+from stream.core.nodes import Held
 
 PERSON = "person"
 """The edge says who it is."""

@@ -7,10 +7,11 @@ from schemas.ids import DOMAIN, VISITOR, kind, node
 from schemas.messages import Owner
 from schemas.rules import Rules
 from stream.core.identity.audit import Action, book_network, book_session_link
-from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.node import keep_node, node_key, node_of
 from stream.core.identity.protocol import Woken, limit_size, opened, refresh, relink
 from stream.core.identity.resolution import Decider, first_resolution
 from stream.core.identity.timeline import value_at
+from stream.core.nodes import NodeState
 from stream.core.step import Step
 
 
@@ -26,7 +27,7 @@ def owner_of(step: Step, name: str, at: int, via: str = "") -> Owner | None:
         via: visitors only: the user (or email) node of the record's session, "" if it has none. It must have been
             linked with ``link`` before.
     """
-    state = step.state.get("n\x00" + name, NodeState)
+    state = node_of(step.state, name)
     if state is None or state.orphan:
         return _first_contact(step, name, at, via)
     resolution = state.resolution
@@ -60,7 +61,7 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     Only the first and the last one change anything: the visitor subscribes to all who are named. It never calls
     ``settle``; what has to be settled is left to the loop over ``step.local``.
     """
-    state = step.state.get(node_key(visitor), NodeState)
+    state = node_of(step.state, visitor)
     if state is None:
         state = opened(step, visitor, cause)
     if state.crowd:
@@ -71,7 +72,7 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
         limit_size(step, visitor, state, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
-    step.state.put(node_key(visitor), state)
+    keep_node(step.state, visitor, state)
 
 
 def _counted(counts: dict[str, int], name: str, delta: int) -> Action | None:
@@ -89,7 +90,7 @@ def _counted(counts: dict[str, int], name: str, delta: int) -> Action | None:
 
 def link_company(step: Step, visitor: str, company: str, delta: int, cause: str = "") -> None:
     """``delta`` more (or fewer) of the visitor's sessions came from the network of ``company`` (a domain node)."""
-    state = step.state.get(node_key(visitor), NodeState)
+    state = node_of(step.state, visitor)
     if state is None:
         state = opened(step, visitor, cause)
     if state.crowd:
@@ -99,12 +100,12 @@ def link_company(step: Step, visitor: str, company: str, delta: int, cause: str 
         book_network(step, visitor, company, action, cause)
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
-    step.state.put(node_key(visitor), state)
+    keep_node(step.state, visitor, state)
 
 
 def visitor_of(step: Step, visitor: str, at: int, company: str, owner: Owner) -> Owner | None:
     """Whose a visit at ``at`` is that has no account but came from a company's network; None: not known yet."""
-    state = step.state.get(node_key(visitor), NodeState)
+    state = node_of(step.state, visitor)
     if state is None or state.waiting:
         return None
     return Decider(visitor, state, step.rules).visit(at, company, owner)
@@ -116,11 +117,11 @@ def rules_changed(step: Step, before: Rules) -> None:
     for tenant_id in _tenants(step) if turned else ():
         for domain in turned:
             name = node(tenant_id, DOMAIN, domain.lower())
-            state = step.state.get(node_key(name), NodeState)
+            state = node_of(step.state, name)
             if state is not None and not state.orphan:
                 refresh(step, Decider(name, state, step.rules), "", gated=False)
                 _wake(step, name, state, "")
-                step.state.put(node_key(name), state)
+                keep_node(step.state, name, state)
 
 
 def _tenants(step: Step) -> list[str]:

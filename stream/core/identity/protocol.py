@@ -25,17 +25,19 @@ from stream.core.identity.audit import Stated, book_claim, book_crowd, book_shar
 from stream.core.identity.node import (
     MOST_IDS,
     NEVER_PARENTS,
-    Held,
-    NodeState,
     Subscriber,
     acceptable,
+    become_crowd,
+    keep_node,
     level,
-    node_key,
+    node_of,
     person_kind,
     subscriber_key,
+    too_large,
 )
 from stream.core.identity.precedence import OPERATOR
 from stream.core.identity.resolution import Decider, linked
+from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
 CHUNK: Final = 500
@@ -93,14 +95,14 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
 
 def opened(step: Step, name: str, cause: str) -> NodeState:
     """The node's state; the first contact creates it and asks its default parent (forest rule 9)."""
-    state = step.state.get(node_key(name), NodeState)
+    state = node_of(step.state, name)
     if state is None or state.orphan:
         state = state or NodeState()
         state.orphan = False
         relink(step, name, state, cause)
         # Nobody subscribes to a node, and none but visitors have records, before the first contact.
         state.telling = state.settling = None
-        step.state.put(node_key(name), state)
+        keep_node(step.state, name, state)
     return state
 
 
@@ -121,16 +123,16 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     state.waiting = 0
     state.orphan = True
     step.changed[name] = cause
-    step.state.put(node_key(name), state)
+    keep_node(step.state, name, state)
 
 
 def limit_size(step: Step, name: str, state: NodeState, cause: str) -> None:
     """Make the node a crowd if it has too much, and book what no longer counts."""
-    if not state.crowd and state.too_large():
+    if not state.crowd and too_large(state):
         book_crowd(step, name, state, cause)
-        state.become_crowd()
+        become_crowd(state)
     elif state.crowd:
-        state.become_crowd()
+        become_crowd(state)
 
 
 def entered(step: Step, name: str, cause: str) -> None:
@@ -141,7 +143,7 @@ def entered(step: Step, name: str, cause: str) -> None:
     if not state.entry:
         state.entry = True
         step.changed[name] = cause
-        step.state.put(node_key(name), state)
+        keep_node(step.state, name, state)
 
 
 def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
@@ -197,12 +199,12 @@ def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> Non
         if state.telling is not None:
             _tell_next(step, name, state, cause, turn.chunk)
         if state.settling is not None and not state.waiting:
-            step.state.put(node_key(name), state)  # settle asks owner_of
+            keep_node(step.state, name, state)  # settle asks owner_of
             state.settling = turn.settle(step, name, state.settling, turn.chunk, cause) or None
         if state.telling is not None or (state.settling is not None and not state.waiting):
             state.token = True
             step.tell(Token(name, cause))
-    step.state.put(node_key(name), state)
+    keep_node(step.state, name, state)
 
 
 def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) -> None:
@@ -230,7 +232,7 @@ def _unsubscribe(step: Step, message: Unsubscribe, turn: Turn) -> None:
     place = subscriber_key(message.to, message.child)
     known = step.state.get(place, Subscriber) is not None
     step.state.delete(place)
-    state = step.state.get(node_key(message.to), NodeState)
+    state = node_of(step.state, message.to)
     if state is None:
         return
     if known:
@@ -250,11 +252,11 @@ def _count_child(step: Step, message: Subscribe | Unsubscribe, delta: int, state
         relink(step, name, state, message.cause)
         pump(step, name, state, message.cause, turn)
     else:
-        step.state.put(node_key(name), state)
+        keep_node(step.state, name, state)
 
 
 def _resolved(step: Step, message: Resolved, turn: Turn) -> None:
-    state = step.state.get(node_key(message.to), NodeState)
+    state = node_of(step.state, message.to)
     if state is None or message.parent not in state.parents:
         return  # it unsubscribed meanwhile
     if state.parents[message.parent] == message.resolution:
@@ -332,7 +334,7 @@ def _sold(step: Step, message: Sold, turn: Turn) -> None:
 
 
 def _go_on(step: Step, message: Token | Woken, turn: Turn) -> None:
-    state = step.state.get(node_key(message.to), NodeState)
+    state = node_of(step.state, message.to)
     if state is None:
         return
     if isinstance(message, Token):

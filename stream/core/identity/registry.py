@@ -13,8 +13,9 @@ import msgspec
 from schemas.ids import ACCOUNT, REGISTRY, kind, tenant
 from schemas.messages import BEGINNING, IdentityMessage, Merge, Retract, Root
 from stream.core.identity.audit import Action, Stated, book_claim
-from stream.core.identity.node import Held, level
+from stream.core.identity.node import level
 from stream.core.identity.precedence import OPERATOR
+from stream.core.nodes import Held
 from stream.core.state import key
 from stream.core.step import Step
 

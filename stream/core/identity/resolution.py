@@ -11,8 +11,9 @@ from schemas.messages import BEGINNING, Owner, Resolution
 from schemas.rules import Rules
 from stream.core.identity import precedence
 from stream.core.identity.domains import domain_owns, is_role_address, work_domain
-from stream.core.identity.node import MOST_DOMAINS, MOST_IDS, Held, NodeState, person_kind
+from stream.core.identity.node import MOST_DOMAINS, MOST_IDS, person_kind
 from stream.core.identity.timeline import Steps, canonical, strongest, value_at
+from stream.core.nodes import Held, NodeState
 
 NOBODY: Final = Owner()
 NO_CLAIM: Final[Steps[Held | None]] = ((BEGINNING, None),)

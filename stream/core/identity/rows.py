@@ -5,8 +5,9 @@ from typing import Final
 from schemas.facts import IdentityRow
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, account_id, kind, tenant, value
 from schemas.messages import BEGINNING, Owner, Resolution
-from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.node import node_of
 from stream.core.identity.resolution import Decider
+from stream.core.nodes import NodeState
 from stream.core.step import Step
 
 KINDS: Final = {
@@ -28,7 +29,7 @@ def flush(step: Step) -> None:
     row that says nothing.
     """
     for name, cause in step.changed.items():
-        state = step.state.get(node_key(name), NodeState)
+        state = node_of(step.state, name)
         if state is not None and state.orphan:
             step.fact("identity", _row(step, name, state, _NOTHING, cause))
         elif state is not None and state.resolution is not None and not state.waiting:

@@ -20,8 +20,9 @@ from schemas.rules import Rules
 from stream.core.identity import crm, operators, precedence
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.domains import link_rank, typed_domain
-from stream.core.identity.node import MOST_CLAIMS, NodeState, node_key
+from stream.core.identity.node import MOST_CLAIMS, keep_node, node_of
 from stream.core.identity.protocol import opened
+from stream.core.nodes import NodeState
 from stream.core.step import Step
 
 _COMPANY_FIELDS: Final = ("company_domain", "company_website", "website")
@@ -94,12 +95,9 @@ def observe(step: Step, event: Event) -> None:
             step.tell(_claim(said, event))
 
 
-def is_news(step: Step, event: Named) -> bool:
-    """Whether ``observe`` has anything to do for a visitor's event; asks only."""
-    if not (event.email or event.group):
-        return False
-    state = step.state.get(node_key(event.node), NodeState)
-    return any(state is None or not _repeats(state, event, said) for said in _said_by(event, step.rules))
+def is_news(state: NodeState | None, event: Named, rules: Rules) -> bool:
+    """Whether ``observe`` has anything to do for an event of the visitor whose node ``state`` is."""
+    return any(state is None or not _repeats(state, event, said) for said in _said_by(event, rules))
 
 
 def _repeats(state: NodeState, event: Named, said: Said) -> bool:
@@ -112,7 +110,7 @@ def _repeats(state: NodeState, event: Named, said: Said) -> bool:
 
 
 def _is_news(step: Step, event: Event, said: Said) -> bool:
-    state = step.state.get(node_key(event.node), NodeState)
+    state = node_of(step.state, event.node)
     if said.child == event.node:
         return state is None or not _repeats(state, event, said)
     state = state or opened(step, event.node, event.id)
@@ -121,7 +119,7 @@ def _is_news(step: Step, event: Event, said: Said) -> bool:
     if len(state.said) >= MOST_CLAIMS:
         state.said.clear()  # what is forgotten is only told again
     state.said[said.name] = event.at
-    step.state.put(node_key(event.node), state)
+    keep_node(step.state, event.node, state)
     return True
 
 

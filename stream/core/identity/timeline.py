@@ -12,8 +12,8 @@ from heapq import heappop, heappush
 from typing import TypeVar
 
 from schemas.messages import BEGINNING
-from stream.core.identity.node import Held
 from stream.core.identity.precedence import OPERATOR
+from stream.core.nodes import Held
 
 T = TypeVar("T")
 Steps = tuple[tuple[int, T], ...]

@@ -15,10 +15,11 @@ from schemas.messages import BEGINNING, Claim, Merge, Owner, Resolved, Retract, 
 from schemas.rules import Rules
 from stream.core import identity
 from stream.core.identity import node, protocol, resolution, timeline
+from stream.core.nodes import Held
 from stream.core.state import MemoryState
 from stream.core.step import Step
 from tests.simulation.identity.inputs import Hit, Input, SessionUser, decoder, n
-from tests.simulation.identity.laws import check_all
+from tests.simulation.identity.laws import check_all, nodes
 from tests.simulation.identity.leaves import Leaves
 from tests.simulation.identity.world import OUTSIDE, Laws, World, Wrong
 
@@ -65,9 +66,9 @@ def test_a_retraction_counts_also_if_it_comes_before_its_claim(monkeypatch):
 
     def without_tombstone(step, message, turn):
         forgetful(step, message, turn)
-        state = step.state.get(node.node_key(message.to), node.NodeState)
+        state = node.node_of(step.state, message.to)
         state.retracted.clear()
-        step.state.put(node.node_key(message.to), state)
+        node.keep_node(step.state, message.to, state)
 
     monkeypatch.setattr(protocol, "_retract", without_tombstone)
     assert failures(inputs)
@@ -90,7 +91,7 @@ def test_of_two_contents_of_one_claim_the_smaller_wins_not_the_first(monkeypatch
     inputs = [claim("u:1", "a:1", id="k"), claim("u:1", "a:2", id="k"), hit("u:1")]
     assert failures(inputs) == []
 
-    monkeypatch.setattr(node.Held, "content", lambda _held: ())
+    monkeypatch.setattr(Held, "content", lambda _held: ())
     assert failures(inputs)
 
 
@@ -151,7 +152,7 @@ def _run_only(inputs: list[Input]) -> set[str]:
         except Wrong as wrong:
             found.add(str(wrong))
             continue
-        states = [s for p in world.parts.values() for _, s in p.state.scan(node.node_key(""), node.NodeState)]
+        states = nodes(world).values()
         found.add("stuck" if any(s.waiting for s in states) else str(sorted(world.held())))
     return found
 
@@ -262,7 +263,7 @@ class Hub:
             self.take(self.tokens.popleft())
 
     def resolution(self):
-        return self.state.get(node.node_key(self.name), node.NodeState).resolution
+        return node.node_of(self.state, self.name).resolution
 
 
 def _change_leave_change_return(hub: Hub) -> None:

@@ -2,7 +2,7 @@
 
 from schemas import event as kinds
 from stream.core.identity import protocol
-from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.node import keep_node, node_of
 from tests.support.both_stages import outcome
 from tests.support.events import DAY, hit, track
 
@@ -24,10 +24,10 @@ def test_who_still_has_one_conversion_without_an_account_stays_a_journey(monkeyp
 
     def as_a_flag(step, message, turn):
         right(step, message, turn)
-        state = step.state.get(node_key(message.to), NodeState)
+        state = node_of(step.state, message.to)
         if state is not None and state.sold > 1:
             state.sold = 1
-            step.state.put(node_key(message.to), state)
+            keep_node(step.state, message.to, state)
 
     monkeypatch.setattr(protocol, "_sold", as_a_flag)
     assert outcome(_two_purchases_one_of_them_an_accounts()).conversions() != wanted

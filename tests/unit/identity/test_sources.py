@@ -9,7 +9,7 @@ from schemas.messages import BEGINNING, Claim, Retract
 from schemas.rules import Rules
 from stream.core.identity import claims_of, session_link
 from stream.core.identity.book import Book, Known
-from stream.core.identity.node import NodeState, node_key
+from stream.core.identity.node import node_of
 from stream.core.identity.prediction import without_claims
 from tests.support.claims import known_of
 from tests.unit.identity.forest import Forest, event, name
@@ -102,7 +102,7 @@ def test_a_retracted_claim_is_not_made_again_by_the_next_event():
 
     assert forest.observe(event(kinds.TRACK, "u:7", 5, user="7", email="ann@acme.com")) == []
     assert forest.account("u:7") == ""
-    assert forest.state.get(node_key(name("u:7")), NodeState).parents == {}
+    assert node_of(forest.state, name("u:7")).parents == {}
 
 
 # --- CRM ---------------------------------------------------------------------------------------------------------
