@@ -105,7 +105,7 @@ class Changes:
 class Clusters:
     """A visitor's clusters during one frame: ``add`` and ``remove``, then ``finish``, then ``write``.
 
-    ``newest`` is not written: whoever keeps the visitor's record takes it from here.
+    ``newest`` is not written: whoever keeps the visitor's record takes it from here, and ``spread``.
     """
 
     __slots__ = (
@@ -119,14 +119,16 @@ class Clusters:
         "_touched",
         "newest",
         "newest_start",
+        "spread",
     )
 
-    def __init__(self, state: State, node: str, book: Rulebook, newest: Cluster | None) -> None:
+    def __init__(self, state: State, node: str, book: Rulebook, newest: Cluster | None, *, spread: bool) -> None:
         self._state = state
         self._node = node
         self._book = book
         self._prefix = f"i\x00{node}\x00s\x00"
         self.newest = newest
+        self.spread = spread
         self.newest_start = NONE if newest is None else newest.start
         self._touched: dict[int, Cluster] = {}
         self._stale: dict[int, tuple[str, bool]] = {}
@@ -221,6 +223,8 @@ class Clusters:
         newest = self.newest
         if newest is not None and self.newest_start <= at:
             return [newest]
+        if not self.spread:
+            return [] if newest is None else [newest]
         prefix = self._prefix
         found = self._state.scan(prefix, Cluster, start=self._name(at), reverse=True, limit=1)
         above = self._state.scan(prefix, Cluster, start=self._name(at + 1), limit=1)
@@ -257,7 +261,7 @@ class Clusters:
     def _find_newest(self) -> None:
         """The newest cluster was taken away: the latest of the others takes its place."""
         self.write()
-        for name, cluster in self._state.scan(self._prefix, Cluster, reverse=True, limit=1):
+        for name, cluster in self._state.scan(self._prefix, Cluster, reverse=True, limit=1) if self.spread else ():
             self._state.delete(name)
             self.newest = self._touched.pop(cluster.start, cluster)
             self.newest_start = cluster.start
@@ -313,6 +317,7 @@ class Clusters:
     def write(self) -> None:
         """Store what was touched of the older clusters, once it was shown to its owners."""
         for start, cluster in self._touched.items():
+            self.spread = True
             self._state.put(self._name(start), cluster)
 
     def _count(self, user: str, delta: int) -> None:

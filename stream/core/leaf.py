@@ -110,9 +110,13 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     left = limit
     if after < items:
         if kind(node) == VISITOR:
-            settled = _settle_clusters(step, node, after, left, cause)
+            record = step.state.get(record_key(node), Seen)
+            spread = record is not None and record.spread
+            settled = _settle_clusters(step, node, after, left, cause, spread=spread)
             if len(settled) == left:
                 return settled[-1]
+            if not spread:
+                return ""
             left -= len(settled)
         after = ""
     start = after + "\x00" if after else ""
@@ -125,14 +129,15 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     return singles[-1][0] if len(singles) == left else ""
 
 
-def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str) -> list[str]:
+def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str, *, spread: bool) -> list[str]:
     """Settle at most ``limit`` clusters whose key is above ``after``. Returns their keys.
 
     The newest comes last, as if it lay under the key that it will get: so the order stays as it is when that happens.
     """
     prefix = cluster_prefix(node)
     settled = []
-    for name, cluster in step.state.scan(prefix, Cluster, start=after + "\x00" if after else "", limit=limit):
+    start = after + "\x00" if after else ""
+    for name, cluster in step.state.scan(prefix, Cluster, start=start, limit=limit) if spread else ():
         if _settle_cluster(step, node, cluster, cause):
             step.state.put(name, cluster)
         settled.append(name)

@@ -55,6 +55,8 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
     """The visitor's newest cluster of hits."""
     node: NodeState | None = None
     """The visitor's node in the identity forest; None until somebody says something of it."""
+    spread: bool = False
+    """Whether the visitor may have more under keys of their own: older clusters, single touches. Most have not."""
 
 
 def record_key(node: str) -> str:

@@ -247,7 +247,7 @@ class _Leaf:
         stored = state.get(self._record, Seen)
         if stored is not None:
             # Since ``let_in`` messages may have given the newest cluster to another owner, and told the visitor's node.
-            self._seen.newest, self._seen.node = stored.newest, stored.node
+            self._seen.newest, self._seen.node, self._seen.spread = stored.newest, stored.node, stored.spread
         clusters: Clusters | None = None
         others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
@@ -264,9 +264,10 @@ class _Leaf:
         if clusters is not None:
             show_changes(self._step, self._node, clusters.finish())
             clusters.write()
-            self._seen.newest = clusters.newest
+            self._seen.newest, self._seen.spread = clusters.newest, clusters.spread
         if self._visitor:
             self._seen.node = node_of(state, self._node)  # its sessions may have named somebody
+            self._seen.spread |= bool(others)
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():
@@ -290,7 +291,8 @@ class _Leaf:
 
     def _opened(self) -> Clusters:
         if self._clusters is None:
-            self._clusters = Clusters(self._step.state, self._node, self._book, self._seen.newest)
+            seen = self._seen
+            self._clusters = Clusters(self._step.state, self._node, self._book, seen.newest, spread=seen.spread)
         return self._clusters
 
     def _apply(self, event: Event, number: int) -> None:

@@ -273,6 +273,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     _Growth(cluster, packed, count, end, event_id, begun).apply()
     for growth in growths:  # no longer the newest: it gets a key of its own
         growth.apply()
+        seen.spread = True
     _show(step, node, runs, users)
     if users or networks:
         seen.node = node_of(step.state, node)  # it was told

@@ -62,8 +62,8 @@ def subscriber_key(name: str, child: str) -> str:
 
 def level(name: str) -> int:
     """Level of the node's kind, -1 if ``name`` is not a node that can take part in claims."""
-    _, slash, rest = name.partition("/")
-    return LEVEL.get(rest[0], -1) if slash and rest[1:2] == ":" else -1
+    begin = name.find("/") + 1
+    return LEVEL.get(name[begin], -1) if begin and name[begin + 1 : begin + 2] == ":" else -1
 
 
 def acceptable(claim: Claim) -> bool:
