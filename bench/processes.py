@@ -112,11 +112,11 @@ def stopping(processes: Iterable[Process]) -> Iterator[None]:
             process.stop()
 
 
-def answer(module: str, *arguments: str, timeout_s: float = 180) -> dict[str, float]:
-    """Run a yardstick as a process of its own; its last line of output is a JSON object."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False
-    )
-    if done.returncode or not done.stdout.strip():
+def answer(module: str, *arguments: str, within: tuple[str, ...] = (), timeout_s: float = 180) -> dict[str, float]:
+    """Run a yardstick as a process of its own, perhaps ``within`` another command; it prints a JSON object in a line."""
+    command = [*within, sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    said = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not said:
         raise RuntimeError(f"{module}: {done.stderr[-2000:]}")
-    return msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=dict[str, float])
+    return msgspec.json.decode(said[-1], type=dict[str, float])

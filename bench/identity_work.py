@@ -1,0 +1,148 @@
+"""What ``bench.identity_share`` looks at: the stitch stage on four partitions and a site's traffic, without Faust.
+
+State is warm: every visitor was there a month ago, the known ones said who they are, and the CRM has all people and
+their accounts. Then each frame goes through ``compute`` on the worker's own store, which is saved as often as a worker
+saves. ``event_frame``, ``message_frame`` and ``saved`` are functions, so that who samples the stack can tell them apart.
+
+Prints the events, the CPU seconds they took, the messages between partitions, and the part of what was saved that is
+identity's.
+"""
+
+import gc
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from bench.stage import FRAME, START, VISITORS, Site, Visit
+from schemas import topics
+from schemas.codec import lines, state_encoder
+from schemas.event import Event
+from schemas.ids import partition_of
+from stream.core.seen import Seen, record_key
+from stream.stages.compute import Output, Record, compute
+from stream.stages.definitions import STITCH
+from stream.stages.partition import SAVE_CHANGES
+from stream.stages.store import Batch, PartitionStore
+
+PARTITIONS = 4
+_NODES = ("n\0", "s\0", "r\0")
+_DAY = 86_400_000
+
+
+class Partitions:
+    """The stitch stage on all partitions of a topic; what nodes tell each other comes back as records."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stores = [PartitionStore(folder / str(number)) for number in range(PARTITIONS)]
+        self.messages = 0
+        self.saved_bytes = {True: 0, False: 0}
+        """Bytes written, by whether they are identity's."""
+
+    def apply(self, at: int, events: list[Event]) -> None:
+        """Events of a moment, a frame to each partition, and all that follows."""
+        frames: list[list[Event]] = [[] for _ in self.stores]
+        for event in events:
+            frames[partition_of(event.node, PARTITIONS)].append(event)
+        packed = {topics.PACKER_HEADER: b"1"}
+        self.take(at, [(number, lines(frame), packed) for number, frame in enumerate(frames) if frame])
+
+    def take(self, at: int, records: list[tuple[int, bytes, dict[str, bytes]]]) -> None:
+        """Records as (partition, value, headers), and what follows from them."""
+        while records:
+            number, value, headers = records.pop(0)
+            store = self.stores[number]
+            run = message_frame if topics.KIND_HEADER in headers else event_frame
+            outputs = run(store, Record(store.next_offset, at, value, headers), number)
+            if store.changes >= SAVE_CHANGES:
+                self._count(saved(store))
+            told = [o for o in outputs if o.topic == topics.EVENTS]
+            self.messages += sum(o.value.count(b"\n") + 1 for o in told)
+            records += [(o.partition, o.value, dict(o.headers)) for o in told]
+
+    def _count(self, batch: Batch) -> None:
+        for name, value in batch.values.items():
+            size, node = len(name) + len(value or b""), 0
+            if name.startswith(_NODES):
+                node = size
+            elif value and name.startswith(record_key("")) and name.count("\0") == 1:
+                visitor = msgspec.msgpack.decode(value, type=Seen).node
+                node = 0 if visitor is None else len(state_encoder.encode(visitor))
+            self.saved_bytes[True] += node
+            self.saved_bytes[False] += size - node
+
+
+def event_frame(store: PartitionStore, record: Record, number: int) -> list[Output]:
+    """A frame of events."""
+    return compute(STITCH, store, record, partition=number, partitions=PARTITIONS)
+
+
+def message_frame(store: PartitionStore, record: Record, number: int) -> list[Output]:
+    """A frame of messages between nodes: identity, all of it."""
+    return compute(STITCH, store, record, partition=number, partitions=PARTITIONS)
+
+
+def saved(store: PartitionStore) -> Batch:
+    """State, encoded and written."""
+    batch = store.seal()
+    store.commit(batch)
+    return batch
+
+
+def warm_up(partitions: Partitions) -> None:
+    """A month ago."""
+    at = START - 30 * _DAY
+    for begin in range(0, VISITORS, 1000):
+        events = []
+        for number in range(begin, begin + 1000):
+            visit = Visit(Site(number).rng, number)
+            visit.left = 5  # so that the second event is the identify of those who have one
+            at += 2
+            events += [visit.next(f"warm-{number}-{i}", at + i * 40_000) for i in range(2)]
+            events.append(_contact(number, at))
+        partitions.apply(at, events)
+
+
+def _contact(person: int, at: int) -> Event:
+    email, said = f"person{person}@company{person % 4000}.example", b'{"account_id":"acct-%d"}' % (person % 4000)
+    return Event(
+        id=f"warm-contact-{person}", node=f"default/e:{email}", type="crm.contact", at=at, received_at=at + 120,
+        platform="server", source="crm", protocol="crm", email=email, properties=msgspec.Raw(said),
+    )  # fmt: skip
+
+
+def work(partitions: Partitions, moments: list[tuple[int, list[Event]]]) -> None:
+    """The measured part."""
+    for at, events in moments:
+        partitions.apply(at, events)
+
+
+def main() -> None:
+    count = int(sys.argv[1])
+    with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
+        partitions = Partitions(Path(folder))
+        warm_up(partitions)
+        site = Site(1)
+        for _ in range(10):
+            partitions.apply(*site.frame(FRAME * PARTITIONS))
+        moments = [site.frame(FRAME * PARTITIONS) for _ in range(max(1, count // (FRAME * PARTITIONS)))]
+        gc.collect()
+        gc.freeze()
+        partitions.messages, partitions.saved_bytes = 0, {True: 0, False: 0}
+        began = time.process_time()
+        work(partitions, moments)
+        spent = time.process_time() - began
+    total = sum(partitions.saved_bytes.values())
+    said = {
+        "events": sum(len(events) for _, events in moments),
+        "cpu_s": spent,
+        "messages": partitions.messages,
+        "identity_part_of_saved_bytes": partitions.saved_bytes[True] / max(1, total),
+    }
+    sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()
