@@ -33,8 +33,10 @@ UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
 _CACHED_OBJECTS: Final = 5_000
-"""Per generation and partition; a decoded visitor takes about 2 kB, so eight partitions stay below 160 MB at worst. Those who
-are on a site at one time are fewer."""
+"""Decoded objects per generation and partition ..."""
+_CACHED_BYTES: Final = 8 << 20
+"""... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 27 kB (256 ids,
+16 kB of hits): by number alone, eight partitions could keep 2 GB."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
@@ -71,6 +73,7 @@ class PartitionStore:
         self._marks_moved = False
         self._young: dict[str, msgspec.Struct] = {}
         self._old: dict[str, msgspec.Struct] = {}
+        self._young_bytes = 0
         self._absent: set[str] = set()
         self._changed: dict[str, msgspec.Struct | None] = {}
         self._unsealed: dict[str, bytes | None] = {}
@@ -100,6 +103,7 @@ class PartitionStore:
                     self._absent.add(name)
                     return None
                 found = _decode(packed, type_)
+                self._young_bytes += len(packed)
         if found is not None:
             self._cache(name, found)
         return found  # type: ignore[return-value]
@@ -171,6 +175,10 @@ class PartitionStore:
         number = self._number
         for name, packed in values.items():
             self._pending[name] = (number, packed)
+            if packed is not None:
+                self._young_bytes += len(packed)
+        if self._young_bytes > _CACHED_BYTES:
+            self._grow_old()
         if self._unsealed:
             self._unsealed |= values
         else:
@@ -201,6 +209,7 @@ class PartitionStore:
         self._changed = {}
         self._young = {}
         self._old = {}
+        self._young_bytes = 0
         self._absent.clear()
         self.next_offset = self.saved_offset
         self._take_saved_marks()
@@ -246,10 +255,13 @@ class PartitionStore:
     def _cache(self, name: str, value: msgspec.Struct) -> None:
         young = self._young
         if len(young) >= _CACHED_OBJECTS and name not in young:
-            # Two generations: cheaper than keeping an order of use, and as good at forgetting.
-            self._old = young
-            young = self._young = {}
+            self._grow_old()
+            young = self._young
         young[name] = value
+
+    def _grow_old(self) -> None:
+        """Two generations: cheaper than keeping an order of use, and as good at forgetting."""
+        self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def _packed(self, name: str) -> bytes | None:
         waiting = self._pending.get(name)
@@ -313,6 +325,7 @@ class PartitionStore:
                 assert found is not None
                 return found
             live = _decode(packed, type_)
+            self._young_bytes += len(packed)
             self._cache(name, live)
         return live  # type: ignore[return-value]
 

@@ -360,3 +360,9 @@ def test_the_engine_does_not_take_our_signals(private_sql: EmbeddedSql) -> None:
     private_sql.process.send_signal(signal.SIGINT)
 
     assert private_sql.process.wait(20) == 0
+
+
+def test_memory_that_is_free_goes_back_within_half_a_second(embedded_sql: SqlServer) -> None:
+    stats = embedded_sql.ask("SELECT * FROM system.jemalloc_stats FORMAT RawBLOB").text
+
+    assert "opt.dirty_decay_ms: 500 " in stats.replace("\n", " \n")

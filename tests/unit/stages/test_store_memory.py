@@ -1,0 +1,82 @@
+"""What a partition's store keeps decoded is bounded in bytes, whatever single records grow to."""
+
+import weakref
+
+import msgspec
+import pytest
+
+from stream.stages.store import PartitionStore
+
+RECORD = 100 << 10
+RECORDS = 400
+AT_MOST = 2 * (8 << 20) // RECORD + 2 * 10
+"""Two generations of 8 MiB, each with what one save of ten records may add."""
+
+
+class Record(msgspec.Struct, weakref=True):
+    body: bytes
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = PartitionStore(tmp_path / "0")
+    yield opened
+    opened.close()
+
+
+def save(store):
+    store.advance(store.next_offset + 1)
+    store.commit(store.seal())
+
+
+def fill(store):
+    """RECORDS large records, saved ten at a time; weak references to them."""
+    alive = []
+    for number in range(RECORDS):
+        record = Record(number.to_bytes(4) * (RECORD // 4))
+        store.put(f"k{number}", record)
+        alive.append(weakref.ref(record))
+        del record
+        if number % 10 == 9:
+            save(store)
+    return alive
+
+
+def kept(references):
+    return sum(reference() is not None for reference in references)
+
+
+def test_large_records_that_were_written_are_let_go(store):
+    assert 0 < kept(fill(store)) <= AT_MOST
+
+
+def test_large_records_that_were_read_are_let_go(store):
+    fill(store)
+
+    alive = []
+    for number in range(RECORDS):
+        alive.append(weakref.ref(store.get(f"k{number}", Record)))
+        if number % 10 == 9:
+            save(store)
+
+    assert 0 < kept(alive) <= AT_MOST
+
+
+def test_what_was_let_go_is_read_again(store):
+    fill(store)
+
+    assert [store.get(f"k{number}", Record).body[:4] for number in range(RECORDS)] == [
+        number.to_bytes(4) for number in range(RECORDS)
+    ]
+
+
+def test_many_large_records_of_one_scan_are_let_go(store):
+    fill(store)
+
+    alive = [weakref.ref(record) for _, record in store.scan("k", Record)]
+    save(store)
+    for _ in range(2):
+        store.put("other", Record(bytes(9 << 20)))
+        save(store)
+
+    assert kept(alive) == 0
