@@ -77,6 +77,7 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
         return
     place = _place(event.node, child)
     fold = step.state.get(place, ContactFold) or ContactFold()
+    known = len(fold.versions)
     news = [_put(fold, (event.at, word)) for word in words.accounts]
     if words.heir not in {"", child}:
         # Of two addresses the later one is the person's: the leading contact's counts as said last.
@@ -87,6 +88,7 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     fold.erased |= words.erased
     if any(news):
         _bring_in_line(step, child, event.id, fold)
+    if any(news) or len(fold.versions) > known:
         step.state.put(place, fold)
 
 
@@ -104,12 +106,12 @@ def _place(entry: str, child: str) -> str:
 
 
 def _put(fold: ContactFold, version: tuple[int, str]) -> bool:
-    """Whether the version is news."""
+    """Keep the version. Returns: whether it is news; one that repeats the one before it changes nothing by itself."""
     position = bisect_left(fold.versions, version)
     if position < len(fold.versions) and fold.versions[position] == version:
         return False
     fold.versions.insert(position, version)
-    return True
+    return position == 0 or fold.versions[position - 1][1] != version[1]
 
 
 def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> None:
