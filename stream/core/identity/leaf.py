@@ -22,7 +22,8 @@ def owner_of(step: Step, name: str, at: int, via: str = "") -> Owner | None:
 
     Args:
         step: of the frame.
-        name: the leaf: any node that owns records.
+        name: the leaf: any node that owns records. One that is no visitor must have been ``entered``: the others are
+            not settled.
         at: ms, when the record happened.
         via: visitors only: the user (or email) node of the record's session, "" if it has none. It must have been
             linked with ``link`` before.

@@ -186,7 +186,8 @@ def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:
             state.telling = ""
     if changed or gated:
         step.changed[decider.name] = cause
-    if changed or gated or decider.kind == VISITOR:
+    has_records = state.entry or decider.kind in NEVER_PARENTS
+    if has_records and (changed or gated or decider.kind == VISITOR):
         state.settling = ""
 
 

@@ -56,6 +56,9 @@ class Forest:
             self.step.local.append(message)
         self.loop()
 
+    def enter(self, short: str) -> None:
+        identity.entered(self.step, name(short), "event")
+
     def link(self, visitor: str, user: str, delta: int = 1) -> None:
         identity.link(self.step, name(visitor), name(user), delta, "who")
         self.loop()

@@ -32,12 +32,13 @@ def test_a_work_address_belongs_to_the_account_of_its_domain():
 
 def test_settle_runs_when_the_gate_opens():
     forest = Forest()
-    forest.owner("e:ann@acme.com")
+    forest.enter("e:ann@acme.com")
+    assert forest.owner("e:ann@acme.com") is None
     assert forest.settled == []
 
     forest.loop()
 
-    assert forest.settled == [name("e:ann@acme.com")]
+    assert forest.settled == [name("e:ann@acme.com")]  # the domain has no records of its own
 
 
 def test_a_freemail_address_is_a_person_without_account():
