@@ -92,7 +92,7 @@ class Partition:
         Nothing depends on that it is: what is too far ahead, or too large, is left to the log.
         """
         ahead = record.offset - self.store.next_offset
-        if self._closed or not 0 <= ahead < _EARLY or len(record.value) > _EARLY_BYTES:
+        if not 0 <= ahead < _EARLY or len(record.value) > _EARLY_BYTES:
             return
         self._early[record.offset] = record
         if ahead == 0:
