@@ -3,7 +3,9 @@
     submit(events) -> per partition an open frame -> full or 20 ms old -> Log.append -> acked -> submit returns
 
 A frame is closed when it holds ``frame_events`` events or FRAME_BYTES, or ``frame_ms`` after the first event since the
-last flush. All open frames go out together, so that the broker gets few and large requests.
+last flush. All open frames go out together, so that the broker gets few and large requests. While the last one of its
+partition is not safe yet, a frame stays open a little longer: the client would keep it back anyway, and a broker that is
+slow because it has much to do gets fewer records, and everybody behind it fewer frames.
 """
 
 import asyncio
@@ -20,6 +22,8 @@ from stream.settings import Settings
 FRAME_BYTES: Final = 1 << 20
 WAIT_S: Final = 5.0
 """SDKs give up on a request after 10 s at the earliest: they must see our 503 before that."""
+HELD_S: Final = 0.25
+"""Longest that a frame is kept open for the one before it."""
 Append = Callable[[str, bytes, int, Sequence[tuple[str, bytes]]], Awaitable[None]]
 """(topic, value, partition, headers): returns when the record is safe; raises Retryable."""
 _HEADERS: Final = ((topics.PACKER_HEADER, topics.PACKED),)
@@ -46,9 +50,12 @@ class _Waiter:
 
 
 class _Frame:
-    __slots__ = ("lines", "size", "waiters")
+    __slots__ = ("due", "lines", "opened", "size", "waiters")
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self.opened = now
+        self.due = False
+        """It only waits for the one before it."""
         self.lines: list[bytes] = []
         self.size = 0
         self.waiters: list[_Waiter] = []
@@ -75,6 +82,8 @@ class Frames:
         self._open: dict[int, _Frame] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._unsafe = [0] * self._partitions
+        """Frames in flight, by partition."""
         self._oldest: dict[asyncio.Task[None], float] = {}
         self.buffered_bytes = 0
         """Of events that the broker has not acknowledged yet."""
@@ -115,7 +124,7 @@ class Frames:
             self._send(partition)
             frame = None
         if frame is None:
-            frame = self._open[partition] = _Frame()
+            frame = self._open[partition] = _Frame(asyncio.get_running_loop().time())
         if not frame.waiters or frame.waiters[-1] is not waiter:
             frame.waiters.append(waiter)
             waiter.remaining += 1
@@ -126,11 +135,19 @@ class Frames:
 
     def _flush(self) -> None:
         self._timer = None
-        for partition in list(self._open):
-            self._send(partition)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for partition, frame in list(self._open.items()):
+            if self._unsafe[partition] and now - frame.opened < HELD_S:
+                frame.due = True
+            else:
+                self._send(partition)
+        if self._open:
+            self._timer = loop.call_later(self._frame_s, self._flush)
 
     def _send(self, partition: int) -> None:
         frame = self._open.pop(partition)
+        self._unsafe[partition] += 1
         task = asyncio.create_task(self._deliver(partition, frame))
         self._in_flight.add(task)
         self._oldest[task] = asyncio.get_running_loop().time()
@@ -153,6 +170,10 @@ class Frames:
             error = Retryable("the collector is stopping")
         timer.cancel()
         self.buffered_bytes -= frame.size
+        self._unsafe[partition] -= 1
+        following = self._open.get(partition)
+        if following is not None and following.due and not self._unsafe[partition]:
+            self._send(partition)
         frame.settle(error)
 
     def _late(self) -> Retryable:
@@ -160,7 +181,8 @@ class Frames:
 
     async def drain(self, timeout_s: float) -> None:
         """Send what is open and wait for all acks, ``timeout_s`` at most: the last thing before the producer stops."""
-        self._flush()
+        for partition in list(self._open):
+            self._send(partition)
         if self._timer is not None:
             self._timer.cancel()
         if self._in_flight:

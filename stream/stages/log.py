@@ -7,16 +7,18 @@ zstd, no linger (frames are large already), fetches of whole frames.
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as LogError
-from aiokafka.structs import ConsumerRecord
+from aiokafka.structs import ConsumerRecord, RecordMetadata
 
 from schemas.errors import Fatal
 from stream.kafka import connection
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
+
+_APPEND_TIME: Final = 1
 
 __all__ = ["Log", "LogError", "TopicPartition"]
 
@@ -157,3 +159,13 @@ class Log:
 def record_of(found: ConsumerRecord) -> Record:
     """A consumed record as the stages see it."""
     return Record(found.offset, found.timestamp, found.value or b"", dict(found.headers))
+
+
+def written(output: Output, ack: RecordMetadata) -> Record | None:
+    """An acknowledged output as its readers will see it; None if the broker did not say where, or when it took it.
+
+    It does not for a repetition that it has forgotten the first of, nor for a topic that keeps the producers' time.
+    """
+    if ack.offset < 0 or ack.timestamp_type != _APPEND_TIME:
+        return None
+    return Record(ack.offset, ack.timestamp, output.value, dict(output.headers))

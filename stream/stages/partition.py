@@ -3,6 +3,9 @@
     frame -> (gap? read it from the log first) -> compute -> produce -> queue
     queue -> await the acks -> commit the batch that ends with the frame, if one does -> acknowledge the frame to Faust
 
+A record that this worker wrote itself comes twice: as soon as the broker has acknowledged it (``offer``), and by the log.
+Its offset says where it belongs: if everything before it is applied, the first one counts, else the second.
+
 Frames in flight are never reordered: the next one is computed on the store's overlay while the acks of the last are
 awaited. State is saved every few frames, so the store may be behind what Faust has acknowledged: after a crash the
 frames in between come from the log, and what they produce again is dropped downstream. Whatever goes wrong here stops the
@@ -10,13 +13,14 @@ worker without acknowledging: the log gives the frame again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from stream.stages.compute import Output, Record, Stage, Unsaved, compute
-from stream.stages.log import Log, record_of
+from stream.stages.log import Log, record_of, written
 from stream.stages.store import Batch, PartitionStore
 
 _IN_FLIGHT: Final = 32
@@ -25,9 +29,15 @@ SAVE_CHANGES: Final = 5000
 """Changed objects that are saved together, 50 ms to encode and write: under load those of some fifteen frames."""
 _SAVE_S: Final = 3.0
 """State that is older than this is saved: what a restart has to apply again at most."""
+_EARLY: Final = 32
+"""Offsets that an offered record may be ahead and is kept for: with more than that to do, the log is early enough."""
+_EARLY_BYTES: Final = 64 << 10
+"""Larger ones are bulk, which nobody waits for."""
 
 log = structlog.get_logger()
 Acknowledge = Callable[[], None]
+Offers = Mapping[str, Callable[[int, Record], None]]
+"""By topic, those of this worker who read it: (partition, record) is on the log, and they may take it from here."""
 
 
 class Revoked(Exception):
@@ -46,6 +56,7 @@ class Partition:
         outputs: Log,
         *,
         on_failure: Callable[[BaseException], None],
+        offers: Offers | None = None,
     ) -> None:
         self.stage = stage
         self.number = number
@@ -60,6 +71,8 @@ class Partition:
         self._alarm: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
         self._on_failure = on_failure
+        self._offers: Offers = offers or {}
+        self._early: dict[int, Record] = {}
         self._closed = False
         self._completer.add_done_callback(self._completed)
 
@@ -68,12 +81,23 @@ class Partition:
 
         Raises: Revoked if ``close`` came in between.
         """
-        if record.offset < self.store.next_offset:
-            await self._queue.put((None, [], acknowledge))  # what it produced may still be on its way
-            return
         if record.offset > self.store.next_offset:
             await self.catch_up(record.offset)
         await self._advance(record, acknowledge)
+        await self._take_early()
+
+    def offer(self, record: Record) -> None:
+        """Apply a record of this partition before the log delivers it, once all before it are applied.
+
+        Nothing depends on that it is: what is too far ahead, or too large, is left to the log.
+        """
+        ahead = record.offset - self.store.next_offset
+        if not 0 <= ahead < _EARLY or len(record.value) > _EARLY_BYTES:
+            return
+        self._early[record.offset] = record
+        if ahead == 0:
+            task = asyncio.create_task(self._take_early(), name=f"{self.stage.name}-{self.number}-early")
+            task.add_done_callback(self._completed)
 
     async def catch_up(self, end: int) -> None:
         """Apply everything below offset ``end`` that the store has not seen, from the log."""
@@ -105,16 +129,34 @@ class Partition:
         async with self._advancing:
             if self._closed:
                 raise Revoked
+            self._early.pop(record.offset, None)
+            if record.offset < self.store.next_offset:
+                await self._queue.put((None, [], acknowledge))  # what it produced may still be on its way
+                return
             try:
                 outputs = self._compute(record)
             except Unsaved:
                 await self._save_up_to(record.offset)
                 outputs = self._compute(record)
-            acks = [await self.outputs.produce(output) for output in outputs]
+            acks = [await self._produce(output) for output in outputs]
             if self._closed:
                 raise Revoked
             batch = await self._batch_if_due()
             await self._queue.put((batch, acks, acknowledge))
+
+    async def _take_early(self) -> None:
+        """Apply those that were offered of the records that come next."""
+        while not self._closed and (record := self._early.pop(self.store.next_offset, None)) is not None:
+            await self._advance(record, None)
+
+    async def _produce(self, output: Output) -> asyncio.Future[Any]:
+        ack = await self.outputs.produce(output)
+        # What a partition tells itself is a token: it goes through the log so that others have their turn.
+        itself = output.topic == self.stage.input and output.partition == self.number
+        offer = self._offers.get(output.topic)
+        if offer is not None and not itself:
+            ack.add_done_callback(partial(_written, output, offer))
+        return ack
 
     def _compute(self, record: Record, *, careful: bool = False) -> list[Output]:
         return compute(
@@ -166,7 +208,8 @@ class Partition:
                 await self._queue.put((await self._batch_if_due(), [], None))
 
     def _completed(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and not isinstance(failure, Revoked):
             self._on_failure(failure)
 
     async def _complete(self) -> None:
@@ -179,3 +222,11 @@ class Partition:
             if acknowledge is not None:
                 acknowledge()
             self._queue.task_done()
+
+
+def _written(output: Output, offer: Callable[[int, Record], None], ack: asyncio.Future[Any]) -> None:
+    if ack.cancelled() or ack.exception() is not None:
+        return  # the completer awaits it as well
+    record = written(output, ack.result())
+    if record is not None:
+        offer(output.partition, record)

@@ -1,10 +1,15 @@
-"""Faust's Kafka transport, with a fetch that does not keep a partition waiting for its quiet neighbours.
+"""Faust's Kafka transport, for frames that somebody waits for.
 
 aiokafka has one fetch request a broker under way. A partition that is busy while one is sent is left out of it and must
 wait until it returns. Faust lets the broker hold it for 1.5 s if the other partitions are quiet, and offers no setting:
 whenever the worker was busy for a moment, its busiest partitions stood still for that long.
+
+Faust runs the consumer in a thread with a loop of its own. Both threads then want the interpreter for each frame, and on a
+busy machine the one waits for the other's turn to end, several times a frame. Here both are one loop, and one thread. What
+that costs: heartbeats wait for the frame in hand, too. The longest takes a twentieth of the session timeout.
 """
 
+import asyncio
 from typing import Any, Final
 
 from faust.auth import SASLCredentials, SSLCredentials
@@ -17,7 +22,26 @@ FETCH_WAIT_MS: Final = 30
 """A worker without work asks the broker 33 times a second, which costs 1 % of a core."""
 
 
+class _NoThread:
+    """In the place of ``mode.threads.WorkerThread``: the service runs as a task of the loop that starts it."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._service._serve(), name="consumer")  # noqa: SLF001
+
+    def stop(self) -> None:
+        """Nothing is left to wait for: the service says itself when it has shut down."""
+
+
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    Worker = _NoThread
+
+    async def _gather_remaining_tasks(self) -> None:
+        """A thread's loop ends with it; this one has other tasks than the consumer's."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001 - read when it starts
@@ -26,7 +50,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+        return _Thread(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

@@ -10,7 +10,7 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
 from stream.stages.log import Log
-from stream.stages.partition import Partition, Revoked
+from stream.stages.partition import Offers, Partition, Revoked
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
 
@@ -38,10 +38,11 @@ log = structlog.get_logger()
 class Partitions:
     """All open partitions of one stage in this worker."""
 
-    def __init__(self, stage: Stage, settings: Settings, outputs: Log) -> None:
+    def __init__(self, stage: Stage, settings: Settings, outputs: Log, offers: Offers) -> None:
         self.stage = stage
         self.settings = settings
         self.outputs = outputs
+        self.offers = offers
         self.open: dict[int, Partition] = {}
         self._checkpoints: dict[int, asyncio.Task[None]] = {}
         self._revocations = 0
@@ -65,6 +66,12 @@ class Partitions:
             log.info("frame left to the next owner", stage=self.stage.name, partition=message.partition)
         except BaseException as bug:  # noqa: BLE001 - Faust would acknowledge the frame and go on
             stop_now(self.stage.name, message.partition, bug)
+
+    def offer(self, number: int, record: Record) -> None:
+        """A record of partition ``number`` that this worker has just written; taken if the partition is open here."""
+        partition = self.open.get(number)
+        if partition is not None and not self._closed:
+            partition.offer(record)
 
     async def revoke(self, numbers: set[int]) -> None:
         """Close partitions that are another worker's now; their files stay for a warm return."""
@@ -98,6 +105,7 @@ class Partitions:
             store,
             self.outputs,
             on_failure=lambda bug: stop_now(self.stage.name, number, bug),
+            offers=self.offers,
         )
         keeper = keep_checkpoints(self.stage, number, store, self.outputs, self.settings.checkpoint_s)
         task = asyncio.create_task(keeper, name=f"{self.stage.name}-{number}-checkpoints")
@@ -188,7 +196,9 @@ def chosen(settings: Settings, known: Mapping[str, Stage]) -> list[Stage]:
 async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return."""
     outputs = Log(settings)
-    stages = {stage.name: Partitions(stage, settings, outputs) for stage in chosen(settings, known)}
+    offers: dict[str, Callable[[int, Record], None]] = {}
+    stages = {stage.name: Partitions(stage, settings, outputs, offers) for stage in chosen(settings, known)}
+    offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

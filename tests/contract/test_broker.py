@@ -55,6 +55,15 @@ async def _led(bootstrap: str, name: str, partitions: int) -> None:
             await asyncio.sleep(0.02)
 
 
+async def producer_id(client: RawClient) -> int:
+    """A new producer's id. A Kafka that has just started has none to give for a moment, and answers -1."""
+    end = time.monotonic() + 10
+    while (answer := client.ask(22, 1, (None, 1000))).error:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.05)
+    return int(answer.pid)
+
+
 @asynccontextmanager
 async def producing(bootstrap: str, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
     given: dict[str, Any] = {"enable_idempotence": True, "acks": "all", "compression_type": "zstd", **options}
@@ -159,7 +168,7 @@ async def test_a_batch_above_the_topics_limit_is_refused_and_the_next_one_taken(
 async def test_a_batch_sent_twice_is_stored_once(bootstrap: str, topic: TopicMaker) -> None:
     name = await topic()
     with RawClient(bootstrap) as client:
-        pid = client.ask(22, 1, (None, 1000)).pid
+        pid = await producer_id(client)
         first = batch([(b"k", b"0"), (b"k", b"1")], pid=pid, epoch=0, sequence=0)
         second = batch([(b"k", b"2")], pid=pid, epoch=0, sequence=2)
         gap = batch([(b"k", b"9")], pid=pid, epoch=0, sequence=7)
@@ -168,6 +177,27 @@ async def test_a_batch_sent_twice_is_stored_once(bootstrap: str, topic: TopicMak
     assert [(a.error, a.base) for a in answers[3:5]] == [(0, 0), (0, 2)]
     assert answers[5].error == 45  # out of order sequence number
     assert [r.value for r in (await read_all(bootstrap, name))[0]] == [b"0", b"1", b"2"]
+
+
+async def test_an_answer_tells_offset_and_time_as_the_log_has_them(bootstrap: str, topic: TopicMaker) -> None:
+    """The worker applies what it wrote from the answer, without reading it back."""
+    name = await topic(message_timestamp_type="LogAppendTime")
+    with RawClient(bootstrap) as client:
+        pid = await producer_id(client)
+        first = batch([(b"k", b"0"), (b"k", b"1")], pid=pid, epoch=0, sequence=0, at_ms=1000)
+        second = batch([(b"k", b"2")], pid=pid, epoch=0, sequence=2, at_ms=1000)
+        answers = [client.produce(name, first)]
+        await asyncio.sleep(0.05)
+        answers += [client.produce(name, second), client.produce(name, first)]
+    assert [a.base for a in answers] == [0, 2, 0]
+    stored = (await read_all(bootstrap, name))[0]
+    assert [r.timestamp for r in stored] == [answers[n].at for n in (0, 0, 1)]
+    assert answers[2].at == answers[0].at < answers[1].at, "a repetition has the time of the first"
+    async with producing(bootstrap) as producer:
+        sent = await asyncio.gather(*[await producer.send(name, b"%d" % n) for n in range(5)])
+    found = (await read_all(bootstrap, name))[0][3:]
+    assert [(r.offset, r.timestamp) for r in found] == [(s.offset, s.timestamp) for s in sent]
+    assert {s.timestamp_type for s in sent} == {1}
 
 
 async def test_a_produce_answer_lists_no_bad_records_when_all_are_good(bootstrap: str, topic: TopicMaker) -> None:

@@ -167,7 +167,8 @@ class Partition:
                 return Appended(error)
             verdict = self._producers.verdict(header.pid, header.epoch, header.sequence, header.last_delta)
             if verdict.error or verdict.duplicate_of is not None:  # Kafka: an idempotent produce holds one batch
-                return Appended(verdict.error, -1 if verdict.duplicate_of is None else verdict.duplicate_of, at_ms)
+                base = -1 if verdict.duplicate_of is None else verdict.duplicate_of
+                return Appended(verdict.error, base, verdict.time_ms if stamp else -1)
             if stamp:
                 header = records.stamp(produced, pos, header, at_ms)
             records.place(produced, pos, following)
@@ -205,8 +206,9 @@ class Partition:
     def _note_producer(self, header: Header) -> None:
         if header.pid >= 0:
             self._producers.note(
-                header.pid, header.epoch, header.sequence, header.last_delta, base=header.base, at_ms=now_ms()
-            )
+                header.pid, header.epoch, header.sequence, header.last_delta,
+                base=header.base, time_ms=header.max_ms, at_ms=now_ms(),
+            )  # fmt: skip
 
     def _wake(self) -> None:
         grown, self._waiting_bytes = self._waiting_bytes, 0

@@ -1,12 +1,12 @@
 """What the log remembers of idempotent producers, so that a batch that is sent twice is stored once.
 
 Kafka's rule: per producer id the epoch and the last five batches. A batch that equals one of them is a duplicate and
-answered with its offset; any other must follow the last one without a gap.
+answered with its offset and time; any other must follow the last one without a gap.
 
     >>> memory = Producers()
-    >>> memory.note(7, 0, 0, 9, base=100, at_ms=0)
+    >>> memory.note(7, 0, 0, 9, base=100, time_ms=5000, at_ms=5001)
     >>> memory.verdict(7, 0, 0, 9)
-    Verdict(error=0, duplicate_of=100)
+    Verdict(error=0, duplicate_of=100, time_ms=5000)
     >>> memory.verdict(7, 0, 12, 1).error == codes.OUT_OF_ORDER_SEQUENCE_NUMBER
     True
 """
@@ -24,10 +24,11 @@ FORGET_MS: Final = 24 * 3_600_000
 
 
 class Verdict(NamedTuple):
-    """What to do with a batch: an error code, and the offset of the batch it repeats (None: it is new)."""
+    """What to do with a batch: an error code, and offset and time of the batch it repeats (None: it is new)."""
 
     error: int
     duplicate_of: int | None
+    time_ms: int = -1
 
 
 class Sent(NamedTuple):
@@ -36,6 +37,8 @@ class Sent(NamedTuple):
     first: int
     last: int
     base: int
+    time_ms: int = -1
+    """The latest of its records; -1: not known any more."""
 
 
 class Producers:
@@ -58,19 +61,21 @@ class Producers:
         last = (sequence + last_delta) % _SEQUENCES
         for sent in self._sent[pid]:
             if (sent.first, sent.last) == (sequence, last):
-                return Verdict(codes.NONE, sent.base)
+                return Verdict(codes.NONE, sent.base, sent.time_ms)
         follows = sequence == (self._sent[pid][-1].last + 1) % _SEQUENCES
         return Verdict(codes.NONE if follows else codes.OUT_OF_ORDER_SEQUENCE_NUMBER, None)
 
-    def note(self, pid: int, epoch: int, sequence: int, last_delta: int, *, base: int, at_ms: int) -> None:
-        """Remember a batch that is now in the log; ``at_ms`` is the broker's clock."""
+    def note(
+        self, pid: int, epoch: int, sequence: int, last_delta: int, *, base: int, time_ms: int, at_ms: int
+    ) -> None:
+        """Remember a batch that is now in the log, with the time of its records; ``at_ms`` is the broker's clock."""
         if pid < 0 or sequence < 0:
             return
         if self._epochs.get(pid) != epoch:
             self._epochs[pid] = epoch
             self._sent[pid] = deque(maxlen=_REMEMBERED)
         self._seen_ms[pid] = at_ms
-        self._sent[pid].append(Sent(sequence, (sequence + last_delta) % _SEQUENCES, base))
+        self._sent[pid].append(Sent(sequence, (sequence + last_delta) % _SEQUENCES, base, time_ms))
 
     def forget(self, now_ms: int) -> None:
         """Drop producers that were silent for ``FORGET_MS``."""

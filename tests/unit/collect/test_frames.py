@@ -7,7 +7,7 @@ import pytest
 from schemas.errors import Retryable
 from schemas.event import Event
 from schemas.ids import partition_of
-from stream.collect.frames import FRAME_BYTES, Frames
+from stream.collect.frames import FRAME_BYTES, HELD_S, Frames
 from stream.settings import Settings
 
 PARTITIONS = 4
@@ -21,8 +21,10 @@ class MemoryLog:
         self.open = asyncio.Event()
         self.open.set()
         self.refusing = False
+        self.asked = 0
 
     async def append(self, topic: str, value: bytes, partition: int, headers) -> None:
+        self.asked += 1
         await self.open.wait()
         if self.refusing:
             raise Retryable("refused")
@@ -78,6 +80,58 @@ async def test_a_frame_stays_below_its_size():
     await frames(log).submit(events(100, node="default/v:same", size=30_000))
     assert len(log.ids()) == 100
     assert all(len(value) <= FRAME_BYTES for _, value in log.records)
+
+
+async def one_by_one(packed: Frames, sent: list[Event], pause_s: float = 0.06) -> list[asyncio.Task[None]]:
+    """Each as a request of its own, by default three frames' time apart."""
+    requests = []
+    for event in sent:
+        requests.append(asyncio.create_task(packed.submit([event])))
+        await asyncio.sleep(pause_s)
+    return requests
+
+
+async def test_what_comes_while_a_frame_is_not_safe_yet_shares_the_next_one():
+    log = MemoryLog()
+    log.open.clear()
+    requests = await one_by_one(frames(log), events(4, node="default/v:same"))
+    assert log.asked == 1
+    log.open.set()
+    await asyncio.gather(*requests)
+    assert [value.count(b"\n") + 1 for _, value in log.records] == [1, 3]
+    assert log.ids() == ["0", "1", "2", "3"]
+
+
+async def test_a_frame_that_was_kept_back_goes_out_as_soon_as_the_one_before_it_is_safe():
+    log = MemoryLog()
+    log.open.clear()
+    requests = await one_by_one(frames(log, frame_ms=200), events(2, node="default/v:same"), pause_s=0.21)
+    assert log.asked == 1
+    log.open.set()
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*requests)
+    assert len(log.records) == 2
+    assert asyncio.get_running_loop().time() - began < 0.1, "not with the next round, which is due in 180 ms"
+
+
+async def test_a_slow_partition_keeps_back_no_other():
+    log = MemoryLog()
+    log.open.clear()
+    requests = await one_by_one(frames(log), [events(1, node=f"default/v:{name}")[0] for name in "aab"])
+    assert len({partition_of(f"default/v:{name}", PARTITIONS) for name in "ab"}) == 2
+    assert log.asked == 2
+    log.open.set()
+    await asyncio.gather(*requests)
+
+
+async def test_a_frame_is_kept_back_for_a_moment_only():
+    log = MemoryLog()
+    log.open.clear()
+    requests = await one_by_one(frames(log), events(2, node="default/v:same"))
+    await asyncio.sleep(HELD_S)
+    assert log.asked == 2
+    log.open.set()
+    await asyncio.gather(*requests)
 
 
 async def test_submit_returns_only_when_all_its_frames_are_safe():

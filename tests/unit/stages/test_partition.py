@@ -1,9 +1,14 @@
 """A partition that is taken away while it works: the agent goes on, and nothing more is done to it."""
 
 import asyncio
+import tempfile
 from functools import partial
+from pathlib import Path
 
 import pytest
+from aiokafka.structs import RecordMetadata, TopicPartition
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.address import address
@@ -174,3 +179,128 @@ def test_catching_up_ends_when_its_partition_is_revoked(tmp_path):
         await log.reading.wait()
 
     assert isinstance(asyncio.run(revoked_while(tmp_path, behind, reading)), Revoked)
+
+
+class StampingLog(MemoryLog):
+    """A broker that says where it put each output, and when."""
+
+    def __init__(self, values: list[bytes], *, stamps: bool = True) -> None:
+        super().__init__(values)
+        self.stamps = stamps
+
+    async def produce(self, output: Output) -> asyncio.Future[object]:
+        await super().produce(output)
+        done = asyncio.get_running_loop().create_future()
+        offset = 100 + len(self.produced)
+        place = TopicPartition(output.topic, output.partition)
+        done.set_result(RecordMetadata(*place, place, offset, 7_000 + offset, int(self.stamps), 0))
+        return done
+
+
+FRAMES = [lines([Item("abc"[n % 3], 1 << n)]) for n in range(6)]
+
+
+def played(path, moves: list[tuple[str, int]]) -> tuple[list[Output], Tally | None, list[int], int]:
+    """What a partition sends, a name's tally, what it acknowledged and its next offset, after frames that come as said."""
+    log = MemoryLog(FRAMES)
+    acknowledged: list[int] = []
+
+    async def work() -> tuple[Tally | None, int]:
+        partition = Partition(TOY, 0, 4, PartitionStore(path), log, on_failure=pytest.fail)
+        for move, offset in moves:
+            frame = Record(offset, offset, FRAMES[offset], {})
+            if move == "delivered":
+                await partition.apply(frame, partial(acknowledged.append, offset))
+            else:
+                partition.offer(frame)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        await partition.drain()
+        found = partition.store.get(key("n", "a"), Tally), partition.store.next_offset
+        await partition.close()
+        return found
+
+    tally, next_offset = asyncio.run(work())
+    return log.produced, tally, acknowledged, next_offset
+
+
+def test_an_offered_record_is_applied_before_the_log_delivers_it_and_not_again_then(tmp_path):
+    _, tally, acknowledged, next_offset = played(tmp_path / "offered", [("offered", 0)])
+    assert (tally, acknowledged, next_offset) == (Tally(1, 1), [], 1)
+    moves = [("offered", 0), ("delivered", 0), ("offered", 0)]
+    _, tally, acknowledged, next_offset = played(tmp_path / "delivered", moves)
+    assert (tally, acknowledged, next_offset) == (Tally(1, 1), [0], 1)
+
+
+def test_an_offered_record_waits_for_those_before_it(tmp_path):
+    assert played(tmp_path / "early", [("offered", 2), ("offered", 1)])[3] == 0
+    assert played(tmp_path / "then", [("offered", 2), ("offered", 1), ("delivered", 0)])[3] == 3
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_whatever_is_offered_when_the_same_comes_of_the_frames(data):
+    everything = range(len(FRAMES))
+    offers = data.draw(st.lists(st.sampled_from(everything), max_size=12))
+    places = data.draw(st.lists(st.integers(0, len(FRAMES)), min_size=len(offers), max_size=len(offers)))
+    moves = []
+    for offset in (*everything, len(FRAMES)):
+        moves += [("offered", offer) for offer, place in zip(offers, places, strict=True) if place == offset]
+        moves += [("delivered", offset)] if offset < len(FRAMES) else []
+    with tempfile.TemporaryDirectory() as folder:
+        plain = played(Path(folder) / "plain", [("delivered", offset) for offset in everything])
+        assert played(Path(folder) / "offered", moves) == plain
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
+    log = StampingLog(FRAMES, stamps=stamps)
+    handed: list[tuple[int, Record]] = []
+
+    async def work() -> None:
+        partition = Partition(
+            TOY, 0, 4, PartitionStore(tmp_path), log,
+            on_failure=pytest.fail, offers={topics.EVENTS: lambda *given: handed.append(given)},
+        )  # fmt: skip
+        for offset, value in enumerate(FRAMES):
+            await partition.apply(Record(offset, offset, value, {}), ignore)
+        await partition.drain()
+        await partition.close()
+
+    asyncio.run(work())
+    away = [
+        (output.partition, Record(100 + n, 7_100 + n, output.value, dict(output.headers)))
+        for n, output in enumerate(log.produced, 1)
+        if output.topic == topics.EVENTS and output.partition != 0
+    ]
+    assert away
+    # Without the log's own time nobody can say what its readers will see.
+    assert handed == (away if stamps else [])
+
+
+def test_what_a_partition_tells_itself_waits_its_turn(tmp_path):
+    log = StampingLog(FRAMES)
+    handed: list[int] = []
+
+    async def work() -> None:
+        partition = Partition(
+            TOY, 0, 1, PartitionStore(tmp_path), log,
+            on_failure=pytest.fail, offers={topics.EVENTS: lambda number, _record: handed.append(number)},
+        )  # fmt: skip
+        await partition.apply(Record(0, 0, FRAMES[0], {}), ignore)
+        await partition.drain()
+        await partition.close()
+
+    asyncio.run(work())
+    assert [o.topic for o in log.produced].count(topics.EVENTS) == 1
+    assert handed == []
+
+
+def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
+    async def work() -> None:
+        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), MemoryLog(FRAMES), on_failure=pytest.fail)
+        await partition.close()
+        partition.offer(Record(0, 0, FRAMES[0], {}))
+        await asyncio.sleep(0.01)
+
+    asyncio.run(work())
