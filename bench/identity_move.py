@@ -5,7 +5,8 @@
 Against a running ``touchline up``. 300 people of one domain have 10,000 touches in the 150 days before a deal was won, and
 the deal belongs to one of them, so all of it is the domain's. Then the CRM says that the domain is an account of its own:
 one claim at one node, and every person, touch and the deal move. The clock starts when that request is sent and stops
-when ``v_ledger`` gives every touch its linear share on the new account and nothing on the old one.
+when ``v_ledger`` gives every touch its linear share on the new account and nothing on the old one, and ``v_ledger_check``
+says that the credits of all models are whole.
 
 Meanwhile 20 other companies a second ask for a demo, as do they for 15 seconds before: their alerts' p99 before the change
 and during it.
@@ -68,12 +69,9 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
         busy = cpu_s(worker)
         move = uvloop.run(_play(machine, bootstrap, scale.touches))
         busy = cpu_s(worker) - busy
-        (check,) = machine.rows(_WRONG)
         (rows,) = machine.rows(f"SELECT count() AS n FROM v_ledger WHERE account_id IN ('{DOMAIN}', '{ACCOUNT}')")
     finally:
         machine.stop()
-    if int(check["wrong"]):
-        raise AssertionError(f"{check['wrong']} conversions' credits do not sum to 1")
     yield from _figures(move, broker, scale.touches, {"ledger_rows": float(rows["n"]), "worker_cpu_s": round(busy, 1)})
 
 
@@ -113,7 +111,7 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
         said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
         move.sent_at = others.loop.time()
         await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
-        while not await asyncio.to_thread(_has_moved, machine, touches):
+        while not await asyncio.to_thread(_has_moved, machine, touches):  # and all models' credits are whole
             if others.loop.time() - move.sent_at > _MOST_S:
                 raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
             await asyncio.sleep(_ASK_EVERY_S)
@@ -128,7 +126,10 @@ def _has_moved(machine: Machine, touches: int) -> bool:
     if old is None or new is None:
         return False
     there = int(new["touches"]), float(new["credit"]), float(new["amount"])
-    return there == (touches, 2.0, 200_000.0) and int(old["touches"]) == 0
+    if there != (touches, 2.0, 200_000.0) or int(old["touches"]):
+        return False
+    (check,) = machine.rows(_WRONG)
+    return not int(check["wrong"])
 
 
 def _figures(move: Move, broker: Broker, touches: int, details: dict[str, float]) -> Iterator[Figure]:
