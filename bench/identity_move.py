@@ -111,7 +111,7 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
         said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
         move.sent_at = others.loop.time()
         await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
-        while not await asyncio.to_thread(_has_moved, machine, touches):  # and all models' credits are whole
+        while not await asyncio.to_thread(_has_moved, machine, touches):
             if others.loop.time() - move.sent_at > _MOST_S:
                 raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
             await asyncio.sleep(_ASK_EVERY_S)
@@ -120,7 +120,9 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
 
 
 def _has_moved(machine: Machine, touches: int) -> bool:
-    """Whether each touch has its share on the new account, they sum to the deal opened and won, and the old one has nothing."""
+    """Whether each touch has its share on the new account, they sum to the deal opened and won, the old one has nothing, and
+    the credits of all models are whole: their rows come one after the other.
+    """
     found = {row["account_id"]: row for row in machine.rows(_SHARES.format(old=DOMAIN, new=ACCOUNT))}
     old, new = found.get(DOMAIN), found.get(ACCOUNT)
     if old is None or new is None:

@@ -26,7 +26,7 @@ from bench.processes import answer
 from bench.scale import Scale
 
 _MOST_EVENTS = 200_000
-_EVERY = "500"
+_EVERY = 500
 """Looks a second."""
 _FOLDER = "stream/core/identity/"
 _SETTLE = "settle (stream/core/leaf.py"
@@ -36,17 +36,7 @@ def measure(_broker: Broker, scale: Scale) -> Iterator[Figure]:
     """One figure; it needs no broker."""
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
         stacks = Path(folder) / "stacks"
-        spy = (
-            str(Path(sys.executable).with_name("py-spy")),
-            "record",
-            "-r",
-            _EVERY,
-            "-f",
-            "raw",
-            "-o",
-            str(stacks),
-            "--",
-        )
+        spy = str(Path(sys.executable).with_name("py-spy")), *f"record -r {_EVERY} -f raw -o {stacks} --".split()
         worked = answer("bench.identity_work", str(min(scale.events, _MOST_EVENTS)), within=spy)
         spent = _spent(stacks.read_text())
     yield _figure(spent, worked)

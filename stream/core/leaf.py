@@ -110,12 +110,11 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     left = limit
     if after < items:
         if kind(node) == VISITOR:
-            record = step.state.get(record_key(node), Seen)
-            spread = record is not None and record.spread
-            settled = _settle_clusters(step, node, after, left, cause, spread=spread)
+            record = step.state.get(record_key(node), Seen) or Seen()
+            settled = _settle_clusters(step, node, record, after, left, cause=cause)
             if len(settled) == left:
                 return settled[-1]
-            if not spread:
+            if not record.spread:
                 return ""
             left -= len(settled)
         after = ""
@@ -129,7 +128,7 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     return singles[-1][0] if len(singles) == left else ""
 
 
-def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str, *, spread: bool) -> list[str]:
+def _settle_clusters(step: Step, node: str, record: Seen, after: str, limit: int, *, cause: str) -> list[str]:
     """Settle at most ``limit`` clusters whose key is above ``after``. Returns their keys.
 
     The newest comes last, as if it lay under the key that it will get: so the order stays as it is when that happens.
@@ -137,12 +136,11 @@ def _settle_clusters(step: Step, node: str, after: str, limit: int, cause: str, 
     prefix = cluster_prefix(node)
     settled = []
     start = after + "\x00" if after else ""
-    for name, cluster in step.state.scan(prefix, Cluster, start=start, limit=limit) if spread else ():
+    for name, cluster in step.state.scan(prefix, Cluster, start=start, limit=limit) if record.spread else ():
         if _settle_cluster(step, node, cluster, cause):
             step.state.put(name, cluster)
         settled.append(name)
-    record = step.state.get(record_key(node), Seen)
-    if record is not None and record.newest is not None and len(settled) < limit:
+    if record.newest is not None and len(settled) < limit:
         name = prefix + time_part(record.newest.start)
         if name > after:
             if _settle_cluster(step, node, record.newest, cause):

@@ -48,11 +48,12 @@ def node_of(state: State, name: str) -> NodeState | None:
 def keep_node(state: State, name: str, node: NodeState) -> None:
     """Store the node's state."""
     if name[name.index("/") + 1] != VISITOR:
-        state.put("n\x00" + name, node)
+        state.put(node_key(name), node)
         return
-    record = state.get(record_key(name), Seen) or Seen()
+    place = record_key(name)
+    record = state.get(place, Seen) or Seen()
     record.node = node
-    state.put(record_key(name), record)
+    state.put(place, record)
 
 
 def subscriber_key(name: str, child: str) -> str:
