@@ -81,17 +81,19 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     if whole <= 0:
         raise ValueError("split needs a positive weight")
     size = abs(total)
-    parts = []
-    rests = []
-    for weight in whole_numbers:
-        part, rest = divmod(size * weight, whole)
-        parts.append(part)
-        rests.append(rest)
+    different = set(whole_numbers)
+    if 2 * len(different) < len(whole_numbers):  # most share evenly: thousands of touches with three weights
+        quotients = {weight: divmod(size * weight, whole) for weight in different}
+        found = [quotients[weight] for weight in whole_numbers]
+    else:
+        found = [divmod(size * weight, whole) for weight in whole_numbers]
+    parts = [part for part, _ in found]
     left = size - sum(parts)
     if left:
+        rests = [rest for _, rest in found]
         for i in sorted(range(len(parts)), key=rests.__getitem__, reverse=True)[:left]:
             parts[i] += 1
-    return tuple(parts) if total >= 0 else tuple(-part for part in parts)
+    return tuple(parts) if total >= 0 else tuple([-part for part in parts])
 
 
 def _in_proportion(weights: Sequence[float]) -> Sequence[int]:

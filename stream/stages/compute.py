@@ -4,7 +4,9 @@ Decodes the record, lets the core decide, packs what it decided into output reco
 and what to send is returned. The same record on the same state gives the same bytes.
 """
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -296,7 +298,7 @@ def _outputs(stage: Stage, step: Step) -> list[Output]:
     for (topic, partition), lines in step.sends.items():
         # People and other programs read these two: one message a record.
         single = topic in {topics.ALERTS, topics.DEAD_LETTERS}
-        values = lines if single else [b"\n".join(chunk) for chunk in _chunks(lines, stage.largest_output)]
+        values = lines if single else [b"\n".join(chunk) for chunk, _ in _chunks(lines, stage.largest_output)]
         kind = [] if single else [(topics.KIND_HEADER, topics.MESSAGE_FRAME.encode())]
         outputs += [Output(topic, partition, v, _headers(home, part) + kind) for part, v in enumerate(values)]
     return outputs
@@ -311,32 +313,26 @@ def _fact_values(rows: dict[str, list[bytes]], largest: int) -> list[bytes]:
     """Fact records (``schemas.facts``): usually one; more where a conversion books tens of thousands of rows."""
     values = []
     index: list[tuple[str, int, int]] = []
-    blocks: list[bytes] = []
+    lines: list[bytes] = []
     size = 0
     for table, encoded in rows.items():
-        for chunk in _chunks(encoded, largest):
-            block = b"\n".join((*chunk, b""))
-            if index and size + len(block) > largest:
-                values.append(b"".join((json_encoder.encode(index), b"\n", *blocks)))
-                index, blocks, size = [], [], 0
-            index.append((table, len(chunk), len(block)))
-            blocks.append(block)
-            size += len(block)
+        for chunk, length in _chunks(encoded, largest):
+            if index and size + length > largest:
+                values.append(b"\n".join((json_encoder.encode(index), *lines, b"")))
+                index, lines, size = [], [], 0
+            index.append((table, len(chunk), length))
+            lines += chunk
+            size += length
     if index:
-        values.append(b"".join((json_encoder.encode(index), b"\n", *blocks)))
+        values.append(b"\n".join((json_encoder.encode(index), *lines, b"")))
     return values
 
 
-def _chunks(lines: list[bytes], largest: int) -> list[list[bytes]]:
-    """``lines`` in runs of at most the largest output (a single line is never cut)."""
-    if sum(map(len, lines)) + len(lines) <= largest:
-        return [lines] if lines else []
-    chunks: list[list[bytes]] = [[]]
-    size = 0
-    for line in lines:
-        if size + len(line) > largest and chunks[-1]:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(line)
-        size += len(line) + 1
-    return chunks
+def _chunks(lines: list[bytes], largest: int) -> Iterator[tuple[list[bytes], int]]:
+    """``lines`` in runs of at most ``largest`` bytes, each line with its end (a single line is never cut), and their bytes."""
+    ends = [0, *accumulate(len(line) + 1 for line in lines)]
+    begin = 0
+    while begin < len(lines):
+        end = max(begin + 1, bisect_right(ends, ends[begin] + largest) - 1)
+        yield lines[begin:end], ends[end] - ends[begin]
+        begin = end

@@ -6,8 +6,6 @@ A pure function of (touches in the window, conversion, terms); the ledger books 
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from schemas.ids import derived_id
 from schemas.messages import Conversion
 from schemas.money import split
@@ -21,18 +19,12 @@ WHOLE: Final = 10**9
 UNATTRIBUTED: Final = "Unattributed"
 
 
-class Share(msgspec.Struct, frozen=True, gc=False):
-    """What one touch gets of one conversion by one model."""
+Share = tuple[StoredTouch, int, int]
+"""What one touch gets of one conversion by one model: credit in billionths (those of a conversion and model sum to WHOLE) and
+amount in minor units (they sum to its value). A plain tuple, since a large journey has tens of thousands."""
 
-    touch: StoredTouch
-    credit: int
-    """Billionths; those of a conversion and model sum to WHOLE."""
-    amount: int
-    """Minor units; those of a conversion and model sum to its value."""
-
-
-Allocation = dict[str, dict[str, Share]]
-"""Shares by model and touch id, in order of (at, id); touches that get nothing are left out."""
+Allocation = dict[str, list[Share]]
+"""Shares by model, in order of (at, id); touches that get nothing are left out."""
 
 
 def allocation(conversion: Conversion, touches: Sequence[StoredTouch], terms: Terms) -> Allocation:
@@ -53,16 +45,16 @@ def allocation(conversion: Conversion, touches: Sequence[StoredTouch], terms: Te
     }
 
 
-def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> dict[str, Share]:
+def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> list[Share]:
     weighed = [(touch, weight) for touch, weight in zip(touches, by_touch, strict=True) if weight]
     proportions = [weight for _, weight in weighed]
     credits_ = split(WHOLE, proportions)
     amounts = split(value, proportions)
-    return {
-        touch.id: Share(touch, credit, amount)
+    return [
+        (touch, credit, amount)
         for (touch, _), credit, amount in zip(weighed, credits_, amounts, strict=True)
         if credit or amount
-    }
+    ]
 
 
 def unattributed(conversion: Conversion) -> StoredTouch:

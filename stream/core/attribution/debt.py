@@ -100,15 +100,26 @@ def debts(journey: Journey) -> list[tuple[str, Debt]]:
     return sorted(found, key=lambda pair: (pair[1].since, pair[0]))
 
 
-def changed_since(journey: Journey, page: int) -> dict[str, TouchChange]:
-    """Touches that changed on this page or later: as they were before it, and as they are."""
+def changed_since(
+    journey: Journey, page: int, first: int, last: int, now: Mapping[str, StoredTouch]
+) -> dict[str, TouchChange]:
+    """Touches with ``first`` <= at <= ``last`` that changed on this page or later: as they were before it, and as they are.
+
+    Args:
+        journey: of the account.
+        page: the first one that counts.
+        first: ms.
+        last: ms.
+        now: all touches of that time, by state key.
+    """
     changes: dict[str, TouchChange] = {}
     for _, found in journey.state.scan(_page_key(journey, None), Page, start=_page_key(journey, page)):
         for was in found.changes:
-            first = changes.get(was.name)
-            before = was.before if first is None else first.before
-            after = journey.state.get(was.name, StoredTouch) if first is None else first.after
-            changes[was.name] = TouchChange(was.at, before, after, was.said.message(journey.account))
+            if first <= was.at <= last:
+                earlier = changes.get(was.name)
+                before = was.before if earlier is None else earlier.before
+                message = was.said.message(journey.account)
+                changes[was.name] = TouchChange(was.at, before, now.get(was.name), message)
     return changes
 
 

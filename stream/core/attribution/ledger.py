@@ -6,7 +6,6 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -32,8 +31,9 @@ REASONS: Final = (
 """Why rows were booked. If a record gives a conversion several reasons, the first of these that applies is the reason."""
 
 
-_SHARES: Final = 64
-"""Texts of credits and amounts that are kept while one model's rows are written."""
+_TEXTS: Final = 64
+"""Texts of a credit and an amount that are kept while one model's rows are written: most touches of a large journey have one of
+few shares."""
 
 
 class Restatement(msgspec.Struct, gc=False):
@@ -80,7 +80,8 @@ def book(step: Step, journey: Journey) -> None:
         note(step, journey, {name: (r.before, r.message) for name, r in restatements.items()}, counting)
     else:
         first, last = _window(journey, restatements.values(), terms)
-        history = _History(journey, journey.touches, first, last)
+        changes = {name: c for name, c in journey.touches.items() if first <= c.at <= last}
+        history = _History(journey.prefix, journey.touches_between(first, last), changes)
         _restate_all(step, journey, restatements, history, terms)
 
 
@@ -108,11 +109,12 @@ def _pay_one(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) 
         if _restates(ConversionChange(at, debt.before, after, message)):
             restatement.message = message
     first, last = _window(journey, [restatement], terms)
-    changes = changed_since(journey, debt.since)
-    restatement.touches = [c for c in changes.values() if first <= c.at <= last and _counts(c)]
+    now = journey.touches_between(first, last)
+    changes = changed_since(journey, debt.since, first, last, dict(now))
+    restatement.touches = [c for c in changes.values() if _counts(c)]
     if restatement.message is None and not restatement.touches:
         return 1
-    history = _History(journey, changes, first, last)
+    history = _History(journey.prefix, now, changes)
     _restate_all(step, journey, {name: restatement}, history, terms)
     return 1 + len(history.now) + len(history.then)
 
@@ -185,15 +187,14 @@ def _window(journey: Journey, restatements: Iterable[Restatement], terms: Terms)
 class _History:
     """The touches around the conversions concerned, read once, as they are and as they were before ``changes``."""
 
-    def __init__(self, journey: Journey, changes: Mapping[str, TouchChange], first: int, last: int) -> None:
-        self.prefix = journey.prefix
-        self.now = journey.touches_between(first, last)
-        self.then = self.now
-        changed = {n: c.before for n, c in changes.items() if first <= c.at <= last}
-        if changed:
-            kept = [pair for pair in self.now if pair[0] not in changed]
-            restored = [(name, touch) for name, touch in changed.items() if touch is not None]
-            self.then = sorted(kept + restored, key=lambda pair: pair[0])
+    def __init__(self, prefix: str, now: list[tuple[str, StoredTouch]], changes: Mapping[str, TouchChange]) -> None:
+        self.prefix = prefix
+        self.now = now
+        self.then = now
+        if changes:
+            kept = [pair for pair in now if pair[0] not in changes]
+            restored = [(name, c.before) for name, c in changes.items() if c.before is not None]
+            self.then = sorted(kept + restored, key=_first)
 
     def eligible(self, conversion: Conversion, lookback_ms: int, *, before: bool) -> list[StoredTouch]:
         """The conversion's eligible touches, as of ``before`` the record or after it."""
@@ -241,7 +242,7 @@ def _restate(step: Step, journey: Journey, restatement: Restatement, history: _H
             desk.write(before.content, model, old_terms.version, _reversed(shares))
     if after is not None:
         for model, shares in new.items():
-            desk.write(after.content, model, terms.version, iter(shares.values()))
+            desk.write(after.content, model, terms.version, shares)
 
 
 def reason_of(restatement: Restatement) -> tuple[str, AccountMessage]:
@@ -269,24 +270,25 @@ def _touch_reason(change: TouchChange) -> str:
     return "late_touch" if change.before is None else "touch_withdrawn"
 
 
-def _differences(old: dict[str, Share], new: dict[str, Share]) -> Iterator[Share]:
+def _differences(old: list[Share], new: list[Share]) -> Iterator[Share]:
     """Signed shares that turn ``old`` into ``new``; a touch whose source changed is taken back and given anew."""
-    for touch_id, was in old.items():
-        now = new.get(touch_id)
-        if now is None:
-            yield Share(was.touch, -was.credit, -was.amount)
-        elif now.touch is not was.touch and not _same_source(now.touch, was.touch):
-            yield Share(was.touch, -was.credit, -was.amount)
-            yield now
-        elif now.credit != was.credit or now.amount != was.amount:
-            yield Share(now.touch, now.credit - was.credit, now.amount - was.amount)
-    for touch_id, now in new.items():
-        if touch_id not in old:
-            yield now
+    after = {share[0].id: share for share in new}
+    for touch, was_credit, was_amount in old:
+        found = after.pop(touch.id, None)
+        if found is None:
+            yield touch, -was_credit, -was_amount
+            continue
+        now, credit, amount = found
+        if now is not touch and not _same_source(now, touch):
+            yield touch, -was_credit, -was_amount
+            yield found
+        elif credit != was_credit or amount != was_amount:
+            yield now, credit - was_credit, amount - was_amount
+    yield from after.values()
 
 
-def _reversed(shares: dict[str, Share]) -> Iterator[Share]:
-    return (Share(s.touch, -s.credit, -s.amount) for s in shares.values())
+def _reversed(shares: list[Share]) -> list[Share]:
+    return [(touch, -credit, -amount) for touch, credit, amount in shares]
 
 
 def credit_text(credit: int) -> str:
@@ -310,19 +312,22 @@ class _Desk:
         self.touches: dict[int, bytes] = {}
         """Columns of a touch, by the identity of the object: all that are written are alive until the restatement ends."""
 
-    def write(self, c: Conversion, model: str, version: str, shares: Iterator[Share]) -> None:
+    def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share]) -> None:
         """One row a share."""
-        step, touches, currency = self.step, self.touches, c.currency
+        step, touches = self.step, self.touches
         rows = step.rows.setdefault("ledger", [])
-        head = columns_of(LedgerConversion(self.tenant, c.id, self.account, c.stage, model, version, currency, c.at))
+        head = columns_of(LedgerConversion(self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at))
         begin, said = b"{" + head + b",", b"," + self.said + step.row_address
-        # Most touches of a large journey have one of few shares.
-        credit, amount = lru_cache(_SHARES)(credit_text), lru_cache(_SHARES)(decimal_text)
-        for share in shares:
-            t = share.touch
+        texts: dict[tuple[int, int], bytes] = {}
+        for t, credit, amount in shares:
             touch = touches.get(id(t))
             if touch is None:
                 columns = LedgerTouch(t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign, t.at)
                 touch = touches[id(t)] = columns_of(columns)
-            given = f',"credit":"{credit(share.credit)}","amount":"{amount(share.amount, currency)}"'.encode()
+            given = texts.get((credit, amount))
+            if given is None:
+                if len(texts) == _TEXTS:
+                    texts.clear()
+                units = decimal_text(amount, c.currency)
+                given = texts[credit, amount] = f',"credit":"{credit_text(credit)}","amount":"{units}"'.encode()
             rows.append(b"".join((begin, touch, given, said, b"%d}" % len(rows))))
