@@ -70,8 +70,10 @@ class Stage(msgspec.Struct, frozen=True):
     """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
     raw: frozenset[str] = frozenset()
     """Kinds whose items the core decodes itself: they are canonical lines, and it gets (number, line) of each."""
-    largest_output: int = 4 << 20
-    """Bytes of an output record; the topics take twice that."""
+    largest_facts: int = 1 << 20
+    """Bytes of a record of facts: so much is compressed in a few ms. The topics take eight times that."""
+    largest_messages: int = 256 << 10
+    """Bytes of a record of messages: the account stage takes so many in 20 ms."""
 
 
 class Work:
@@ -293,12 +295,12 @@ def _outputs(stage: Stage, step: Step) -> list[Output]:
     home = (stage.input, step.partition, step.offset)
     outputs = [
         Output(stage.facts, step.partition, value, _headers(home, part))
-        for part, value in enumerate(_fact_values(step.rows, stage.largest_output))
+        for part, value in enumerate(_fact_values(step.rows, stage.largest_facts))
     ]
     for (topic, partition), lines in step.sends.items():
         # People and other programs read these two: one message a record.
         single = topic in {topics.ALERTS, topics.DEAD_LETTERS}
-        values = lines if single else [b"\n".join(chunk) for chunk, _ in _chunks(lines, stage.largest_output)]
+        values = lines if single else [b"\n".join(chunk) for chunk, _ in _chunks(lines, stage.largest_messages)]
         kind = [] if single else [(topics.KIND_HEADER, topics.MESSAGE_FRAME.encode())]
         outputs += [Output(topic, partition, v, _headers(home, part) + kind) for part, v in enumerate(values)]
     return outputs

@@ -1,6 +1,6 @@
 """The worker: a Faust app whose agents hand frames to their partition and nothing else.
 
-    create_app -> one agent a stage -> Partitions.apply -> Partition (stream.stages.partition)
+    create_app -> one agent a stage -> Partitions.take -> a lane a partition -> Partition (stream.stages.partition)
 
 Faust gives the consumer group, the assignment and the delivery; state, outputs and commit order are ours (ADR 0003).
 """
@@ -24,10 +24,12 @@ from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
+from stream.stages.lanes import Lanes
 from stream.stages.log import Log
 from stream.stages.partition import Offers, Partition, Revoked
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
+from stream.stages.turns import Turns
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end; after this long we do."""
@@ -38,18 +40,24 @@ log = structlog.get_logger()
 class Partitions:
     """All open partitions of one stage in this worker."""
 
-    def __init__(self, stage: Stage, settings: Settings, outputs: Log, offers: Offers) -> None:
+    def __init__(self, stage: Stage, settings: Settings, outputs: Log, turns: Turns, offers: Offers) -> None:
         self.stage = stage
         self.settings = settings
         self.outputs = outputs
+        self.turns = turns
         self.offers = offers
         self.open: dict[int, Partition] = {}
+        self._lanes: Lanes[faust.EventT[bytes]] = Lanes(self._apply)
         self._checkpoints: dict[int, asyncio.Task[None]] = {}
         self._revocations = 0
         self._closed = False
 
-    async def apply(self, frame: faust.EventT[bytes]) -> None:
-        """Apply one delivered frame to its partition. Never raises: a failure stops the worker, unacknowledged."""
+    async def take(self, frame: faust.EventT[bytes]) -> None:
+        """See to it that a delivered frame is applied to its partition, after those before it."""
+        await self._lanes.put(frame.message.partition, frame, len(frame.value or b""))
+
+    async def _apply(self, frame: faust.EventT[bytes]) -> None:
+        """Never raises: a failure stops the worker, unacknowledged."""
         if self._closed:
             return
         message = frame.message
@@ -76,6 +84,8 @@ class Partitions:
     async def revoke(self, numbers: set[int]) -> None:
         """Close partitions that are another worker's now; their files stay for a warm return."""
         self._revocations += 1
+        for number in numbers:
+            self._lanes.forget(number)
         for number in numbers & self.open.keys():
             self._checkpoints.pop(number).cancel()
             await self.open.pop(number).close()
@@ -104,6 +114,7 @@ class Partitions:
             self.settings.partitions,
             store,
             self.outputs,
+            turns=self.turns,
             on_failure=lambda bug: stop_now(self.stage.name, number, bug),
             offers=self.offers,
         )
@@ -174,7 +185,7 @@ def _add_agent(app: faust.App, settings: Settings, partitions: Partitions) -> No
     @app.agent(topic, name=partitions.stage.name)  # type: ignore[untyped-decorator]
     async def agent(frames: StreamT[bytes]) -> None:
         async for frame in frames.noack().events():
-            await partitions.apply(frame)
+            await partitions.take(frame)
 
     @app.on_partitions_revoked.connect(weak=False)  # type: ignore[untyped-decorator]
     async def revoked(_app: faust.App, revoked: set[Any], **_: Any) -> None:
@@ -197,7 +208,8 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return."""
     outputs = Log(settings)
     offers: dict[str, Callable[[int, Record], None]] = {}
-    stages = {stage.name: Partitions(stage, settings, outputs, offers) for stage in chosen(settings, known)}
+    turns = Turns()
+    stages = {stage.name: Partitions(stage, settings, outputs, turns, offers) for stage in chosen(settings, known)}
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

@@ -115,7 +115,7 @@ def test_an_unknown_kind_of_record_is_dead_lettered(store):
 
 
 def test_facts_larger_than_a_record_become_several_parts(store):
-    small = msgspec.structs.replace(TOY, largest_output=200)
+    small = msgspec.structs.replace(TOY, largest_facts=200, largest_messages=200)
     value = lines(Item("a", n) for n in range(20))
     outputs = [o for o in run(store, value, stage=small) if o.topic == topics.STITCH_FACTS]
 

@@ -17,6 +17,7 @@ from stream.core.state import key
 from stream.stages.compute import Output, Record
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
+from stream.stages.turns import Turns
 from tests.support.toy import TOY, Item, Tally
 
 
@@ -56,7 +57,7 @@ def ignore() -> None:
 async def revoked_while(path, work, until) -> BaseException | None:
     """How ``work(partition)`` ends if the partition is closed at ``until(log)``."""
     log = SilentLog()
-    partition = Partition(TOY, 0, 1, PartitionStore(path), log, on_failure=pytest.fail)
+    partition = Partition(TOY, 0, 1, PartitionStore(path), log, turns=Turns(), on_failure=pytest.fail)
     task = asyncio.create_task(work(partition))
     await until(log)
     await partition.close()
@@ -109,7 +110,7 @@ def test_a_bug_costs_its_own_item_only_however_many_frames_are_unsaved(tmp_path)
     acknowledged = []
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
         for offset, value in enumerate(log.values):
             await partition.apply(Record(offset, offset, value, {}), partial(acknowledged.append, offset))
         await partition.drain()
@@ -140,7 +141,7 @@ def test_a_bug_costs_its_own_item_only_whatever_lies_between(tmp_path, between):
         log.missing = {2, 3}
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
         for offset, (value, headers) in enumerate(records):
             if offset not in log.missing:
                 await partition.apply(Record(offset, offset, value, headers), ignore)
@@ -158,7 +159,7 @@ def test_state_is_saved_although_nothing_more_comes(tmp_path):
     log = MemoryLog([lines([Item("a", n)]) for n in (1, 2)])
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, on_failure=pytest.fail)
+        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
         for offset, value in enumerate(log.values):
             await partition.apply(Record(offset, offset, value, {}), ignore)
         for _ in range(2000):
@@ -206,7 +207,7 @@ def played(path, moves: list[tuple[str, int]]) -> tuple[list[Output], Tally | No
     acknowledged: list[int] = []
 
     async def work() -> tuple[Tally | None, int]:
-        partition = Partition(TOY, 0, 4, PartitionStore(path), log, on_failure=pytest.fail)
+        partition = Partition(TOY, 0, 4, PartitionStore(path), log, turns=Turns(), on_failure=pytest.fail)
         for move, offset in moves:
             frame = Record(offset, offset, FRAMES[offset], {})
             if move == "delivered":
@@ -260,7 +261,7 @@ def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
     async def work() -> None:
         partition = Partition(
             TOY, 0, 4, PartitionStore(tmp_path), log,
-            on_failure=pytest.fail, offers={topics.EVENTS: lambda *given: handed.append(given)},
+            turns=Turns(), on_failure=pytest.fail, offers={topics.EVENTS: lambda *given: handed.append(given)},
         )  # fmt: skip
         for offset, value in enumerate(FRAMES):
             await partition.apply(Record(offset, offset, value, {}), ignore)
@@ -285,7 +286,7 @@ def test_what_a_partition_tells_itself_waits_its_turn(tmp_path):
     async def work() -> None:
         partition = Partition(
             TOY, 0, 1, PartitionStore(tmp_path), log,
-            on_failure=pytest.fail, offers={topics.EVENTS: lambda number, _record: handed.append(number)},
+            turns=Turns(), on_failure=pytest.fail, offers={topics.EVENTS: lambda number, _record: handed.append(number)},
         )  # fmt: skip
         await partition.apply(Record(0, 0, FRAMES[0], {}), ignore)
         await partition.drain()
@@ -298,7 +299,9 @@ def test_what_a_partition_tells_itself_waits_its_turn(tmp_path):
 
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
     async def work() -> None:
-        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), MemoryLog(FRAMES), on_failure=pytest.fail)
+        partition = Partition(
+            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog(FRAMES), turns=Turns(), on_failure=pytest.fail
+        )
         await partition.close()
         partition.offer(Record(0, 0, FRAMES[0], {}))
         await asyncio.sleep(0.01)

@@ -1,0 +1,65 @@
+"""Turns: what takes long is done one piece after the other, and everybody else has a pause in between.
+
+A worker has one thread for all of its partitions, for what the broker sends and for what it is told. A record of somebody who
+asks for a demo has to pass its event loop some twenty times before the alert is out, and each time it could wait for another
+partition's 50 ms. So large records, and the tokens by which a partition goes on with work of its own, wait for a turn; small
+ones never do.
+
+Only when something is done depends on this, never what.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Final
+
+PAUSE_S: Final = 0.004
+"""Between two turns. The pause goes on while others use it, up to as long as the last turn took."""
+_BUSY_S: Final = 0.001
+"""The loop had other things to do if it comes to a timer so much too late."""
+
+
+class Turns:
+    """Of all partitions of a worker; first come, first served."""
+
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._pausing = False
+        """A turn is taken, or the pause after it is not over."""
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn; it ends with the block, which must not wait for anything."""
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        if not self._pausing:
+            self._pausing = True
+            self._pause(perf_counter())
+        began = perf_counter()
+        try:
+            await mine
+            began = perf_counter()
+            yield
+        finally:
+            if not mine.cancelled():
+                now = perf_counter()
+                self._pause(now + now - began)
+
+    def _pause(self, until: float) -> None:
+        """Give the next turn when the loop has nothing else to do, or at ``until`` if it always has."""
+        asyncio.get_running_loop().call_later(self._pause_s, self._over, perf_counter() + self._pause_s, until)
+
+    def _over(self, due: float, until: float) -> None:
+        now = perf_counter()
+        if now - due > _BUSY_S and now < until:
+            self._pause(until)
+            return
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else whoever waited was cancelled
+                turn.set_result(None)
+                return
+        self._pausing = False

@@ -1,0 +1,94 @@
+"""Frames wait for their own partition only."""
+
+import asyncio
+
+from stream.stages.lanes import Lanes
+
+
+class Worker:
+    """Applies a frame when it is let go."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.gates: dict[str, asyncio.Event] = {}
+
+    async def apply(self, frame: str) -> None:
+        self.begun.append(frame)
+        await self.gates.setdefault(frame, asyncio.Event()).wait()
+
+    def let_go(self, frame: str) -> None:
+        self.gates.setdefault(frame, asyncio.Event()).set()
+
+
+async def rest() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_a_frame_that_takes_long_holds_up_its_own_partition_only():
+    async def play() -> None:
+        worker = Worker()
+        lanes: Lanes[str] = Lanes(worker.apply)
+        for partition, frame in ((0, "a"), (0, "b"), (1, "c"), (0, "d")):
+            await lanes.put(partition, frame, 1)
+        await rest()
+        assert worker.begun == ["a", "c"]
+        worker.let_go("a")
+        await rest()
+        assert worker.begun == ["a", "c", "b"]
+        for frame in "bcd":
+            worker.let_go(frame)
+        await rest()
+        assert worker.begun == ["a", "c", "b", "d"]
+
+    asyncio.run(play())
+
+
+def test_what_is_forgotten_is_not_applied_and_what_comes_later_waits_for_the_one_under_way():
+    async def play() -> None:
+        worker = Worker()
+        lanes: Lanes[str] = Lanes(worker.apply)
+        await lanes.put(0, "a", 1)
+        await lanes.put(0, "b", 1)
+        await rest()
+        lanes.forget(0)
+        await lanes.put(0, "c", 1)
+        await rest()
+        assert worker.begun == ["a"]
+        worker.let_go("a")
+        await rest()
+        assert worker.begun == ["a", "c"]
+
+    asyncio.run(play())
+
+
+def test_whoever_delivers_waits_while_too_much_is_waiting():
+    async def play() -> None:
+        worker = Worker()
+        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
+        await lanes.put(0, "a", 60)
+        await lanes.put(0, "b", 60)
+        third = asyncio.create_task(lanes.put(1, "c", 60))
+        await rest()
+        assert not third.done()
+        worker.let_go("a")
+        await rest()
+        assert third.done()
+        assert worker.begun == ["a", "b", "c"]
+
+    asyncio.run(play())
+
+
+def test_what_is_forgotten_makes_room():
+    async def play() -> None:
+        worker = Worker()
+        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
+        await lanes.put(0, "a", 60)
+        await lanes.put(0, "b", 60)
+        third = asyncio.create_task(lanes.put(1, "c", 60))
+        await rest()
+        lanes.forget(0)
+        await rest()
+        assert third.done()
+
+    asyncio.run(play())
