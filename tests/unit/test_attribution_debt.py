@@ -116,17 +116,68 @@ def test_a_touch_that_comes_in_the_record_in_which_the_last_conversion_goes_had_
     assert log.sums() == {}
 
 
-def test_one_conversion_is_paid_at_a_time_and_the_other_sees_what_came_meanwhile():
+def test_one_model_is_paid_at_a_time_and_the_other_conversion_sees_what_came_meanwhile():
     log = AccountLog()
     log.record(put(SEARCH), convert(WON), convert(SOLD))
     rows = log.record(log.waiting.pop())["ledger"]
-    assert {r.conversion_id for r in rows} == {"c1"}
+    assert [(r.conversion_id, r.model) for r in rows] == [("c1", "first")]
     log.record(put(EMAIL, reason="late"))
-    rows = log.record(log.waiting.pop())["ledger"]
-    assert [row[:3] for row in linear(rows)] == [("c2", "Organic Search", "50.00"), ("c2", "Email", "50.00")]
+    assert len(log.waiting) == 1
     log.catch_up()
+    # What c1 is being brought to was there when it began; the touch that came meanwhile is the next reason to restate it.
+    assert [row[:3] for row in linear(log.rows["ledger"])] == [
+        ("c1", "Organic Search", "100.00"),
+        ("c2", "Organic Search", "50.00"),
+        ("c2", "Email", "50.00"),
+        ("c1", "Organic Search", "-50.00"),
+        ("c1", "Email", "50.00"),
+    ]
     for sold in ("c1", "c2"):
         assert log.credits("linear", sold) == {"Organic Search": ("0.5", "50"), "Email": ("0.5", "50")}
+    assert "d" not in kinds(log)
+
+
+def test_small_models_are_paid_together(monkeypatch):
+    monkeypatch.setattr(ledger, "AT_ONCE", 3)
+    log = AccountLog()
+    log.record(put(SEARCH), put(WEBINAR), put(EMAIL), convert(WON), convert(SOLD))
+    models = []
+    while log.waiting:
+        models.append([(r.conversion_id, r.model) for r in log.record(log.waiting.pop(0))["ledger"]])
+    all_three = ["linear"] * 3, ["time_decay"] * 3, ["u_shaped"] * 3
+    assert models == [
+        [(sold, model) for model in part]
+        for sold in ("c1", "c2")
+        for part in (["first", "last", "last_non_direct"], *all_three)
+    ]
+
+
+def test_a_conversion_that_goes_while_it_is_paid_is_taken_back_afterwards():
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON))
+    log.record(log.waiting.pop())
+    log.record(cancel(WON))
+    log.catch_up()
+    assert log.sums() == {}
+    assert [row[2:4] for row in linear(log.rows["ledger"])] == [
+        ("100.00", "new_conversion"),
+        ("-100.00", "conversion_withdrawn"),
+    ]
+    assert "d" not in kinds(log)
+
+
+def test_new_rules_while_it_is_paid_hold_from_its_next_change_on():
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON))
+    log.record(log.waiting.pop())
+    log.control(Rules(version="newer", models=("linear",)))
+    log.catch_up()
+    assert log.credits("u_shaped") == {"Organic Search": ("1", "100")}
+    log.record(put(EMAIL))
+    log.catch_up()
+    shown = {name[3:5] + name[9:10]: sums for name, sums in log.sums().items()}
+    half = Decimal("0.5"), Decimal(50)
+    assert shown == {("linear", "newer", "Organic Search"): half, ("linear", "newer", "Email"): half}
 
 
 def test_a_conversion_that_came_and_went_before_its_turn_is_never_booked():

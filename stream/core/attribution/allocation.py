@@ -3,7 +3,7 @@
 A pure function of (touches in the window, conversion, terms); the ledger books differences between two of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from schemas.ids import derived_id
@@ -27,7 +27,9 @@ Allocation = dict[str, list[Share]]
 """Shares by model, in order of (at, id); touches that get nothing are left out."""
 
 
-def allocation(conversion: Conversion, touches: Sequence[StoredTouch], terms: Terms) -> Allocation:
+def allocation(
+    conversion: Conversion, touches: Sequence[StoredTouch], terms: Terms, models: Collection[str] | None = None
+) -> Allocation:
     """Who gets what.
 
     Args:
@@ -35,13 +37,16 @@ def allocation(conversion: Conversion, touches: Sequence[StoredTouch], terms: Te
         touches: the eligible ones, ``conversion.at - lookback <= at <= conversion.at``, in order of (at, id). With none,
             a synthetic touch of channel "Unattributed" takes the whole.
         terms: models and parameters.
+        models: those that are asked for, if not all of the terms.
     """
     eligible = touches or (unattributed(conversion),)
     channels = [t.channel for t in eligible]
     ages = [conversion.at - t.at for t in eligible]
     half_life = max(1, round(terms.half_life_days * DAY_MS))
     return {
-        model: _shares(eligible, weights(model, channels, ages, half_life), conversion.amount) for model in terms.models
+        model: _shares(eligible, weights(model, channels, ages, half_life), conversion.amount)
+        for model in terms.models
+        if models is None or model in models
     }
 
 

@@ -8,9 +8,11 @@ message comes: once, one conversion at a time.
 ``d, account, c, conversion`` is a conversion whose rows are behind: as they were booked, and since which page.
 ``d, account, j, page`` has touches that changed, as they were before. What a conversion's rows were booked from is what
 the account has now, with the pages since then undone, oldest last.
+``d, account, p`` is the payment under way: from what to what one conversion's rows are brought, and the models that are left.
+What changes meanwhile is on later pages, and another debt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -21,7 +23,7 @@ from stream.core.state import key
 from stream.core.step import Step
 
 AT_ONCE: Final = 1000
-"""Shares that a record may work out and book at once, some 30 ms; more wait for a message of their own."""
+"""Shares that a record may work out and book at once, some 20 ms; more wait for a message of their own."""
 _PAGE: Final = 500
 """Changes on a page: some 100 kB."""
 
@@ -64,6 +66,23 @@ class Debt(msgspec.Struct, array_like=True, gc=False):
     """What changed the conversion itself, last."""
 
 
+class Payment(msgspec.Struct, array_like=True, gc=False):
+    """``d, account, p``: a conversion whose rows are being brought up, a model or a few at a time."""
+
+    since: int
+    """The rows know of no change from this page on ..."""
+    until: int
+    """... and will know of those before this one."""
+    before: StoredConversion | None
+    after: StoredConversion | None
+    terms: str
+    """Those of the rows to come (``attribution.terms``)."""
+    reason: str
+    said: Said
+    models: list[str]
+    """Still to be booked."""
+
+
 def note(
     step: Step,
     journey: Journey,
@@ -100,44 +119,46 @@ def debts(journey: Journey) -> list[tuple[str, Debt]]:
     return sorted(found, key=lambda pair: (pair[1].since, pair[0]))
 
 
-def changed_since(
-    journey: Journey, page: int, first: int, last: int, now: Mapping[str, StoredTouch]
-) -> dict[str, TouchChange]:
-    """Touches with ``first`` <= at <= ``last`` that changed on this page or later: as they were before it, and as they are.
-
-    Args:
-        journey: of the account.
-        page: the first one that counts.
-        first: ms.
-        last: ms.
-        now: all touches of that time, by state key.
-    """
-    changes: dict[str, TouchChange] = {}
-    for _, found in journey.state.scan(_page_key(journey, None), Page, start=_page_key(journey, page)):
-        for was in found.changes:
-            if first <= was.at <= last:
-                earlier = changes.get(was.name)
-                before = was.before if earlier is None else earlier.before
-                message = was.said.message(journey.account)
-                changes[was.name] = TouchChange(was.at, before, now.get(was.name), message)
-    return changes
+def pages_between(journey: Journey, since: int, until: int) -> Iterator[Was]:
+    """Changes on the pages from ``since`` to before ``until``, in their order."""
+    end = _page_key(journey, until)
+    for name, page in journey.state.scan(_page_key(journey, None), Page, start=_page_key(journey, since)):
+        if name >= end:
+            return
+        yield from page.changes
 
 
-def paid(journey: Journey, conversion_key: str) -> None:
-    """The rows of this conversion are as they should be."""
+def payment_of(journey: Journey) -> Payment | None:
+    """The one under way."""
+    return journey.state.get(_payment_key(journey), Payment)
+
+
+def begin(journey: Journey, conversion_key: str, payment: Payment | None) -> None:
+    """The conversion's debt is over: its rows are as they should be, or ``payment`` will make them so."""
     journey.state.delete(_debt_key(journey, conversion_key))
+    if payment is not None:
+        journey.state.put(_payment_key(journey), payment)
+
+
+def keep(journey: Journey, payment: Payment) -> None:
+    """Store what is left of a payment."""
+    if payment.models:
+        journey.state.put(_payment_key(journey), payment)
+    else:
+        journey.state.delete(_payment_key(journey))
 
 
 def go_on(step: Step, journey: Journey) -> None:
     """Forget the pages that nobody needs any more; if something is still owed, come back to it."""
-    left = debts(journey)
-    needed = left[0][1].since if left else journey.header.pages
+    payment = payment_of(journey)
+    needed = [debt.since for _, debt in debts(journey)] + ([payment.since] if payment else [])
+    first = _page_key(journey, min(needed, default=journey.header.pages))
     for name, _ in journey.state.scan(_page_key(journey, None), Page):
-        if name >= _page_key(journey, needed):
+        if name >= first:
             break
         journey.state.delete(name)
-    journey.header.owing = bool(left)
-    if left:
+    journey.header.owing = bool(needed)
+    if needed:
         step.tell_account(Owing(journey.account, step.at))
 
 
@@ -147,6 +168,10 @@ def _said(message: AccountMessage) -> Said:
 
 def _debt_key(journey: Journey, conversion_key: str) -> str:
     return key("d", journey.account, "c", conversion_key)
+
+
+def _payment_key(journey: Journey) -> str:
+    return key("d", journey.account, "p")
 
 
 def _page_key(journey: Journey, page: int | None) -> str:

@@ -5,7 +5,7 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -15,7 +15,20 @@ from schemas.facts import LedgerCause, LedgerConversion, LedgerTouch
 from schemas.messages import BEGINNING, AccountMessage, Conversion
 from schemas.money import decimal_text
 from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
-from stream.core.attribution.debt import AT_ONCE, Debt, changed_since, debts, go_on, note, paid
+from stream.core.attribution.debt import (
+    AT_ONCE,
+    Debt,
+    Payment,
+    Said,
+    Was,
+    begin,
+    debts,
+    go_on,
+    keep,
+    note,
+    pages_between,
+    payment_of,
+)
 from stream.core.attribution.terms import Terms, store_terms, stored_terms, terms_of
 from stream.core.journey import END, ConversionChange, Journey, StoredConversion, StoredTouch, TouchChange
 from stream.core.state import time_part
@@ -80,43 +93,93 @@ def book(step: Step, journey: Journey) -> None:
         note(step, journey, {name: (r.before, r.message) for name, r in restatements.items()}, counting)
     else:
         first, last = _window(journey, restatements.values(), terms)
-        changes = {name: c for name, c in journey.touches.items() if first <= c.at <= last}
-        history = _History(journey.prefix, journey.touches_between(first, last), changes)
+        now = journey.touches_between(first, last)
+        befores = {name: c.before for name, c in journey.touches.items() if first <= c.at <= last}
+        history = _History(journey.prefix, undone(now, befores), now)
         _restate_all(step, journey, restatements, history, terms)
 
 
 def pay(step: Step, journey: Journey) -> None:
-    """Bring rows up to what holds now: of one conversion, and of more as long as they are small. A message brings the rest."""
+    """Bring rows up to what holds now: of a conversion, one model or a few small ones. Messages bring the rest, one by one."""
     terms = terms_of(step.rules)
-    room = AT_ONCE
-    for name, debt in debts(journey):
-        room -= _pay_one(step, journey, name, debt, terms)
-        paid(journey, name)
-        if room <= 0:
+    done = 0
+    while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
+        done += _go_on(step, journey, payment)
+        if payment.models or done >= AT_ONCE:
             break
     go_on(step, journey)
 
 
-def _pay_one(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) -> int:
-    """One conversion. Returns: touches that were looked at, before and after, at least 1."""
-    after = journey.state.get(name, StoredConversion)
-    restatement = Restatement(debt.before, after, None)
-    if debt.before is None and after is None:
-        return 1
-    at = restatement.content.at
+def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:
+    """Begin to pay the debt that is oldest, from what holds now; None if there is none left."""
+    for name, debt in debts(journey):
+        payment = _payment(step, journey, name, debt, terms)
+        begin(journey, name, payment)
+        if payment is not None:
+            if payment.after is not None and payment.after.terms != payment.terms:
+                step.state.put(name, StoredConversion(payment.after.content, payment.terms))
+            return payment
+    return None
+
+
+def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) -> Payment | None:
+    """What one debt comes to; None if nothing of the conversion's rows has changed."""
+    before, after = debt.before, journey.state.get(name, StoredConversion)
+    if before is None and after is None:
+        return None
+    restatement = Restatement(before, after, None)
     if debt.said is not None:
         message = debt.said.message(journey.account)
-        if _restates(ConversionChange(at, debt.before, after, message)):
+        if _restates(ConversionChange(restatement.content.at, before, after, message)):
             restatement.message = message
+    until = journey.header.pages
+    first, last = _window(journey, [restatement], terms)
+    was: dict[str, tuple[StoredTouch | None, Was]] = {}
+    for change in pages_between(journey, debt.since, until):
+        if first <= change.at <= last:
+            was.setdefault(change.name, (change.before, change))
+    for touch, (touch_before, change) in was.items():
+        touch_after = journey.state.get(touch, StoredTouch)
+        found = TouchChange(change.at, touch_before, touch_after, change.said.message(journey.account))
+        if _counts(found):
+            restatement.touches.append(found)
+    if restatement.message is None and not restatement.touches:
+        return None
+    reason, message = reason_of(restatement)
+    models: list[str] = list(terms.models) if after is not None else []
+    if before is not None:
+        models += [model for model in stored_terms(step.state, before.terms).models if model not in models]
+    said = Said(message.at, message.cause, message.reason)
+    return Payment(debt.since, until, before, after, store_terms(step.state, terms), reason, said, models)
+
+
+def _go_on(step: Step, journey: Journey, payment: Payment) -> int:
+    """Book some of a payment's models. Returns: shares that were worked out and touches that were looked at."""
+    terms = stored_terms(step.state, payment.terms)
+    restatement = Restatement(payment.before, payment.after, None)
     first, last = _window(journey, [restatement], terms)
     now = journey.touches_between(first, last)
-    changes = changed_since(journey, debt.since, first, last, dict(now))
-    restatement.touches = [c for c in changes.values() if _counts(c)]
-    if restatement.message is None and not restatement.touches:
-        return 1
-    history = _History(journey.prefix, now, changes)
-    _restate_all(step, journey, {name: restatement}, history, terms)
-    return 1 + len(history.now) + len(history.then)
+    later = _befores(journey, payment.until, journey.header.pages, first, last)
+    earlier = _befores(journey, payment.since, payment.until, first, last)
+    history = _History(journey.prefix, undone(now, later | earlier), undone(now, later))
+    desk = _Desk(step, journey, payment.reason, payment.said.message(journey.account))
+    written = 0
+    while payment.models:
+        written += _restate(desk, restatement, history, terms, payment.models[:1])
+        del payment.models[0]
+        if written >= AT_ONCE:
+            break
+    keep(journey, payment)
+    return 1 + written + len(history.now) + len(history.then)
+
+
+def _befores(journey: Journey, since: int, until: int, first: int, last: int) -> dict[str, StoredTouch | None]:
+    """Touches of that time that changed on these pages, as they were before."""
+    befores: dict[str, StoredTouch | None] = {}
+    for was in pages_between(journey, since, until):
+        if first <= was.at <= last:
+            befores.setdefault(was.name, was.before)
+    return befores
 
 
 def _restate_all(
@@ -124,7 +187,7 @@ def _restate_all(
 ) -> None:
     name = store_terms(step.state, terms)
     for conversion_key, restatement in restatements.items():
-        _restate(step, journey, restatement, history, terms)
+        _restate(_Desk(step, journey, *reason_of(restatement)), restatement, history, terms)
         after = restatement.after
         if after is not None and after.terms != name:
             step.state.put(conversion_key, StoredConversion(after.content, name))
@@ -184,17 +247,25 @@ def _window(journey: Journey, restatements: Iterable[Restatement], terms: Terms)
     return max(first, BEGINNING), max(side.content.at for side in sides)
 
 
-class _History:
-    """The touches around the conversions concerned, read once, as they are and as they were before ``changes``."""
+Pairs = list[tuple[str, StoredTouch]]
+"""Touches with their state keys, by (at, id)."""
 
-    def __init__(self, prefix: str, now: list[tuple[str, StoredTouch]], changes: Mapping[str, TouchChange]) -> None:
+
+def undone(now: Pairs, befores: Mapping[str, StoredTouch | None]) -> Pairs:
+    """Touches as they were before some changed: ``befores`` has those, None for one that was not there."""
+    if not befores:
+        return now
+    kept = [pair for pair in now if pair[0] not in befores]
+    return sorted(kept + [(name, before) for name, before in befores.items() if before is not None], key=_first)
+
+
+class _History:
+    """The touches around the conversions concerned, read once: as their rows have them, and as they will."""
+
+    def __init__(self, prefix: str, then: Pairs, now: Pairs) -> None:
         self.prefix = prefix
+        self.then = then
         self.now = now
-        self.then = now
-        if changes:
-            kept = [pair for pair in now if pair[0] not in changes]
-            restored = [(name, c.before) for name, c in changes.items() if c.before is not None]
-            self.then = sorted(kept + restored, key=_first)
 
     def eligible(self, conversion: Conversion, lookback_ms: int, *, before: bool) -> list[StoredTouch]:
         """The conversion's eligible touches, as of ``before`` the record or after it."""
@@ -213,20 +284,21 @@ def _first(pair: tuple[str, StoredTouch]) -> str:
     return pair[0]
 
 
-def _restate(step: Step, journey: Journey, restatement: Restatement, history: _History, terms: Terms) -> None:
+def _restate(
+    desk: "_Desk", restatement: Restatement, history: _History, terms: Terms, models: Collection[str] | None = None
+) -> int:
+    """Write a conversion's rows, of these models or of all. Returns: shares that were worked out."""
     before, after = restatement.before, restatement.after
     old: Allocation = {}
     new: Allocation = {}
     old_terms = terms
     if before is not None:
-        old_terms = stored_terms(step.state, before.terms)
+        old_terms = stored_terms(desk.step.state, before.terms)
         lookback = old_terms.lookback_ms(before.content.stage)
-        old = allocation(before.content, history.eligible(before.content, lookback, before=True), old_terms)
+        old = allocation(before.content, history.eligible(before.content, lookback, before=True), old_terms, models)
     if after is not None:
         lookback = terms.lookback_ms(after.content.stage)
-        new = allocation(after.content, history.eligible(after.content, lookback, before=False), terms)
-    reason, message = reason_of(restatement)
-    desk = _Desk(step, journey, reason, message)
+        new = allocation(after.content, history.eligible(after.content, lookback, before=False), terms, models)
     comparable = (
         before is not None
         and after is not None
@@ -236,13 +308,14 @@ def _restate(step: Step, journey: Journey, restatement: Restatement, history: _H
     if comparable:
         for model, shares in new.items():
             desk.write(restatement.content, model, terms.version, _differences(old[model], shares))
-        return
-    if before is not None:
-        for model, shares in old.items():
-            desk.write(before.content, model, old_terms.version, _reversed(shares))
-    if after is not None:
-        for model, shares in new.items():
-            desk.write(after.content, model, terms.version, shares)
+    else:
+        if before is not None:
+            for model, shares in old.items():
+                desk.write(before.content, model, old_terms.version, _reversed(shares))
+        if after is not None:
+            for model, shares in new.items():
+                desk.write(after.content, model, terms.version, shares)
+    return sum(map(len, old.values())) + sum(map(len, new.values()))
 
 
 def reason_of(restatement: Restatement) -> tuple[str, AccountMessage]:
@@ -309,25 +382,25 @@ class _Desk:
         self.tenant = journey.tenant
         self.account = journey.id
         self.said = columns_of(LedgerCause(message.at, reason, message.cause))
-        self.touches: dict[int, bytes] = {}
-        """Columns of a touch, by the identity of the object: all that are written are alive until the restatement ends."""
+        self.touches: dict[int, tuple[StoredTouch, bytes]] = {}
+        """Columns of a touch, by the identity of the object, which is kept alive with them."""
 
     def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share]) -> None:
         """One row a share."""
         step, touches = self.step, self.touches
         rows = step.rows.setdefault("ledger", [])
         head = columns_of(LedgerConversion(self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at))
-        begin, said = b"{" + head + b",", b"," + self.said + step.row_address
+        start, said = b"{" + head + b",", b"," + self.said + step.row_address
         texts: dict[tuple[int, int], bytes] = {}
         for t, credit, amount in shares:
             touch = touches.get(id(t))
             if touch is None:
                 columns = LedgerTouch(t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign, t.at)
-                touch = touches[id(t)] = columns_of(columns)
+                touch = touches[id(t)] = t, columns_of(columns)
             given = texts.get((credit, amount))
             if given is None:
                 if len(texts) == _TEXTS:
                     texts.clear()
                 units = decimal_text(amount, c.currency)
                 given = texts[credit, amount] = f',"credit":"{credit_text(credit)}","amount":"{units}"'.encode()
-            rows.append(b"".join((begin, touch, given, said, b"%d}" % len(rows))))
+            rows.append(b"".join((start, touch[1], given, said, b"%d}" % len(rows))))
