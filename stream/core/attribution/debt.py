@@ -133,7 +133,7 @@ def payment_of(journey: Journey) -> Payment | None:
     return journey.state.get(_payment_key(journey), Payment)
 
 
-def begin(journey: Journey, conversion_key: str, payment: Payment | None) -> None:
+def close(journey: Journey, conversion_key: str, payment: Payment | None) -> None:
     """The conversion's debt is over: its rows are as they should be, or ``payment`` will make them so."""
     journey.state.delete(_debt_key(journey, conversion_key))
     if payment is not None:

@@ -20,8 +20,7 @@ from stream.core.attribution.debt import (
     Debt,
     Payment,
     Said,
-    Was,
-    begin,
+    close,
     debts,
     go_on,
     keep,
@@ -104,7 +103,7 @@ def pay(step: Step, journey: Journey) -> None:
     terms = terms_of(step.rules)
     done = 0
     while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
-        done += _go_on(step, journey, payment)
+        done += _book_models(step, journey, payment)
         if payment.models or done >= AT_ONCE:
             break
     go_on(step, journey)
@@ -114,7 +113,7 @@ def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:
     """Begin to pay the debt that is oldest, from what holds now; None if there is none left."""
     for name, debt in debts(journey):
         payment = _payment(step, journey, name, debt, terms)
-        begin(journey, name, payment)
+        close(journey, name, payment)
         if payment is not None:
             if payment.after is not None and payment.after.terms != payment.terms:
                 step.state.put(name, StoredConversion(payment.after.content, payment.terms))
@@ -133,18 +132,10 @@ def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) 
         if _restates(ConversionChange(restatement.content.at, before, after, message)):
             restatement.message = message
     until = journey.header.pages
-    first, last = _window(journey, [restatement], terms)
-    was: dict[str, tuple[StoredTouch | None, Was]] = {}
-    for change in pages_between(journey, debt.since, until):
-        if first <= change.at <= last:
-            was.setdefault(change.name, (change.before, change))
-    for touch, (touch_before, change) in was.items():
-        touch_after = journey.state.get(touch, StoredTouch)
-        found = TouchChange(change.at, touch_before, touch_after, change.said.message(journey.account))
-        if _counts(found):
-            restatement.touches.append(found)
-    if restatement.message is None and not restatement.touches:
-        return None
+    if restatement.message is None:  # else that is the reason, whatever the touches did
+        restatement.touches = _touch_changes(journey, debt.since, until, *_window(journey, [restatement], terms))
+        if not restatement.touches:
+            return None
     reason, message = reason_of(restatement)
     models: list[str] = list(terms.models) if after is not None else []
     if before is not None:
@@ -153,7 +144,7 @@ def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) 
     return Payment(debt.since, until, before, after, store_terms(step.state, terms), reason, said, models)
 
 
-def _go_on(step: Step, journey: Journey, payment: Payment) -> int:
+def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     """Book some of a payment's models. Returns: shares that were worked out and touches that were looked at."""
     terms = stored_terms(step.state, payment.terms)
     restatement = Restatement(payment.before, payment.after, None)
@@ -171,6 +162,17 @@ def _go_on(step: Step, journey: Journey, payment: Payment) -> int:
             break
     keep(journey, payment)
     return 1 + written + len(history.now) + len(history.then)
+
+
+def _touch_changes(journey: Journey, since: int, until: int, first: int, last: int) -> list[TouchChange]:
+    """Changes on these pages of touches of that time, if they matter; each touch once, with the last message about it."""
+    befores = _befores(journey, since, until, first, last)
+    latest = {was.name: was for was in pages_between(journey, since, until) if was.name in befores}
+    changes = [
+        TouchChange(was.at, befores[name], journey.state.get(name, StoredTouch), was.said.message(journey.account))
+        for name, was in latest.items()
+    ]
+    return [change for change in changes if _counts(change)]
 
 
 def _befores(journey: Journey, since: int, until: int, first: int, last: int) -> dict[str, StoredTouch | None]:

@@ -307,3 +307,47 @@ def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
         await asyncio.sleep(0.01)
 
     asyncio.run(work())
+
+
+LARGE = lines([Item("a", 1), Item("x" * 70_000, 2)])
+TOKEN = {topics.SOURCE_HEADER: address("events", 0, 5, 0), topics.KIND_HEADER: b"messages"}
+ELSEWHERE = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADER: b"messages"}
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "waits"),
+    [(LARGE, {}, True), (FRAMES[0], TOKEN, True), (FRAMES[0], ELSEWHERE, False), (FRAMES[0], {}, False)],
+    ids=["large", "what it told itself", "what another told it", "small"],
+)
+def test_bulk_waits_for_a_turn_and_nothing_else_does(tmp_path, value, headers, waits):
+    async def work() -> tuple[int, int]:
+        turns = Turns()
+        partition = Partition(
+            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog([value]), turns=turns, on_failure=pytest.fail
+        )
+        async with turns.turn():
+            task = asyncio.create_task(partition.apply(Record(0, 0, value, headers), ignore))
+            await asyncio.sleep(0.05)
+            during = partition.store.next_offset
+        await asyncio.wait_for(task, 10)
+        after = partition.store.next_offset
+        await partition.close()
+        return during, after
+
+    assert asyncio.run(work()) == (0 if waits else 1, 1)
+
+
+def test_a_frame_that_waits_for_a_turn_is_let_go_when_its_partition_is_revoked(tmp_path):
+    async def work() -> BaseException | None:
+        turns = Turns()
+        partition = Partition(
+            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog([LARGE]), turns=turns, on_failure=pytest.fail
+        )
+        async with turns.turn():
+            task = asyncio.create_task(partition.apply(Record(0, 0, LARGE, {}), ignore))
+            await asyncio.sleep(0.01)
+            await partition.close()
+        await asyncio.wait({task}, timeout=10)
+        return task.exception()
+
+    assert isinstance(asyncio.run(work()), Revoked)
