@@ -24,8 +24,10 @@ from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
+from stream.stages.kept import folder_of, kept_states, refuse_other_formats
 from stream.stages.log import Log
 from stream.stages.partition import Offers, Partition, Revoked
+from stream.stages.state_format import refuse_other_format
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
 
@@ -88,11 +90,13 @@ class Partitions:
         await self.revoke(set(self.open))
 
     async def _open(self, number: int) -> Partition:
-        path = Path(self.settings.data) / "state" / self.settings.worker_id / self.stage.name / str(number)
+        path = folder_of(self.settings, self.stage, number)
         store = PartitionStore(path)
         revocations = self._revocations
         if store.next_offset == 0:
             await restore(self.stage, number, store, self.outputs)
+        else:
+            refuse_other_format(store.format, stage=self.stage.name, partition=number, where=str(path))
         if revocations != self._revocations:
             # Restoring takes a while. Opened now, it would be worked on and checkpointed beside its new owner.
             store.close()
@@ -194,11 +198,16 @@ def chosen(settings: Settings, known: Mapping[str, Stage]) -> list[Stage]:
 
 
 async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
-    """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return."""
+    """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return.
+
+    Raises: Fatal before anything is begun if the state of an earlier run cannot be used.
+    """
     outputs = Log(settings)
     offers: dict[str, Callable[[int, Record], None]] = {}
     stages = {stage.name: Partitions(stage, settings, outputs, offers) for stage in chosen(settings, known)}
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
+    kept = kept_states(settings, [partitions.stage for partitions in stages.values()])
+    refuse_other_formats(kept)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas import topics
 from schemas.address import parse
 from schemas.codec import lines
-from stream.stages.store import PartitionStore
+from stream.stages.store import FORMAT_KEY, PartitionStore
 from tests.support.toy import Item
 
 PARTITIONS = 4
@@ -141,6 +141,20 @@ async def test_two_workers_killed_and_wiped_again_and_again_count_everything_onc
     assert forwarded == {name: total for name, (_, total) in want.items()}
     assert differing == set()
     assert exits == [0, 0]
+
+
+def test_a_worker_does_not_start_on_state_of_another_version(tmp_path):
+    folder = tmp_path / "state" / "0" / "stitch" / "0"
+    other = PartitionStore(folder)
+    other.advance(5)
+    other.commit(other.seal())
+    other.db[FORMAT_KEY] = b"99"
+    other.close()
+    fleet = Fleet("127.0.0.1:1", "other.", tmp_path, workers=1)  # nothing listens there: it does not come so far
+
+    assert fleet.running[0].wait(60) == 1
+    said = (tmp_path / "worker-0.log").read_text()
+    assert f"stage stitch, partition 0, in {folder} was written in format 99" in said
 
 
 async def test_a_worker_whose_broker_lost_what_it_applied_stops_and_says_so(bootstrap, tmp_path):
