@@ -18,13 +18,13 @@ import faust
 import structlog
 from faust.types import StreamT
 
-from schemas.errors import ConfigError, Fatal
+from schemas.errors import ConfigError
 from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
-from stream.stages.kept import folder_of, kept_states, refuse_other_formats
+from stream.stages.kept import folder_of, kept_states, refuse_other_formats, refuse_shorter_log, refuse_shorter_logs
 from stream.stages.log import Log
 from stream.stages.partition import Offers, Partition, Revoked
 from stream.stages.state_format import refuse_other_format
@@ -120,17 +120,12 @@ class Partitions:
         return partition
 
     async def _check_log(self, number: int, store: PartitionStore) -> None:
-        """Refuse to work on a log that lost records which are applied here: new ones would take their offsets.
+        """The same check as before ``ready``, for state that came from a checkpoint since.
 
         Raises: Fatal.
         """
         _, end = await self.outputs.bounds(self.stage.input, number)
-        if store.next_offset > end:
-            store.close()
-            raise Fatal(
-                f"{self.stage.input}/{number} ends at {end}, but {store.next_offset} records of it are applied: the broker"
-                " lost records (power failure without fsync=always), or it is another broker; see docs/operations.md"
-            )
+        refuse_shorter_log(self.stage.input, number, applied=store.next_offset, end=end)
 
 
 def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
@@ -208,6 +203,7 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
     kept = kept_states(settings, [partitions.stage for partitions in stages.values()])
     refuse_other_formats(kept)
+    await refuse_shorter_logs(kept, outputs)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
