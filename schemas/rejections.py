@@ -21,6 +21,8 @@ class RejectReason(StrEnum):
     BAD_VALUE = "bad_value"
     BAD_TIME = "bad_time"
     UNSUPPORTED = "unsupported"
+    REFUSED = "refused"
+    """A row that ClickHouse does not take: the tables lack it."""
     BUG = "bug"
     """Our own code failed on it: please report it with the dead letter."""
 

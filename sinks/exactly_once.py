@@ -20,12 +20,14 @@ import msgspec
 
 from schemas.codec import lines
 from schemas.errors import Retryable
+from schemas.facts import DEAD_LETTERS_TABLE
 from sinks.operations import (
     LEDGER,
     Commit,
     Entry,
     Insert,
     Operation,
+    Outcome,
     Pause,
     Prune,
     ReadBlock,
@@ -34,8 +36,10 @@ from sinks.operations import (
     ReadNewest,
     ReadRange,
     ReadVerdict,
+    Refused,
 )
-from sinks.ranges import Block, Part, Place, Position, Range, block_of, recut
+from sinks.ranges import Block, Origin, Part, Place, Position, Range, block_of, recut
+from sinks.refusal import RefusedRow, Row, letter_of, lines_of, rows_of, search, without
 
 T = TypeVar("T")
 Operations = Generator[Operation, Any, T]
@@ -168,19 +172,52 @@ def _complete(owner: Owner, name: str, seq: int, claimed: Sequence[Place]) -> Op
 def _insert_tables(owner: Owner, writer: str, seq: int, block: Block, places: Sequence[Place]) -> Operations[None]:
     """Insert ``writer``'s block under its tokens, again and again while ``owner`` has its claim to ``places``."""
     for table, rows in block.tables.items():
-        token = f"{owner.sink}/{writer}/{seq}/{table}"
-        for pause_s in _pauses():
-            if (yield Insert(table, rows, token)):
-                break
+        whole = Insert(table, rows, f"{owner.sink}/{writer}/{seq}/{table}")
+        yield from _insert(owner, whole, block.origins[table], places)
+
+
+def _insert(owner: Owner, whole: Insert, origins: Sequence[Origin], places: Sequence[Place]) -> Operations[None]:
+    """Insert one table's rows; those that the server refuses for what they say become dead letters.
+
+    The dead letters come first and have tokens of their own. What is left takes the place of the whole, under its token:
+    whichever of the two gets in, by whomever, is the only one.
+    """
+    table, rows = whole.table, whole.rows
+    left: list[Row] = []
+    for pause_s in _pauses():
+        outcome: Outcome = yield Insert(table, rows, whole.token)
+        if outcome is True:
+            return
+        refused: list[RefusedRow] = []
+        if isinstance(outcome, Refused) and table != DEAD_LETTERS_TABLE:
+            left = left or rows_of(rows)
+            refused = yield from search(table, left)
+        if not refused:
             yield Pause(pause_s)
-            # After a while the tokens of a block leave the server's memory; only the owner may try again.
-            yield from _check_claim(owner, places)
+        # After a while the tokens of a block leave the server's memory; only the owner may try again.
+        yield from _check_claim(owner, places)
+        if refused:
+            yield from _set_aside(owner, whole, refused, origins, places)
+            left = without(left, refused)
+            if not left:
+                return
+            rows = lines_of(left)
+
+
+def _set_aside(
+    owner: Owner, whole: Insert, refused: Sequence[RefusedRow], origins: Sequence[Origin], places: Sequence[Place]
+) -> Operations[None]:
+    """A dead letter for each refused row. Each has its own token, so whoever finds others later adds those only."""
+    for found in refused:
+        letter = letter_of(whole.table, found, origins)
+        token = f"{whole.token}/refused/{found.row.number}"
+        yield from _insert(owner, Insert(DEAD_LETTERS_TABLE, letter, token), (), places)
 
 
 def _book(owner: Owner, entries: Sequence[Entry], token: str) -> Operations[None]:
     rows = lines(entries) + b"\n"
     for pause_s in _pauses():
-        if (yield Insert(LEDGER, rows, f"{owner.sink}/{token}")):
+        if (yield Insert(LEDGER, rows, f"{owner.sink}/{token}")) is True:
             return
         yield Pause(pause_s)
 

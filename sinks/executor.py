@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import structlog
 
 from schemas.errors import Retryable
-from sinks.clickhouse.client import ClickHouse
+from sinks.clickhouse.client import ClickHouse, RefusedError
 from sinks.clickhouse.ledger import answer, prune
 from sinks.exactly_once import Operations
-from sinks.operations import Commit, Insert, Operation, Pause, Prune, ReadRange
+from sinks.operations import Commit, Insert, Operation, Outcome, Pause, Prune, ReadRange, Refused, Try
 from sinks.ranges import Place, Record
 
 T = TypeVar("T")
@@ -70,8 +70,8 @@ class Executor:
 
     async def _perform(self, operation: Operation, turn: int) -> Any:
         match operation:
-            case Insert(table, rows, token):
-                return await self._insert(table, rows, token)
+            case Insert() | Try():
+                return await self._attempt(operation)
             case Pause(pause_s):
                 return await asyncio.sleep(pause_s)
             case ReadRange():
@@ -83,11 +83,15 @@ class Executor:
             case question:
                 return await self._until_answered(lambda database: answer(database, question), turn)
 
-    async def _insert(self, table: str, rows: bytes, token: str) -> bool:
+    async def _attempt(self, wanted: Insert | Try) -> Outcome:
         try:
-            await self._in_thread(lambda database: database.insert(table, rows, token))
+            await self._in_thread(lambda database: _carry_out(database, wanted))
+        except RefusedError as error:
+            if isinstance(wanted, Insert):
+                _log.error("sink: rows are refused", table=wanted.table, block=wanted.token, error=str(error))
+            return Refused(str(error))
         except Retryable as error:
-            _log.warning("sink: insert not confirmed, it is tried again", table=table, error=_short(error))
+            _log.warning("sink: insert not confirmed, it is tried again", table=wanted.table, error=_short(error))
             return False
         return True
 
@@ -122,6 +126,13 @@ class Executor:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def _carry_out(database: ClickHouse, wanted: Insert | Try) -> None:
+    if isinstance(wanted, Try):
+        database.try_rows(wanted.table, wanted.rows)
+    else:
+        database.insert(wanted.table, wanted.rows, wanted.token)
 
 
 def _short(error: Exception) -> str:

@@ -35,7 +35,7 @@ def place_of(settings: Settings, tp: TopicPartition) -> Place:
 def record_of(message: ConsumerRecord) -> Record:
     """What the sink needs of a Kafka record. A tombstone is an empty value."""
     source = next((value for name, value in message.headers if name == topics.SOURCE_HEADER), None)
-    return Record(message.offset, message.value or b"", source)
+    return Record(message.offset, message.value or b"", source, message.timestamp)
 
 
 def group_consumer(settings: Settings) -> AIOKafkaConsumer:

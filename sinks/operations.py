@@ -1,6 +1,6 @@
 """What the sink does to the world, as values: ``sinks.exactly_once`` yields them, ``sinks.executor`` carries them out.
 
-Reads are repeated until they succeed. An insert is tried once and answers whether it is known to have succeeded.
+Reads are repeated until they succeed. An insert is tried once and answers how it went.
 """
 
 from collections.abc import Sequence
@@ -49,12 +49,29 @@ class Entry(msgspec.Struct, frozen=True):
         return Range(self.place, self.first_offset, self.next_offset, self.marks_before, self.marks_after)
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """The server does not take some row for what it says, and took none of them. ``error`` repeats nothing of the rows."""
+
+    error: str
+
+
+Outcome = bool | Refused
+"""Of an insert: True if it is done; False if that is unknown, and the same is to be tried again."""
+
+
 class Insert(msgspec.Struct, frozen=True):
-    """Answers True, or False if the outcome is unknown: then the same again until it is True."""
+    """Answers an Outcome."""
 
     table: str
     rows: bytes
     token: str
+
+
+class Try(msgspec.Struct, frozen=True):
+    """Answers the Outcome that inserting ``rows`` would have, and inserts nothing."""
+
+    table: str
+    rows: bytes
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -121,4 +138,6 @@ class Commit(msgspec.Struct, frozen=True):
     offsets: dict[Place, int]
 
 
-Operation = Insert | Pause | ReadClaims | ReadLast | ReadBlock | ReadVerdict | ReadNewest | ReadRange | Prune | Commit
+Operation = (
+    Insert | Try | Pause | ReadClaims | ReadLast | ReadBlock | ReadVerdict | ReadNewest | ReadRange | Prune | Commit
+)

@@ -39,11 +39,21 @@ class Position(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One Kafka record; ``source`` is its ``topics.SOURCE_HEADER``, None if it has none."""
+    """One Kafka record; ``source`` is its ``topics.SOURCE_HEADER``, None if it has none; ``at`` its append time, ms."""
 
     offset: int
     value: bytes
     source: bytes | None
+    at: int = 0
+
+
+class Origin(NamedTuple):
+    """A record and how many of a table's rows came from it."""
+
+    place: Place
+    offset: int
+    at: int
+    rows: int
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -62,6 +72,8 @@ class Block(msgspec.Struct, frozen=True):
     ranges: tuple[Range, ...]
     tables: dict[str, bytes]
     rows: int
+    origins: dict[str, list[Origin]]
+    """Where each table's rows came from, in their order."""
 
 
 Piece = tuple[str, int, bytes]
@@ -74,7 +86,7 @@ _letter: Final = msgspec.json.Decoder(DeadLetter)
 class Part:
     """The open range of one partition."""
 
-    __slots__ = ("_first", "_marks", "_marks_before", "bytes", "next", "pieces", "place", "rows")
+    __slots__ = ("_first", "_marks", "_marks_before", "bytes", "next", "origins", "pieces", "place", "rows")
 
     def __init__(self, place: Place, position: Position) -> None:
         self.place = place
@@ -82,6 +94,7 @@ class Part:
         self._marks_before = position.marks
         self._marks = dict(position.marks)
         self.pieces: dict[str, list[bytes]] = {}
+        self.origins: dict[str, list[Origin]] = {}
         self.rows = 0
         self.bytes = 0
 
@@ -93,6 +106,7 @@ class Part:
             return
         for table, rows, lines in pieces_of(self.place, record):
             self.pieces.setdefault(table, []).append(lines)
+            self.origins.setdefault(table, []).append(Origin(self.place, record.offset, record.at, rows))
             self.rows += rows
             self.bytes += len(lines)
 
@@ -129,11 +143,13 @@ def block_of(parts: Iterable[Part]) -> Block:
     """The block of some parts, whatever order they are given in."""
     ordered = sorted((part for part in parts if part.range.next > part.range.first), key=lambda part: part.place)
     pieces: dict[str, list[bytes]] = {}
+    origins: dict[str, list[Origin]] = {}
     for part in ordered:
         for table, lines in part.pieces.items():
             pieces.setdefault(table, []).extend(lines)
+            origins.setdefault(table, []).extend(part.origins[table])
     tables = {table: b"".join(pieces[table]) for table in sorted(pieces)}
-    return Block(tuple(part.range for part in ordered), tables, sum(part.rows for part in ordered))
+    return Block(tuple(part.range for part in ordered), tables, sum(part.rows for part in ordered), origins)
 
 
 def recut(cut: Range, records: Iterable[Record]) -> Part:
@@ -156,7 +172,9 @@ def pieces_of(place: Place, record: Record) -> Sequence[Piece]:
         body = base64.b64encode(record.value).decode()
         detail = f"record on {place.topic} is not one of ours: {type(error).__name__}"
         address = f"{place.topic}/{place.partition}/{record.offset}/0"
-        letter = DeadLetter(address, 0, RejectReason.MALFORMED.value, detail, body, source="sink", address=address)
+        letter = DeadLetter(
+            address, record.at, RejectReason.MALFORMED.value, detail, body, source="sink", address=address
+        )
         return [_letter_piece(letter, place, record)]
 
 

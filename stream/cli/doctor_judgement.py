@@ -36,6 +36,7 @@ _ADVICE_BY_REASON: Final = {
     "not_utf8": "a sender sends text that is not UTF-8",
     "bad_value": "a sender sends values of a wrong kind",
     "unsupported": "a sender sends types of events that there are none of",
+    "refused": "ClickHouse does not take rows, and the tables lack them: see docs/operations.md, Refused rows",
     "bug": "our own code failed on them: please report it with the bytes",
 }
 
@@ -167,11 +168,13 @@ def judge_dead_letters(by_reason: Mapping[str, int], events: int) -> Check:
     listed = ", ".join(
         f"{count:,} {reason}" for reason, count in sorted(by_reason.items(), key=lambda e: (-e[1], e[0]))
     )
-    most = max(by_reason, key=lambda reason: (by_reason[reason], reason))
+    most = "refused" if "refused" in by_reason else max(by_reason, key=lambda reason: (by_reason[reason], reason))
     advice = _ADVICE_BY_REASON.get(most, "look at them") + "; see v_dead_letters"
     level: Level = "warn" if total > _MANY_LETTERS * (events + total) else "ok"
+    if most == "refused":
+        level = "fail"
     what = f"{listed} in the last day, of {events + total:,} events"
-    return Check(name, level, what, advice if level == "warn" else "")
+    return Check(name, level, what, "" if level == "ok" else advice)
 
 
 def judge_law(name: str, violations: int, view: str) -> Check:

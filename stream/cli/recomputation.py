@@ -39,9 +39,8 @@ Progress = Callable[[int], None]
 
 async def ends(settings: Settings) -> Ends:
     """How far the log of both stages goes now."""
-    log = Log(settings)
     places = [(topic, number) for topic in (topics.EVENTS, topics.ACCOUNTS) for number in range(settings.partitions)]
-    return {place: (await log.bounds(*place))[1] for place in places}
+    return await Log(settings).ends(places)
 
 
 async def order_of(settings: Settings, until: Ends) -> str:

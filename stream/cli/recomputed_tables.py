@@ -5,7 +5,9 @@ from typing import Final
 import msgspec
 
 from schemas import topics
-from sinks.clickhouse.client import ClickHouse
+from sinks.clickhouse.client import ClickHouse, RefusedError
+from sinks.operations import Outcome, Refused, Try
+from sinks.refusal import answered, lines_of, rows_of, search, without
 from stream.stages.compute import Output
 
 _BLOCK_BYTES: Final = 8 << 20
@@ -33,9 +35,30 @@ class Tables:
                 self.write(table)
 
     def write(self, table: str) -> None:
-        """Insert what waits for ``table``."""
+        """Insert what waits for ``table``, without the rows that the sink would have had to leave out, too.
+
+        Raises: RefusedError if there are so many that no sink would.
+        """
         self.blocks += 1
-        self.database.insert(table, bytes(self.waiting.pop(table)), token=f"verify/{self.blocks}")
+        rows = bytes(self.waiting.pop(table))
+        try:
+            self.database.insert(table, rows, token=f"verify/{self.blocks}")
+        except RefusedError:
+            numbered = rows_of(rows)
+            refused = answered(search(table, numbered), self._outcome)
+            if not refused:
+                raise
+            left = lines_of(without(numbered, refused))
+            if left:
+                self.waiting[table] = bytearray(left)
+                self.write(table)
+
+    def _outcome(self, question: Try) -> Outcome:
+        try:
+            self.database.try_rows(question.table, question.rows)
+        except RefusedError as error:
+            return Refused(str(error))
+        return True
 
     def finish(self) -> None:
         """Insert everything that waits."""

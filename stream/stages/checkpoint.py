@@ -23,7 +23,8 @@ from rocksdict import RdictIter, Snapshot, WriteBatch, WriteOptions
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
 from stream.stages.log import Log, LogError
-from stream.stages.store import MARKS_KEY, OFFSET_KEY, UNSAVED_END, UNSAVED_PREFIX, PartitionStore
+from stream.stages.state_format import STATE_FORMAT, UNNUMBERED, refuse_other_format
+from stream.stages.store import FORMAT_KEY, MARKS_KEY, OFFSET_KEY, UNSAVED_END, UNSAVED_PREFIX, PartitionStore
 
 MARK_KEY: Final = b"\x01mark"
 EPOCH_HEADER: Final = "epoch"
@@ -46,24 +47,23 @@ class Mark(msgspec.Struct):
 
     next_offset: int
     marks: dict[str, int]
+    format: int = UNNUMBERED
 
 
 async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Log) -> None:
-    """Fill an empty store from the last whole checkpoint; leave it empty if there is none."""
-    end = await topic.saved_position(_group(stage), stage.state, partition)
-    if end == 0:
-        return
+    """Fill an empty store from the last whole checkpoint; leave it empty if there is none.
+
+    Raises: Fatal if it is a checkpoint of another format.
+    """
+    if not store.empty:
+        store.clear()  # what an earlier restore left when it was cut short
     began = time.monotonic()
-    store.clear()  # what an earlier restore left when it was cut short
-    mark: Mark | None = None
+    found = await _last_whole(stage, partition, topic)
+    if found is None:
+        return
+    first, end, mark = found
     count = epoch = 0
     last_header = b""
-    first, last = await topic.bounds(stage.state, partition)
-    if await _cut_short_long_ago(stage, partition, topic, end, last):
-        log.warning(
-            "a checkpoint was cut short long ago; replaying the whole log", stage=stage.name, partition=partition
-        )
-        return
     # Without RocksDB's own log, a third cheaper: what a crash cuts short has no offset and begins anew.
     options = WriteOptions()
     options.disable_wal = True
@@ -82,17 +82,17 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
                     store.clear()
                     return
             if record.key == MARK_KEY:
-                mark = msgspec.msgpack.decode(record.value, type=Mark)
-            elif record.value is None:
+                continue  # of an earlier checkpoint, or ours
+            if record.value is None:
                 write.delete(record.key)
             else:
                 write.put(record.key, record.value)
         count += len(records)
         store.db.write(write, options)
-    assert mark is not None, "the saved position lies behind a mark"
     store.db.flush()
     write = WriteBatch(raw_mode=True)
     write.put(OFFSET_KEY, b"%d" % mark.next_offset)
+    write.put(FORMAT_KEY, b"%d" % mark.format)
     write.put(MARKS_KEY, state_encoder.encode(mark.marks))
     store.db.write(write)
     store.reload()
@@ -103,6 +103,36 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
         keys=count,
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+async def _last_whole(stage: Stage, partition: int, topic: Log) -> tuple[int, int, Mark] | None:
+    """The last whole checkpoint, if there is one that can be trusted: the offsets of all records up to it, and its mark.
+
+    Raises: Fatal if it is of another format.
+    """
+    end = await topic.saved_position(_group(stage), stage.state, partition)
+    if end == 0:
+        return None
+    first, last = await topic.bounds(stage.state, partition)
+    mark = await _mark(stage, partition, topic, end) if first < end <= last else None
+    if mark is None:
+        log.warning("the last checkpoint is gone; replaying the whole log", stage=stage.name, partition=partition)
+        return None
+    refuse_other_format(mark.format, stage=stage.name, partition=partition, where=f"the topic {stage.state}")
+    if await _cut_short_long_ago(stage, partition, topic, end, last):
+        log.warning(
+            "a checkpoint was cut short long ago; replaying the whole log", stage=stage.name, partition=partition
+        )
+        return None
+    return first, end, mark
+
+
+async def _mark(stage: Stage, partition: int, topic: Log, end: int) -> Mark | None:
+    """The mark that the saved position lies behind; None if the topic has something else there, or nothing."""
+    async with contextlib.aclosing(topic.read(stage.state, partition, end - 1, end)) as found:
+        async for record in found:
+            return msgspec.msgpack.decode(record.value, type=Mark) if record.key == MARK_KEY else None
+    return None
 
 
 async def _cut_short_long_ago(stage: Stage, partition: int, topic: Log, end: int, last: int) -> bool:
@@ -129,7 +159,7 @@ async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic:
         await topic.produce_pairs(stage.state, partition, pairs, headers)
     packed = _value(snapshot, MARKS_KEY)
     marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
-    mark = state_encoder.encode(Mark(next_offset, marks))
+    mark = state_encoder.encode(Mark(next_offset, marks, STATE_FORMAT))
     position = await topic.produce_pairs(stage.state, partition, [(MARK_KEY, mark)], headers)
     await topic.save_position(_group(stage), stage.state, partition, position)
     # A store that was closed meanwhile keeps its list: the next checkpoint is larger.

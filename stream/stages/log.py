@@ -6,7 +6,7 @@ zstd, no linger (frames are large already), fetches of whole frames.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -88,6 +88,18 @@ class Log:
             begin = await consumer.beginning_offsets([place])
             end = await consumer.end_offsets([place])
             return begin[place], end[place]
+        finally:
+            await consumer.stop()
+
+    async def ends(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """The next offset to be written of each (topic, partition), by one consumer for all; 0 where there is no such topic."""
+        named = {place: TopicPartition(self.settings.topic(place[0]), place[1]) for place in places}
+        consumer = AIOKafkaConsumer(**connection(self.settings), enable_auto_commit=False)
+        await consumer.start()
+        try:
+            known = await consumer.topics()
+            found = await consumer.end_offsets([tp for tp in named.values() if tp.topic in known])
+            return {place: found.get(tp, 0) for place, tp in named.items()}
         finally:
             await consumer.stop()
 

@@ -17,18 +17,20 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
 
 from schemas.codec import state_encoder
 from stream.core.state import Example
+from stream.stages.state_format import STATE_FORMAT, UNNUMBERED
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-__all__ = ["Batch", "Example", "PartitionStore"]
+__all__ = ["Batch", "Example", "PartitionStore", "saved"]
 
 # Keys of the shell sort before all keys of the core.
 OFFSET_KEY: Final = b"\x01o"
 MARKS_KEY: Final = b"\x01m"
+FORMAT_KEY: Final = b"\x01f"
 UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
@@ -62,6 +64,7 @@ class PartitionStore:
         sealed_offset: the same, as the last batch has it.
         committed_offset: the same, as RocksDB has it.
         marks: highest applied order per source (``schemas.address``).
+        format: of what RocksDB has (``stream.stages.state_format``); ours from the first batch of a new store on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -151,9 +154,17 @@ class PartitionStore:
         """Take offset and marks from RocksDB, after ``__init__`` or a restore; nothing may be in flight."""
         offset = int(self.db.get(OFFSET_KEY) or b"0")
         self.next_offset = self.saved_offset = self.sealed_offset = self.committed_offset = offset
+        self.format = int(self.db.get(FORMAT_KEY) or UNNUMBERED)
         self._saved_marks: bytes | None = self.db.get(MARKS_KEY)
         self._take_saved_marks()
         self._absent = set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether RocksDB has nothing. It has something, but no offset, where a restore was cut short."""
+        cursor = self.db.iter()
+        cursor.seek_to_first()
+        return not cursor.valid()
 
     @property
     def changes(self) -> int:
@@ -223,6 +234,9 @@ class PartitionStore:
             else:
                 write.put(name.encode(), packed)
         write.put(OFFSET_KEY, b"%d" % batch.next_offset)
+        if self.committed_offset == 0:
+            self.format = STATE_FORMAT
+            write.put(FORMAT_KEY, b"%d" % STATE_FORMAT)
         if batch.marks is not None:
             write.put(MARKS_KEY, batch.marks)
         if batch.values:
@@ -328,6 +342,17 @@ class PartitionStore:
             self._young_bytes += len(packed)
             self._cache(name, live)
         return live  # type: ignore[return-value]
+
+
+def saved(path: Path) -> tuple[int, int]:
+    """Format and next offset of the store in ``path``, zeros if there is none. Some milliseconds; changes nothing there."""
+    if not (path / "CURRENT").exists():
+        return UNNUMBERED, 0
+    db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
+    try:
+        return int(db.get(FORMAT_KEY) or UNNUMBERED), int(db.get(OFFSET_KEY) or 0)
+    finally:
+        db.close()
 
 
 def _decode(packed: bytes, type_: type[S]) -> msgspec.Struct:

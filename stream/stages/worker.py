@@ -18,15 +18,17 @@ import faust
 import structlog
 from faust.types import StreamT
 
-from schemas.errors import ConfigError, Fatal
+from schemas.errors import ConfigError
 from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Settings
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
+from stream.stages.kept import folder_of, kept_states, refuse_other_formats, refuse_shorter_log, refuse_shorter_logs
 from stream.stages.lanes import Lanes
 from stream.stages.log import Log
 from stream.stages.partition import Offers, Partition, Revoked
+from stream.stages.state_format import refuse_other_format
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
 from stream.stages.turns import Turns
@@ -98,11 +100,13 @@ class Partitions:
         await self.revoke(set(self.open))
 
     async def _open(self, number: int) -> Partition:
-        path = Path(self.settings.data) / "state" / self.settings.worker_id / self.stage.name / str(number)
+        path = folder_of(self.settings, self.stage, number)
         store = PartitionStore(path)
         revocations = self._revocations
         if store.next_offset == 0:
             await restore(self.stage, number, store, self.outputs)
+        else:
+            refuse_other_format(store.format, stage=self.stage.name, partition=number, where=str(path))
         if revocations != self._revocations:
             # Restoring takes a while. Opened now, it would be worked on and checkpointed beside its new owner.
             store.close()
@@ -127,17 +131,12 @@ class Partitions:
         return partition
 
     async def _check_log(self, number: int, store: PartitionStore) -> None:
-        """Refuse to work on a log that lost records which are applied here: new ones would take their offsets.
+        """The same check as before ``ready``, for state that came from a checkpoint since.
 
         Raises: Fatal.
         """
         _, end = await self.outputs.bounds(self.stage.input, number)
-        if store.next_offset > end:
-            store.close()
-            raise Fatal(
-                f"{self.stage.input}/{number} ends at {end}, but {store.next_offset} records of it are applied: the broker"
-                " lost records (power failure without fsync=always), or it is another broker; see docs/operations.md"
-            )
+        refuse_shorter_log(self.stage.input, number, applied=store.next_offset, end=end)
 
 
 def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
@@ -205,12 +204,18 @@ def chosen(settings: Settings, known: Mapping[str, Stage]) -> list[Stage]:
 
 
 async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
-    """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return."""
+    """Run until SIGTERM or SIGINT, then finish what is in hand, commit and return.
+
+    Raises: Fatal before anything is begun if the state of an earlier run cannot be used.
+    """
     outputs = Log(settings)
     offers: dict[str, Callable[[int, Record], None]] = {}
     turns = Turns()
     stages = {stage.name: Partitions(stage, settings, outputs, turns, offers) for stage in chosen(settings, known)}
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
+    kept = kept_states(settings, [partitions.stage for partitions in stages.values()])
+    refuse_other_formats(kept)
+    await refuse_shorter_logs(kept, outputs)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,8 +16,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas import topics
 from schemas.address import parse
 from schemas.codec import lines
-from stream.stages.store import PartitionStore
-from tests.support.toy import Item
+from stream.core.state import Example
+from stream.settings import Settings
+from stream.stages.checkpoint import checkpoint
+from stream.stages.log import Log
+from stream.stages.store import FORMAT_KEY, PartitionStore
+from tests.support.toy import TOY, Item
 
 PARTITIONS = 4
 FRAME = 100
@@ -143,23 +147,77 @@ async def test_two_workers_killed_and_wiped_again_and_again_count_everything_onc
     assert exits == [0, 0]
 
 
-async def test_a_worker_whose_broker_lost_what_it_applied_stops_and_says_so(bootstrap, tmp_path):
-    prefix = f"lost{os.getpid()}{random.randrange(10**6)}."
-    await create_topics(bootstrap, prefix)
-    ahead = PartitionStore(tmp_path / "state" / "0" / "stitch" / "0")
-    ahead.advance(5)
-    ahead.commit(ahead.seal())
-    ahead.close()
+def applied(folder: Path, records: int) -> PartitionStore:
+    """State that says that so many records of its log are applied."""
+    store = PartitionStore(folder)
+    store.put("k", Example(1))
+    store.advance(records)
+    store.commit(store.seal())
+    return store
+
+
+def test_a_worker_does_not_start_on_state_of_another_version(tmp_path):
+    folder = tmp_path / "state" / "0" / "stitch" / "0"
+    other = applied(folder, 5)
+    other.db[FORMAT_KEY] = b"99"
+    other.close()
+    fleet = Fleet("127.0.0.1:1", "other.", tmp_path, workers=1)  # nothing listens there: it does not come so far
+
+    assert fleet.running[0].wait(60) == 1
+    said = (tmp_path / "worker-0.log").read_text()
+    assert f"stage stitch, partition 0, in {folder} was written in format 99" in said
+
+
+async def send_one(bootstrap: str, prefix: str, partition: int) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await producer.start()
+    await producer.send_and_wait(prefix + topics.EVENTS, lines([Item("a", 1)]), partition=partition)
+    await producer.stop()
+
+
+async def test_a_worker_whose_log_lost_what_it_applied_does_not_start(bootstrap, tmp_path):
+    """No record comes that could tell it: the end of the log does, while it is still there to be seen."""
+    prefix = f"lost{os.getpid()}{random.randrange(10**6)}."
+    await create_topics(bootstrap, prefix)
+    for partition, records in ((0, 1), (1, 5)):
+        await send_one(bootstrap, prefix, partition)
+        applied(tmp_path / "state" / "0" / "stitch" / str(partition), records).close()
+    fleet = Fleet(bootstrap, prefix, tmp_path, workers=1)
+    assert await asyncio.to_thread(fleet.running[0].wait, 60) == 1
+    said = (tmp_path / "worker-0.log").read_text()
+    assert "events/1 ends at 1, but 5 records of it are applied" in said
+    assert "ready" not in said
+
+
+async def test_a_worker_with_state_of_topics_that_are_gone_does_not_start(bootstrap, tmp_path):
+    applied(tmp_path / "state" / "0" / "stitch" / "0", 5).close()
+    fleet = Fleet(bootstrap, f"gone{os.getpid()}{random.randrange(10**6)}.", tmp_path, workers=1)
+    assert await asyncio.to_thread(fleet.running[0].wait, 60) == 1
+    assert "events/0 ends at 0, but 5 records of it are applied" in (tmp_path / "worker-0.log").read_text()
+
+
+async def test_a_folder_that_is_behind_since_another_worker_has_its_partition_is_no_error(bootstrap, tmp_path):
+    prefix = f"behind{os.getpid()}{random.randrange(10**6)}."
+    await create_topics(bootstrap, prefix)
+    applied(tmp_path / "state" / "0" / "stitch" / "2", 1).close()
+    for _ in range(3):
+        await send_one(bootstrap, prefix, 2)
     fleet = Fleet(bootstrap, prefix, tmp_path, workers=1)
     try:
-        await producer.send_and_wait(prefix + topics.EVENTS, lines([Item("a", 1)]), partition=0)
-        assert await asyncio.to_thread(fleet.running[0].wait, 60) == 70
+        tallies, _, _ = await read_facts(bootstrap, prefix, 2)
     finally:
-        await producer.stop()
-        for process in fleet.running.values():
-            process.kill()
-            process.wait()
+        assert fleet.stop() == [0]
+    assert tallies == {"a": (2, 2)}
 
-    assert "lost records" in (tmp_path / "worker-0.log").read_text()
+
+async def test_a_worker_whose_checkpoint_is_ahead_of_the_log_stops_and_says_so(bootstrap, tmp_path):
+    prefix = f"ahead{os.getpid()}{random.randrange(10**6)}."
+    await create_topics(bootstrap, prefix)
+    log = Log(Settings(kafka=bootstrap, topic_prefix=prefix))
+    await log.start()
+    await checkpoint(TOY, 0, applied(tmp_path / "another", 5), log, 1)
+    await log.stop()
+    await send_one(bootstrap, prefix, 0)
+    fleet = Fleet(bootstrap, prefix, tmp_path, workers=1)
+    assert await asyncio.to_thread(fleet.running[0].wait, 60) == 70
+    assert "events/0 ends at 1, but 5 records of it are applied" in (tmp_path / "worker-0.log").read_text()

@@ -77,6 +77,17 @@ async def produce_facts(settings: Settings, frames: Sequence[int], *, events: in
         await producer.stop()
 
 
+async def produce_record(settings: Settings, value: bytes, source: tuple[str, int, int, int]) -> None:
+    """One record of facts, on partition 0."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        headers = [(topics.SOURCE_HEADER, address(*source))]
+        await producer.send_and_wait(settings.topic(topics.STITCH_FACTS), value, partition=0, headers=headers)
+    finally:
+        await producer.stop()
+
+
 async def produce_letters(settings: Settings, values: Sequence[bytes | DeadLetter]) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap, acks="all", enable_idempotence=True)
     await producer.start()

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import random
+import re
 
 import msgspec
 import pytest
@@ -15,8 +16,10 @@ from stream.topology import create_topics
 from tests.support.sink_flow import (
     SinkProcess,
     counted,
+    fact_record,
     produce_facts,
     produce_letters,
+    produce_record,
     set_up,
     settings_of,
     wait_for,
@@ -72,10 +75,36 @@ async def test_dead_letters_and_garbage_are_kept_with_their_bytes(bootstrap, emb
     with running(settings) as sink:
         await wait_for(embedded_sql, settings, 2, table="dead_letters")
         sink.stop()
-    rows = embedded_sql.rows(
-        f"SELECT reason, hex(bytes) FROM {settings.database}.v_dead_letters ORDER BY received_at DESC"
-    )
+    rows = embedded_sql.rows(f"SELECT reason, hex(bytes) FROM {settings.database}.v_dead_letters ORDER BY reason DESC")
     assert rows == [["not_utf8", body.hex().upper()], ["malformed", b"what is this".hex().upper()]]
+
+
+async def test_a_row_that_clickhouse_refuses_costs_its_neighbours_nothing(bootstrap, embedded_sql) -> None:
+    settings = settings_of(bootstrap, embedded_sql, partitions=1)
+    await set_up(settings)
+    poison = re.sub(rb'"received_at":\d+(.*"_i":3)', rb'"received_at":"last year"\1', fact_record(0, 7, 5))
+    index, _, rows = poison.partition(b"\n")
+    events = b"".join(line + b"\n" for line in rows.split(b"\n")[:5])
+    index = msgspec.json.encode([("events", 5, len(events)), *msgspec.json.decode(index)[1:]])
+    await produce_facts(settings, range(7))
+    await produce_record(settings, index + b"\n" + rows, (topics.EVENTS, 0, 7, 0))
+    await produce_facts(settings, range(8, 10))
+    with running(settings) as sink:
+        await wait_for(embedded_sql, settings, 10 * 5 - 1)
+        sink.kill()
+    with running(settings) as sink:  # the next one finds the same row in it
+        await produce_facts(settings, range(10, 12))
+        await wait_for(embedded_sql, settings, 12 * 5 - 1)
+        assert sink.stop() == 0
+    assert counted(embedded_sql, settings) == (59, 59)
+    assert counted(embedded_sql, settings, "sessions") == (12, 12)
+    found = embedded_sql.rows(
+        "SELECT source, reason, detail, address, bytes, received_at > now() - INTERVAL 1 HOUR"
+        f" FROM {settings.database}.v_dead_letters"
+    )
+    detail = "events: CANNOT_PARSE_INPUT_ASSERTION_FAILED (27) in received_at"
+    line = events.split(b"\n")[3].decode()
+    assert found == [["sink", "refused", detail, "stitch-facts/0/7/events/3", line, "1"]]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -6,10 +6,24 @@ from typing import Any
 import pytest
 
 from schemas.codec import lines
-from sinks.clickhouse.client import ClickHouse
+from sinks.clickhouse.client import ClickHouse, RefusedError
 from sinks.clickhouse.ledger import answer, prune
 from sinks.exactly_once import Operation
-from sinks.operations import LEDGER, Entry, Insert, Prune, ReadBlock, ReadClaims, ReadLast, ReadNewest, ReadVerdict
+from sinks.executor import _carry_out
+from sinks.operations import (
+    LEDGER,
+    Entry,
+    Insert,
+    Outcome,
+    Prune,
+    ReadBlock,
+    ReadClaims,
+    ReadLast,
+    ReadNewest,
+    ReadVerdict,
+    Refused,
+    Try,
+)
 from sinks.ranges import Place
 from tests.simulation.sink.world import FakeClickHouse, Sink, World, log_of
 
@@ -22,9 +36,14 @@ class Both:
         self.fake = FakeClickHouse()
         self.questions: set[type] = set()
 
-    def insert(self, op: Insert) -> None:
-        self.real.insert(op.table, op.rows, op.token)
-        self.fake.insert(op)
+    def attempt(self, op: Insert | Try) -> Outcome:
+        try:
+            _carry_out(self.real, op)
+            said: Outcome = True
+        except RefusedError as error:
+            said = Refused(str(error))
+        assert said == self.fake.attempt(op)
+        return said
 
     def prune(self, op: Prune) -> None:
         prune(self.real, op.sink, op.age_s)
@@ -44,7 +63,7 @@ class Both:
 @pytest.mark.parametrize("seed", range(6))
 def test_fighting_and_crashing_sinks_write_each_row_once(database: ClickHouse, seed: int) -> None:
     chance = random.Random(seed)
-    log = log_of(3, [0, 1, 2, 1, 2, 3, 4, 5, 4, 5, 6])
+    log = log_of(3, [0, 1, 2, 1, 2, 3, 4, 5, 4, 5, 6], refused=(2, 5))
     both = Both(database)
     world = World(log, both)
     sinks = [Sink(log, f"{name}{seed}", sorted(log), [2, 1, 3]) for name in "ab"]
@@ -58,7 +77,10 @@ def test_fighting_and_crashing_sinks_write_each_row_once(database: ClickHouse, s
     world.drain(Sink(log, f"z{seed}", sorted(log), [4]))
     for table in ("events", "email"):
         rows = database.rows(f"SELECT count(), uniqExact(_p, _o, _i) FROM {table}")
-        assert rows == [(3 * 7 * 2, 3 * 7 * 2)]
+        assert rows == [(3 * (7 * 2 - 2), 3 * (7 * 2 - 2))]
+    letters = database.rows("SELECT count(), uniqExact(_p, _o, _i), uniqExact(address) FROM dead_letters")
+    assert letters == [(3 * 2 * 2,) * 3]
+    assert {reason for (reason,) in database.rows("SELECT reason FROM v_dead_letters")} == {"refused"}
     assert both.questions >= {ReadClaims, ReadLast, ReadVerdict}
 
 

@@ -68,6 +68,9 @@ def test_an_installation_without_events_is_fresh_and_one_without_rows_is_not():
 def test_dead_letters_above_one_percent_are_a_warning_and_say_what_the_sender_does():
     assert judge.judge_dead_letters({}, 5).level == "ok"
     assert judge.judge_dead_letters({"bad_time": 1}, 99).level == "ok"
+    refused = judge.judge_dead_letters({"bad_time": 7, "refused": 1}, 1_000_000)
+    assert refused.level == "fail"
+    assert "the tables lack them" in refused.advice
     check = judge.judge_dead_letters({"bad_time": 1, "unknown_key": 3}, 96)
     assert check.level == "warn"
     assert check.what == "3 unknown_key, 1 bad_time in the last day, of 100 events"

@@ -1,0 +1,30 @@
+"""The format of a partition's state: which layout of keys and records this version writes, and reads.
+
+A record of another layout does not always fail to decode: fields that it lacks get their defaults, and records under keys
+that nobody asks for any more are as good as gone. The numbers would be wrong and nothing would say so.
+"""
+
+from typing import Final
+
+from schemas.errors import Fatal
+
+STATE_FORMAT: Final = 1
+"""Raised by whoever changes what is stored (CONTRIBUTING.md has the rule). It is in each store and in each checkpoint."""
+UNNUMBERED: Final = 0
+"""Of state that says nothing: it was written before formats had numbers."""
+
+
+def refuse_other_format(found: int, *, stage: str, partition: int, where: str) -> None:
+    """Stop before state of another format is read as ours. ``where`` is a folder or a topic.
+
+    Raises: Fatal.
+    """
+    if found == STATE_FORMAT:
+        return
+    writer = "before formats had numbers" if found == UNNUMBERED else f"in format {found}"
+    version = "an older" if found < STATE_FORMAT else "a newer"
+    raise Fatal(
+        f"the state of stage {stage}, partition {partition}, in {where} was written {writer}, by {version} version; this one"
+        f" reads format {STATE_FORMAT}. Go back to that version, or let the state be computed again from the log:"
+        ' docs/operations.md, "State of another version"'
+    )
