@@ -12,13 +12,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final
 
 PAUSE_S: Final = 0.004
 """Between two turns. The pause goes on while others use it, up to as long as the last turn took."""
 _BUSY_S: Final = 0.001
-"""The loop had other things to do if it comes to a timer so much too late."""
+"""CPU time in a pause from which on others used it. The clock would not do: on a busy machine every timer is late."""
 
 
 class Turns:
@@ -37,7 +37,7 @@ class Turns:
         self._waiting.append(mine)
         if not self._pausing:
             self._pausing = True
-            self._pause(perf_counter())
+            self._pause(until=0)
         began = perf_counter()
         try:
             await mine
@@ -45,16 +45,15 @@ class Turns:
             yield
         finally:
             if not mine.cancelled():
-                now = perf_counter()
-                self._pause(now + now - began)
+                ended = perf_counter()
+                self._pause(until=ended + ended - began)
 
     def _pause(self, until: float) -> None:
         """Give the next turn when the loop has nothing else to do, or at ``until`` if it always has."""
-        asyncio.get_running_loop().call_later(self._pause_s, self._over, perf_counter() + self._pause_s, until)
+        asyncio.get_running_loop().call_later(self._pause_s, self._over, thread_time(), until)
 
-    def _over(self, due: float, until: float) -> None:
-        now = perf_counter()
-        if now - due > _BUSY_S and now < until:
+    def _over(self, busy_before: float, until: float) -> None:
+        if thread_time() - busy_before > _BUSY_S and perf_counter() < until:
             self._pause(until)
             return
         while self._waiting:
