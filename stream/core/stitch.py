@@ -122,7 +122,7 @@ def _decoded(step: Step, group: list[Line]) -> list[Said]:
             step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
         elif event.type in _CLAIMING and not _has_object(event):
             step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
-        elif not _can_enter(event.node) or (said and event.node != said[0][0].node):
+        elif (event.node != said[0][0].node) if said else not _can_enter(event.node):
             step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
         else:
             said.append((event, line))
@@ -246,8 +246,9 @@ class _Leaf:
         state = self._step.state
         stored = state.get(self._record, Seen)
         if stored is not None:
-            # Since ``let_in`` messages may have given the newest cluster to another owner, and told the visitor's node.
+            # Since ``let_in`` messages may have given the newest cluster to another owner, and told the node.
             self._seen.newest, self._seen.node, self._seen.spread = stored.newest, stored.node, stored.spread
+            self._seen.crm = stored.crm
         clusters: Clusters | None = None
         others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
@@ -267,7 +268,7 @@ class _Leaf:
             self._seen.newest, self._seen.spread = clusters.newest, clusters.spread
         if self._visitor:
             self._seen.node = node_of(state, self._node)  # its sessions may have named somebody
-            self._seen.spread |= bool(others)
+        self._seen.spread |= bool(others)
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():
