@@ -205,5 +205,5 @@ def linked(state: NodeState) -> set[str]:
 
 
 def first_resolution(name: str) -> Resolution:
-    """What a visitor or opportunity resolves to that nobody has said anything about."""
+    """What a visitor, user or opportunity resolves to that nobody has said anything about."""
     return ((BEGINNING, Owner("", 0, name if kind(name) != OPPORTUNITY else "")),)

@@ -84,15 +84,13 @@ def claims_of(event: Event, rules: Rules) -> list[Claim]:
 def observe(step: Step, event: Event) -> None:
     """Send the claims of an event that were not yet made. Idempotent, and the order of events does not count.
 
-    Call it for every event that is let in, duplicates with other contents included.
+    Call it for every event that is let in, duplicates with other contents included; one that names a user alone says nothing.
     """
     if event.type in operators.TYPES:
         operators.observe(step, event)
         return
     if event.type in crm.FOLDED:
         crm.observe(step, event)
-    if not (event.email or event.group or event.type == kinds.ALIAS or _is_form(event, step.rules)):
-        return
     for said in (*_said_by(event, step.rules), *_said_in_form(event, step.rules)):
         if _is_news(step, event, said):
             step.tell(_claim(said, event))
