@@ -102,7 +102,8 @@ def _claim(event: Event, name: str, claim_id: str, first: int, *, weak: bool) ->
 
 
 def _of_contact(step: Step, event: Event, properties: dict[str, object]) -> contacts.Words:
-    account, left, deleted = (properties.get(name) for name in ("account_id", "left_account_id", "deleted"))
+    account, left = properties.get("account_id"), properties.get("left_account_id")
+    deleted = properties.get("deleted")
     words = [_account(step, event, account)] if isinstance(account, str) else []
     if isinstance(left, str) and left:
         words.append(contacts.LEFT + node(event.tenant, ACCOUNT, left))

@@ -6,7 +6,9 @@ value at the moment of sending, and between two nodes messages stay in order, so
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, kind
 from schemas.messages import (
@@ -54,7 +56,7 @@ At most ``limit`` records whose key is above ``after`` ("" = from the first one)
 """
 
 
-class Turn(NamedTuple):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """How a node works off what it owes: who settles its records, and how much in one step."""
 
     settle: Settle
@@ -80,12 +82,12 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
     turn = Turn(settle, chunk)
     if isinstance(message, Subscribe):
         _subscribe(step, message, turn)
-    elif isinstance(message, Unsubscribe):
-        _unsubscribe(step, message, turn)
     elif isinstance(message, Resolved):
         _resolved(step, message, turn)
     elif isinstance(message, Claim):
         _claim(step, message, turn)
+    elif isinstance(message, Unsubscribe):
+        _unsubscribe(step, message, turn)
     elif isinstance(message, Retract):
         _retract(step, message, turn)
     elif isinstance(message, Root):

@@ -7,7 +7,7 @@ enters by remembers what it told other nodes, so that a repeat sends nothing.
 """
 
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Named(Protocol):
     group: str
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """What an event says of whom, and where. Most of it was said before, so only a claim that is news is worked out."""
 
     child: str
