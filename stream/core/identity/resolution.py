@@ -60,13 +60,19 @@ class Decider:
         floor = precedence.LINK if self.kind == VISITOR else -1
         if self.shared:
             floor = precedence.OPERATOR - 1
-        self.links = strongest(
-            (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
-        )
         least = precedence.OPERATOR if self.shared else 0
-        self.owns = strongest(
-            (i, h) for i, h in state.claims.items() if not person_kind(h.parent) and h.precedence >= least
-        )
+        links: list[tuple[str, Held]] = []
+        owns: list[tuple[str, Held]] = []
+        for claim_id, held in state.claims.items():
+            if person_kind(held.parent):
+                if held.precedence > floor:
+                    links.append((claim_id, held))
+            elif held.precedence >= least:
+                owns.append((claim_id, held))
+        if links:
+            self.links = strongest(links)
+        if owns:
+            self.owns = strongest(owns)
 
     def parents(self) -> list[str]:
         """Nodes to subscribe to, sorted."""
@@ -79,7 +85,7 @@ class Decider:
 
     def resolution(self) -> Resolution:
         """The whole step function (for a visitor: of its sessions without a user)."""
-        if self.links is NO_CLAIM and self.owns is NO_CLAIM and all(map(_is_constant, self.state.parents.values())):
+        if len(self.links) == len(self.owns) == 1 and all(map(_is_constant, self.state.parents.values())):
             return ((BEGINNING, self.at(BEGINNING).owner),)
         cuts = {start for steps in (self.links, self.owns) for start, _ in steps}
         for answer in self.state.parents.values():

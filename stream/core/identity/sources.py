@@ -146,14 +146,12 @@ def _claim(said: Said, event: Event) -> Claim:
     )
 
 
-def _is_form(event: Event, rules: Rules) -> bool:
-    return event.type == kinds.TRACK and event.name in rules.form_events
-
-
 def _said_in_form(event: Event, rules: Rules) -> tuple[Said, ...]:
     """The company whose domain a person typed into a form. Of a device without a person it says nothing."""
+    if event.type != kinds.TRACK or event.name not in rules.form_events:
+        return ()
     user = "" if is_blocked(event.user, rules.blocked_ids) else event.user
-    if not (event.email or user) or not _is_form(event, rules):
+    if not (event.email or user):
         return ()
     try:
         properties = properties_of(event.properties)
