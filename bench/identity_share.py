@@ -9,7 +9,7 @@ that function for the calls into C before it.
 
 Identity is: everything within ``stream/core/identity`` and ``leaf.settle`` (claims, links, owners, messages, rows of
 ``identity``), whole records of messages with their decoding and packing, and of saving state the part of its bytes
-that are nodes (a visitor's lies in its record), subscribers or registries. The sessions' and touches' own work is not,
+that are nodes (they lie in the records), subscribers or registries. The sessions' and touches' own work is not,
 though each asks whose it is; that question is.
 """
 

@@ -28,7 +28,7 @@ from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import Batch, PartitionStore
 
 PARTITIONS = 4
-_NODES = ("n\0", "s\0", "r\0")
+_SUBSCRIBERS_AND_REGISTRIES = ("s\0", "r\0")
 _DAY = 86_400_000
 
 
@@ -65,11 +65,11 @@ class Partitions:
     def _count(self, batch: Batch) -> None:
         for name, value in batch.values.items():
             size, node = len(name) + len(value or b""), 0
-            if name.startswith(_NODES):
+            if name.startswith(_SUBSCRIBERS_AND_REGISTRIES):
                 node = size
             elif value and name.startswith(record_key("")) and name.count("\0") == 1:
-                visitor = msgspec.msgpack.decode(value, type=Seen).node
-                node = 0 if visitor is None else len(state_encoder.encode(visitor))
+                state = msgspec.msgpack.decode(value, type=Seen).node
+                node = 0 if state is None else len(state_encoder.encode(state))
             self.saved_bytes[True] += node
             self.saved_bytes[False] += size - node
 

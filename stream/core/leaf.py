@@ -109,14 +109,14 @@ def settle(step: Step, node: str, after: str, limit: int, cause: str) -> str:
     items = item_prefix(node)
     left = limit
     if after < items:
+        record = step.state.get(record_key(node), Seen) or Seen()
         if kind(node) == VISITOR:
-            record = step.state.get(record_key(node), Seen) or Seen()
             settled = _settle_clusters(step, node, record, after, left, cause=cause)
             if len(settled) == left:
                 return settled[-1]
-            if not record.spread:
-                return ""
             left -= len(settled)
+        if not record.spread:
+            return ""
         after = ""
     start = after + "\x00" if after else ""
     singles = step.state.scan(items, Item, start=start, limit=left)

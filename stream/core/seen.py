@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Seen(msgspec.Struct, array_like=True, gc=False):
-    """The record of one entry node: ids it has seen and, of a visitor, what else a hit needs. One read and one write for all."""
+    """The record of a node: ids of its own events, what it is in the forest, what those events need. One read and one write."""
 
     hashes: bytes = b""
     entries: bytes = b""
@@ -54,13 +54,15 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
     newest: Cluster | None = None
     """The visitor's newest cluster of hits."""
     node: NodeState | None = None
-    """The visitor's node in the identity forest; None until somebody says something of it."""
+    """What it remembers as a node of the identity forest; None until somebody says something of it."""
     spread: bool = False
-    """Whether the visitor may have more under keys of their own: older clusters, single touches. Most have not."""
+    """Whether it may have more under keys of their own: older clusters, single touches. Most have not."""
+    crm: bytes | None = b""
+    """What the CRM said of it and its people (``stream.core.identity.folds``), encoded; None if it has a key of its own."""
 
 
 def record_key(node: str) -> str:
-    """State key of an entry node's record."""
+    """State key of a node's record."""
     return "x\x00" + node
 
 

@@ -122,16 +122,20 @@ def _decoded(step: Step, group: list[Line]) -> list[Said]:
             step.reject(event, RejectReason.BAD_TIME, "a time is out of range")
         elif event.type in _CLAIMING and not _has_object(event):
             step.reject(event, RejectReason.MALFORMED, "properties is not a JSON object")
-        elif not _can_enter(event.node) or (said and event.node != said[0][0].node):
+        elif (event.node != said[0][0].node) if said else not _can_enter(step, event.node):
             step.reject(event, RejectReason.BAD_VALUE, "the entry node is not tenant/kind:value")
         else:
             said.append((event, line))
     return said
 
 
-def _can_enter(node: str) -> bool:
-    """Whether events may come in by it: identifiers, and the registry with what operators say of accounts."""
-    return level(node) >= 0 or node == registry_of(node.partition("/")[0])
+def _can_enter(step: Step, node: str) -> bool:
+    """Whether events may come in by it: identifiers, and the registry with what operators say of accounts.
+
+    What has a record is one of them, and the record is needed next.
+    """
+    known = step.state.get(record_key(node), Seen) is not None
+    return known or level(node) >= 0 or node == registry_of(node.partition("/")[0])
 
 
 def _has_object(event: Event) -> bool:
@@ -235,7 +239,8 @@ class _Leaf:
         """The claims that the event makes. A session's user is its own matter (forest rule 8)."""
         if event.bot:
             return
-        observe(self._step, event)
+        if event.email or event.group or event.type in _CLAIMING or event.name in self._book.form_events:
+            observe(self._step, event)  # who names a user alone says nothing of anybody else
         if self._visitor and not is_hit:
             user = session_link(event, self._step.rules)
             if user:
@@ -246,8 +251,9 @@ class _Leaf:
         state = self._step.state
         stored = state.get(self._record, Seen)
         if stored is not None:
-            # Since ``let_in`` messages may have given the newest cluster to another owner, and told the visitor's node.
+            # Since ``let_in`` messages may have given the newest cluster to another owner, and told the node.
             self._seen.newest, self._seen.node, self._seen.spread = stored.newest, stored.node, stored.spread
+            self._seen.crm = stored.crm
         clusters: Clusters | None = None
         others: dict[str, tuple[Event, int]] = {}
         for event, page, is_hit, old, number in self._kept:
@@ -267,7 +273,7 @@ class _Leaf:
             self._seen.newest, self._seen.spread = clusters.newest, clusters.spread
         if self._visitor:
             self._seen.node = node_of(state, self._node)  # its sessions may have named somebody
-            self._seen.spread |= bool(others)
+        self._seen.spread |= bool(others)
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():

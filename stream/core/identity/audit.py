@@ -4,7 +4,9 @@
 and ``preview``) decides from those rows what the forest decides from its states.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+import msgspec
 
 from schemas.facts import IdentityClaimRow
 from schemas.ids import tenant
@@ -25,7 +27,7 @@ LIMIT: Final = "limit"
 _UNKNOWN: Final = Held("", 0, 0, BEGINNING, None, "")
 
 
-class Stated(NamedTuple):
+class Stated(msgspec.Struct, frozen=True, gc=False):
     """A claim with its id; ``held`` is None if only the id is known."""
 
     id: str

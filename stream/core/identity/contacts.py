@@ -20,9 +20,9 @@ from schemas.ids import EMAIL, USER, kind, node, value
 from schemas.messages import BEGINNING, Claim, Retract
 from stream.core.identity import precedence
 from stream.core.identity.domains import link_rank
+from stream.core.identity.folds import ContactFold, folds_of, keep_folds
 from stream.core.identity.node import node_of
 from stream.core.nodes import Held
-from stream.core.state import key
 from stream.core.step import Step
 
 LEFT: Final = "\x00"
@@ -46,20 +46,6 @@ class Words(NamedTuple):
     """The CRM erased the person: nothing that it ever said of the contact counts."""
 
 
-class ContactFold(msgspec.Struct, array_like=True, gc=False):
-    """All versions of the contacts of one address or user, and the claims that stand for them."""
-
-    versions: list[tuple[int, str]] = msgspec.field(default_factory=list)
-    """(event time, word as in ``Words.accounts``), ascending."""
-    standing: dict[str, str] = msgspec.field(default_factory=dict)
-    """What is claimed (see ``_Wanted.name``) -> id of the claim that was sent and not retracted."""
-    given: int = 0
-    """Ids given away so far."""
-    heirs: dict[str, int] = msgspec.field(default_factory=dict)
-    """User of the contact that this one was merged into -> time from which on its addresses are that user's."""
-    erased: bool = False
-
-
 class _Run(msgspec.Struct, frozen=True, gc=False):
     parent: str
     since: int
@@ -75,8 +61,8 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     child = _person(event)
     if not child or words == Words():
         return
-    place = _place(event.node, child)
-    fold = step.state.get(place, ContactFold) or ContactFold()
+    folds = folds_of(step.state, event.node)
+    fold = folds.contacts.setdefault(child, ContactFold())
     known = len(fold.versions)
     news = [_put(fold, (event.at, word)) for word in words.accounts]
     if words.heir not in {"", child}:
@@ -89,20 +75,16 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     if any(news):
         _bring_in_line(step, child, event.id, fold)
     if any(news) or len(fold.versions) > known:
-        step.state.put(place, fold)
+        keep_folds(step.state, event.node, folds)
 
 
 def readdress(step: Step, user: str, cause: str) -> None:
     """The user has other addresses than before: if it stands for a contact, its claims are theirs."""
-    place = _place(user, user)
-    fold = step.state.get(place, ContactFold)
+    folds = folds_of(step.state, user)
+    fold = folds.contacts.get(user)
     if fold is not None:
         _bring_in_line(step, user, cause, fold)
-        step.state.put(place, fold)
-
-
-def _place(entry: str, child: str) -> str:
-    return key("f", entry, "claims", child)
+        keep_folds(step.state, user, folds)
 
 
 def _put(fold: ContactFold, version: tuple[int, str]) -> bool:

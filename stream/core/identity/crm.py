@@ -8,19 +8,17 @@ comes back under a new id.
 
 from typing import Final
 
-import msgspec
-
 from schemas import event as kinds
 from schemas.codec import properties_of
 from schemas.event import Event
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, kind, node
 from schemas.messages import Claim, Merge, Retract
-from stream.core.identity import contacts, precedence
+from stream.core.identity import contacts, folds, precedence
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.contacts import observe_contact
 from stream.core.identity.domains import work_host
+from stream.core.identity.folds import ObjectFold
 from stream.core.identity.operators import registry_of
-from stream.core.state import key
 from stream.core.step import Step
 
 FOLDED: Final = frozenset({kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY})
@@ -30,37 +28,6 @@ Words = dict[str, tuple[str, ...]]
 ``domains`` of an account; ``account`` and ``contact`` of an opportunity. Some CRMs report single links instead: ``user
 NODE`` names a contact by its user, or no longer, and ``left NODE`` says that the opportunity is off that account, if it
 was there. ``deleted`` names something if the account is deleted in the CRM."""
-_DELETED: Final = "deleted"
-_LEFT: Final = "left "
-_USER: Final = "user "
-
-
-class ObjectFold(msgspec.Struct, array_like=True, gc=False):
-    """An account or opportunity: the latest word on everything, and the claims that stand for that."""
-
-    said: dict[str, tuple[int, tuple[str, ...]]] = msgspec.field(default_factory=dict)
-    """About what -> event time and nodes of the latest word; of two at one time the greater names count."""
-    first: dict[str, int] = msgspec.field(default_factory=dict)
-    """Node -> event time of the earliest version that names it."""
-    standing: dict[str, tuple[str, int]] = msgspec.field(default_factory=dict)
-    """Node -> id and earliest time of the claim that was sent and not retracted."""
-    given: int = 0
-    """Ids given away so far."""
-    weak: bool = False
-    """Whether what stands was claimed as a deleted account's."""
-
-    def names(self) -> tuple[str, ...]:
-        """The nodes that are to be linked: of an opportunity without account those of its first contact."""
-        for about in ("domains", "account", "contact"):
-            at, found = self.said.get(about, (0, ()))
-            if found and self.said.get(f"{_LEFT}{found[0]}", (at, ()))[0] <= at:
-                return found
-        users = [name for about, (_, found) in self.said.items() if about.startswith(_USER) for name in found]
-        return (min(users, key=lambda name: (self.first[name], name)),) if users else ()
-
-    def is_deleted(self) -> bool:
-        """Whether the CRM's latest word is that it is deleted."""
-        return bool(self.said.get(_DELETED, (0, ()))[1])
 
 
 def observe(step: Step, event: Event) -> None:
@@ -90,8 +57,8 @@ def _merge(step: Step, event: Event, winner: str) -> None:
 
 
 def _fold(step: Step, event: Event, words: Words) -> None:
-    place = key("f", event.node, "claims")
-    fold = step.state.get(place, ObjectFold) or ObjectFold()
+    kept = folds.folds_of(step.state, event.node)
+    fold = kept.own = kept.own or ObjectFold()
     news = False
     for about, names in words.items():
         known = fold.said.get(about)
@@ -102,7 +69,7 @@ def _fold(step: Step, event: Event, words: Words) -> None:
                 fold.first[name], news = event.at, True
     if news:
         _bring_in_line(step, event, fold)
-        step.state.put(place, fold)
+        folds.keep_folds(step.state, event.node, kept)
 
 
 def _bring_in_line(step: Step, event: Event, fold: ObjectFold) -> None:
@@ -135,7 +102,8 @@ def _claim(event: Event, name: str, claim_id: str, first: int, *, weak: bool) ->
 
 
 def _of_contact(step: Step, event: Event, properties: dict[str, object]) -> contacts.Words:
-    account, left, deleted = (properties.get(name) for name in ("account_id", "left_account_id", "deleted"))
+    account, left = properties.get("account_id"), properties.get("left_account_id")
+    deleted = properties.get("deleted")
     words = [_account(step, event, account)] if isinstance(account, str) else []
     if isinstance(left, str) and left:
         words.append(contacts.LEFT + node(event.tenant, ACCOUNT, left))
@@ -157,7 +125,7 @@ def _of_account(event: Event, properties: dict[str, object]) -> Words:
         found = {work_host(host) for host in domains if isinstance(host, str)} - {""}
         words["domains"] = tuple(sorted(node(event.tenant, DOMAIN, domain) for domain in found))
     if isinstance(deleted, bool):
-        words[_DELETED] = (event.node,) if deleted else ()
+        words[folds.DELETED] = (event.node,) if deleted else ()
     return words
 
 
@@ -173,12 +141,12 @@ def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> 
         words["contact"] = (node(event.tenant, EMAIL, first),) if first else ()
     left = properties.get("left_account_id")
     if isinstance(left, str) and left:
-        words[_LEFT + node(event.tenant, ACCOUNT, left)] = ()
+        words[folds.LEFT + node(event.tenant, ACCOUNT, left)] = ()
     for name, linked in (("contact_user", True), ("left_contact_user", False)):
         user = properties.get(name)
         if isinstance(user, str) and not is_blocked(user, step.rules.blocked_ids):
             parent = node(event.tenant, USER, user)
-            words[_USER + parent] = (parent,) if linked else ()
+            words[folds.USER + parent] = (parent,) if linked else ()
     return words
 
 

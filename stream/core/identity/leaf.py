@@ -7,11 +7,12 @@ from schemas.ids import DOMAIN, VISITOR, kind, node
 from schemas.messages import Owner
 from schemas.rules import Rules
 from stream.core.identity.audit import Action, book_network, book_session_link
-from stream.core.identity.node import keep_node, node_key, node_of
+from stream.core.identity.node import keep_node, node_of
 from stream.core.identity.protocol import Woken, limit_size, opened, refresh, relink
 from stream.core.identity.resolution import Decider, first_resolution
 from stream.core.identity.timeline import value_at
 from stream.core.nodes import NodeState
+from stream.core.seen import Seen, record_key
 from stream.core.step import Step
 
 
@@ -126,12 +127,12 @@ def rules_changed(step: Step, before: Rules) -> None:
 
 
 def _tenants(step: Step) -> list[str]:
-    """Tenants with nodes in this partition: one seek each."""
+    """Tenants with records in this partition: one seek each. Their first key is a record: what is below one follows it."""
     tenants: list[str] = []
-    start = node_key("")
-    while found := step.state.scan(node_key(""), NodeState, start=start, limit=1):
-        tenants.append(found[0][0][len(node_key("")) :].partition("/")[0])
-        start = node_key(tenants[-1] + "0")  # "0" follows "/"
+    start = record_key("")
+    while found := step.state.scan(record_key(""), Seen, start=start, limit=1):
+        tenants.append(found[0][0][len(record_key("")) :].partition("/")[0])
+        start = record_key(tenants[-1] + "0")  # "0" follows "/"
     return tenants
 
 

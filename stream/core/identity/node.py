@@ -1,8 +1,8 @@
 """Where a node of the forest lies in the partition's state, and how much it may have. What it remembers: ``stream.core.nodes``.
 
 A hub (an account, a big domain) may have 100,000 subscribers, so they are keys of their own: the node itself stays
-small and is never encoded as one blob with them. A visitor's node lies in the visitor's record: every hit reads that
-anyway, and most visitors have none.
+small and is never encoded as one blob with them. It lies in the record of its name (``stream.core.seen``), which its own
+events read anyway.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from schemas.ids import LEVEL, OPPORTUNITY, VISITOR
 from schemas.messages import Claim
 from stream.core.identity.precedence import OPERATOR
 from stream.core.nodes import NodeState
-from stream.core.seen import Seen, record_key
+from stream.core.seen import Seen
 from stream.core.state import State, key
 
 NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
@@ -32,26 +32,18 @@ class Subscriber(msgspec.Struct, array_like=True, gc=False):
     """One child that hears when the node's resolution changes. All there is to know is in the key."""
 
 
-def node_key(name: str) -> str:
-    """State key of a node that is no visitor."""
-    return "n\x00" + name
-
-
 def node_of(state: State, name: str) -> NodeState | None:
     """The node's state, None before the first contact. It is the live one, as ``State.get`` gives it."""
-    if name[name.index("/") + 1] != VISITOR:
-        return state.get("n\x00" + name, NodeState)
     record = state.get("x\x00" + name, Seen)
     return None if record is None else record.node
 
 
 def keep_node(state: State, name: str, node: NodeState) -> None:
     """Store the node's state."""
-    if name[name.index("/") + 1] != VISITOR:
-        state.put(node_key(name), node)
-        return
-    place = record_key(name)
-    record = state.get(place, Seen) or Seen()
+    place = "x\x00" + name
+    record = state.get(place, Seen)
+    if record is None:
+        record = Seen()
     record.node = node
     state.put(place, record)
 

@@ -6,7 +6,9 @@ value at the moment of sending, and between two nodes messages stay in order, so
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from schemas.ids import ACCOUNT, EMAIL, USER, VISITOR, kind
 from schemas.messages import (
@@ -36,12 +38,15 @@ from stream.core.identity.node import (
     too_large,
 )
 from stream.core.identity.precedence import OPERATOR
-from stream.core.identity.resolution import Decider, linked
+from stream.core.identity.resolution import Decider, first_resolution, linked
 from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
 CHUNK: Final = 500
 """Most subscribers told, and most records settled, in one step. 500 take about 3 ms; then others have their turn."""
+
+_ALONE: Final = NEVER_PARENTS | {USER}
+"""Without claims they belong to nobody, and it needs no more work to know it. Others have a default parent, or are one."""
 
 Settle = Callable[[Step, str, str, int, str], str]
 """``settle(step, node, after, limit, cause)``: give the node's own records to their present owners.
@@ -51,7 +56,7 @@ At most ``limit`` records whose key is above ``after`` ("" = from the first one)
 """
 
 
-class Turn(NamedTuple):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """How a node works off what it owes: who settles its records, and how much in one step."""
 
     settle: Settle
@@ -77,12 +82,12 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
     turn = Turn(settle, chunk)
     if isinstance(message, Subscribe):
         _subscribe(step, message, turn)
-    elif isinstance(message, Unsubscribe):
-        _unsubscribe(step, message, turn)
     elif isinstance(message, Resolved):
         _resolved(step, message, turn)
     elif isinstance(message, Claim):
         _claim(step, message, turn)
+    elif isinstance(message, Unsubscribe):
+        _unsubscribe(step, message, turn)
     elif isinstance(message, Retract):
         _retract(step, message, turn)
     elif isinstance(message, Root):
@@ -96,7 +101,11 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
 def opened(step: Step, name: str, cause: str) -> NodeState:
     """The node's state; the first contact creates it and asks its default parent (forest rule 9)."""
     state = node_of(step.state, name)
-    if state is None or state.orphan:
+    if state is None and kind(name) in _ALONE:
+        state = NodeState(resolution=first_resolution(name))
+        step.changed[name] = cause
+        keep_node(step.state, name, state)
+    elif state is None or state.orphan:
         state = state or NodeState()
         state.orphan = False
         relink(step, name, state, cause)
@@ -221,9 +230,12 @@ def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) 
 def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     place = subscriber_key(message.to, message.child)
-    known = step.state.get(place, Subscriber) is not None
-    step.state.put(place, Subscriber())
+    # Whether it was known matters to who counts them; to look for one that is not there costs more than to put it again.
+    counted = _counts(message)
+    known = counted and step.state.get(place, Subscriber) is not None
     if not known:
+        step.state.put(place, Subscriber())
+    if counted and not known:
         _count_child(step, message, 1, state, turn)
     if state.resolution is not None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
@@ -231,21 +243,24 @@ def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:
 
 def _unsubscribe(step: Step, message: Unsubscribe, turn: Turn) -> None:
     place = subscriber_key(message.to, message.child)
-    known = step.state.get(place, Subscriber) is not None
+    left = _counts(message) and step.state.get(place, Subscriber) is not None
     step.state.delete(place)
     state = node_of(step.state, message.to)
     if state is None:
         return
-    if known:
+    if left:
         _count_child(step, message, -1, state, turn)
     let_go(step, message.to, state, message.cause)
+
+
+def _counts(message: Subscribe | Unsubscribe) -> bool:
+    """Whether the child is one of those that a person can have too many of."""
+    return person_kind(message.to) and kind(message.child) in {VISITOR, USER}
 
 
 def _count_child(step: Step, message: Subscribe | Unsubscribe, delta: int, state: NodeState, turn: Turn) -> None:
     """One more or fewer belong to a person: too many are none (``resolution.is_shared``)."""
     name = message.to
-    if not person_kind(name) or kind(message.child) not in {VISITOR, USER}:
-        return
     before = state.children
     state.children += delta
     if (before > MOST_IDS) != (state.children > MOST_IDS):

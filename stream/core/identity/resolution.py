@@ -4,7 +4,9 @@ Account and person are resolved separately (docs/adr/0001): a user may have an a
 (where it belongs), and both count.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, node, tenant, value
 from schemas.messages import BEGINNING, Owner, Resolution
@@ -19,14 +21,14 @@ NOBODY: Final = Owner()
 NO_CLAIM: Final[Steps[Held | None]] = ((BEGINNING, None),)
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The owner at one moment, and the source of the claim that decided it (for the audit)."""
 
     owner: Owner
     source: str
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """An account that a node could belong to at one moment, and through whom."""
 
     account: str
@@ -58,13 +60,19 @@ class Decider:
         floor = precedence.LINK if self.kind == VISITOR else -1
         if self.shared:
             floor = precedence.OPERATOR - 1
-        self.links = strongest(
-            (i, h) for i, h in state.claims.items() if person_kind(h.parent) and h.precedence > floor
-        )
         least = precedence.OPERATOR if self.shared else 0
-        self.owns = strongest(
-            (i, h) for i, h in state.claims.items() if not person_kind(h.parent) and h.precedence >= least
-        )
+        links: list[tuple[str, Held]] = []
+        owns: list[tuple[str, Held]] = []
+        for claim_id, held in state.claims.items():
+            if person_kind(held.parent):
+                if held.precedence > floor:
+                    links.append((claim_id, held))
+            elif held.precedence >= least:
+                owns.append((claim_id, held))
+        if links:
+            self.links = strongest(links)
+        if owns:
+            self.owns = strongest(owns)
 
     def parents(self) -> list[str]:
         """Nodes to subscribe to, sorted."""
@@ -77,7 +85,7 @@ class Decider:
 
     def resolution(self) -> Resolution:
         """The whole step function (for a visitor: of its sessions without a user)."""
-        if self.links is NO_CLAIM and self.owns is NO_CLAIM and all(map(_is_constant, self.state.parents.values())):
+        if len(self.links) == len(self.owns) == 1 and all(map(_is_constant, self.state.parents.values())):
             return ((BEGINNING, self.at(BEGINNING).owner),)
         cuts = {start for steps in (self.links, self.owns) for start, _ in steps}
         for answer in self.state.parents.values():
@@ -99,7 +107,7 @@ class Decider:
 
     def link_at(self, at: int, via: str = "") -> tuple[str, str]:
         """The person that the node belongs to at ``at``, and the source that says so."""
-        stated = value_at(self.links, at)
+        stated = None if self.links is NO_CLAIM else value_at(self.links, at)
         return (stated.parent, stated.source) if stated is not None else (via or self.state.only, "identify")
 
     def candidates(self, at: int, via: str = "") -> list[Candidate]:
@@ -126,7 +134,7 @@ class Decider:
         found: list[Candidate] = []
         if self.kind == DOMAIN and not domain_owns(value(self.name), self.rules):
             return found
-        own = value_at(self.owns, at)
+        own = None if self.owns is NO_CLAIM else value_at(self.owns, at)
         if own is not None:
             account = self._answer(own.parent, at).account
             if account:
@@ -157,7 +165,9 @@ class Decider:
 
     def _answer(self, parent: str, at: int) -> Owner:
         answer = self.state.parents.get(parent)
-        return NOBODY if answer is None else value_at(answer, at)
+        if answer is None:
+            return NOBODY
+        return answer[0][1] if len(answer) == 1 else value_at(answer, at)
 
 
 def _is_constant(answer: Resolution | None) -> bool:
@@ -205,5 +215,5 @@ def linked(state: NodeState) -> set[str]:
 
 
 def first_resolution(name: str) -> Resolution:
-    """What a visitor or opportunity resolves to that nobody has said anything about."""
+    """What a visitor, user or opportunity resolves to that nobody has said anything about."""
     return ((BEGINNING, Owner("", 0, name if kind(name) != OPPORTUNITY else "")),)

@@ -7,14 +7,14 @@ enters by remembers what it told other nodes, so that a repeat sends nothing.
 """
 
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from schemas import event as kinds
 from schemas.codec import properties_of
 from schemas.event import Event
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, node
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, node, value
 from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
 from stream.core.identity import crm, operators, precedence
@@ -25,6 +25,14 @@ from stream.core.identity.protocol import opened
 from stream.core.nodes import NodeState
 from stream.core.step import Step
 
+_TRAIT: Final = "trait"
+_RANKS: Final = {"alias": precedence.LINK, "group": precedence.GROUP, "form": precedence.FORM}
+"""By source. How strongly an address is believed depends on it."""
+_HISTORIC: Final = ("group", "form")
+"""Sources of what holds from its event time on (back-stitched only if it is the first); the others' holds for all time:
+who gives a work address after a private one was that person before, too, but who changes the account leaves the past
+with the old one."""
+_OBJECTS: Final = (kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY)
 _COMPANY_FIELDS: Final = ("company_domain", "company_website", "website")
 """Properties of a form, the first one with a domain counts. A company's name is nobody's: many bear it."""
 
@@ -42,18 +50,13 @@ class Named(Protocol):
     group: str
 
 
-class Said(NamedTuple):
-    """A claim without its time."""
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What an event says of whom, and where. Most of it was said before, so only a claim that is news is worked out."""
 
-    name: str
-    """Child and id: what it is remembered by."""
     child: str
     id: str
     parent: str
-    precedence: int
     source: str
-    historic: bool
-    """Holds from its event time on (back-stitched only if it is the first); else for all time."""
 
 
 def session_link(event: Named, rules: Rules) -> str:
@@ -81,15 +84,13 @@ def claims_of(event: Event, rules: Rules) -> list[Claim]:
 def observe(step: Step, event: Event) -> None:
     """Send the claims of an event that were not yet made. Idempotent, and the order of events does not count.
 
-    Call it for every event that is let in, duplicates with other contents included.
+    Call it for every event that is let in, duplicates with other contents included; one that names a user alone says nothing.
     """
     if event.type in operators.TYPES:
         operators.observe(step, event)
         return
     if event.type in crm.FOLDED:
         crm.observe(step, event)
-    if not (event.email or event.group or event.type == kinds.ALIAS or _is_form(event, step.rules)):
-        return
     for said in (*_said_by(event, step.rules), *_said_in_form(event, step.rules)):
         if _is_news(step, event, said):
             step.tell(_claim(said, event))
@@ -97,13 +98,16 @@ def observe(step: Step, event: Event) -> None:
 
 def is_news(state: NodeState | None, event: Named, rules: Rules) -> bool:
     """Whether ``observe`` has anything to do for an event of the visitor whose node ``state`` is."""
-    return any(state is None or not _repeats(state, event, said) for said in _said_by(event, rules))
+    for said in _said_by(event, rules):  # noqa: SIM110 - a generator costs more than all that it looks at
+        if state is None or not _repeats(state, event, said):
+            return True
+    return False
 
 
 def _repeats(state: NodeState, event: Named, said: Said) -> bool:
     """Whether the entry node ``state`` knows the claim or told it before."""
     if said.child != event.node:
-        told = state.said.get(said.name)
+        told = state.said.get(_name(said))
         return told is not None and told <= event.at
     held = state.claims.get(said.id)
     return said.id in state.retracted or (held is not None and held.at <= event.at)
@@ -118,37 +122,36 @@ def _is_news(step: Step, event: Event, said: Said) -> bool:
         return False
     if len(state.said) >= MOST_CLAIMS:
         state.said.clear()  # what is forgotten is only told again
-    state.said[said.name] = event.at
+    state.said[_name(said)] = event.at
     keep_node(step.state, event.node, state)
     return True
 
 
+def _name(said: Said) -> str:
+    """What a claim told to another node is remembered by."""
+    return f"{said.child} {said.id}"
+
+
 def _claim(said: Said, event: Event) -> Claim:
-    since = event.at if said.historic else BEGINNING
+    since = event.at if said.source in _HISTORIC else BEGINNING
     return Claim(
         said.child,
         event.id,
         id=said.id,
         parent=said.parent,
-        precedence=said.precedence,
+        precedence=link_rank(value(said.parent)) if said.source == _TRAIT else _RANKS[said.source],
         at=event.at,
         since=since,
         source=said.source,
     )
 
 
-def _said_by(event: Named, rules: Rules) -> tuple[Said, ...]:
-    return _said(event.type, event.tenant, event.visitor, event.user, event.email, event.group, rules.blocked_ids)
-
-
-def _is_form(event: Event, rules: Rules) -> bool:
-    return event.type == kinds.TRACK and event.name in rules.form_events
-
-
 def _said_in_form(event: Event, rules: Rules) -> tuple[Said, ...]:
     """The company whose domain a person typed into a form. Of a device without a person it says nothing."""
+    if event.type != kinds.TRACK or event.name not in rules.form_events:
+        return ()
     user = "" if is_blocked(event.user, rules.blocked_ids) else event.user
-    if not (event.email or user) or not _is_form(event, rules):
+    if not (event.email or user):
         return ()
     try:
         properties = properties_of(event.properties)
@@ -159,44 +162,28 @@ def _said_in_form(event: Event, rules: Rules) -> tuple[Said, ...]:
     if not domain:
         return ()
     child = node(event.tenant, EMAIL, event.email) if event.email else node(event.tenant, USER, user)
-    return (_one(child, node(event.tenant, DOMAIN, domain), precedence.FORM, "form", historic=True),)
+    return (_said(child, node(event.tenant, DOMAIN, domain), "form"),)
 
 
-@lru_cache(maxsize=1 << 16)
-def _said(  # noqa: PLR0917  # cached by position: the same few texts come again and again
-    type_: str, tenant: str, visitor: str, user: str, email: str, group: str, blocked: tuple[str, ...]
-) -> tuple[Said, ...]:
-    if type_ in {kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY}:
-        return ()
-    user = "" if is_blocked(user, blocked) else user
-    if type_ == kinds.ALIAS:
-        known = user and visitor and not is_blocked(visitor, blocked)
-        return (_alias(tenant, visitor, user),) if known else ()
+def _said_by(event: Named, rules: Rules) -> list[Said]:
+    """What the event's own identifiers say."""
     found: list[Said] = []
+    type_, email, group, blocked = event.type, event.email, event.group, rules.blocked_ids
+    if type_ in _OBJECTS:
+        return found
+    tenant = event.tenant
+    user = "" if not event.user or is_blocked(event.user, blocked) else node(tenant, USER, event.user)
+    if type_ == kinds.ALIAS:
+        if user and event.visitor and not is_blocked(event.visitor, blocked):
+            found.append(_said(node(tenant, VISITOR, event.visitor), user, "alias"))
+        return found
     if user and email:
-        found.append(_address(tenant, user, email))
-    if group and type_ != kinds.CRM_CONTACT and not is_blocked(group, blocked):
-        if user:
-            found.append(_group(tenant, USER, user, group))
-        elif visitor:
-            found.append(_group(tenant, VISITOR, visitor, group))
-    return tuple(found)
+        found.append(_said(user, node(tenant, EMAIL, email), _TRAIT))
+    if group and type_ != kinds.CRM_CONTACT and not is_blocked(group, blocked) and (user or event.visitor):
+        child = user or node(tenant, VISITOR, event.visitor)
+        found.append(_said(child, node(tenant, ACCOUNT, group), "group"))
+    return found
 
 
-def _alias(tenant: str, visitor: str, user: str) -> Said:
-    return _one(node(tenant, VISITOR, visitor), node(tenant, USER, user), precedence.LINK, "alias", historic=False)
-
-
-def _address(tenant: str, user: str, email: str) -> Said:
-    # For all time: who gives a work address after a private one was that person before, too.
-    return _one(node(tenant, USER, user), node(tenant, EMAIL, email), link_rank(email), "trait", historic=False)
-
-
-def _group(tenant: str, kind: str, child: str, group: str) -> Said:
-    # From its time on: who changes the account leaves the past with the old one.
-    return _one(node(tenant, kind, child), node(tenant, ACCOUNT, group), precedence.GROUP, "group", historic=True)
-
-
-def _one(child: str, parent: str, strength: int, source: str, *, historic: bool) -> Said:
-    claim_id = f"{source} {parent}"
-    return Said(f"{child} {claim_id}", child, claim_id, parent, strength, source, historic)
+def _said(child: str, parent: str, source: str) -> Said:
+    return Said(child, f"{source} {parent}", parent, source)

@@ -7,7 +7,7 @@ two neighbours are equal, so two functions are the same exactly if the tuples ar
     'a'
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TypeVar
 
@@ -40,7 +40,7 @@ def value_at(steps: Steps[T], at: int) -> T:
     return steps[low][1]
 
 
-def strongest(claims: Iterable[tuple[str, Held]]) -> Steps[Held | None]:
+def strongest(claims: Sequence[tuple[str, Held]]) -> Steps[Held | None]:
     """At each time the claim with the highest (precedence, event time, id) of those that hold then.
 
     The first one also holds before its own beginning (back-stitching); after the last end there is none. An operator's
@@ -49,6 +49,10 @@ def strongest(claims: Iterable[tuple[str, Held]]) -> Steps[Held | None]:
     Args:
         claims: pairs of id and claim, in any order.
     """
+    if len(claims) == 1:
+        only = claims[0][1]
+        if only.until is None and (only.precedence < OPERATOR or only.since == BEGINNING):
+            return ((BEGINNING, only),)
     ranked = sorted(
         ((held.precedence, held.at, claim_id, held) for claim_id, held in claims if held.holds_ever()), reverse=True
     )
@@ -56,8 +60,6 @@ def strongest(claims: Iterable[tuple[str, Held]]) -> Steps[Held | None]:
         return ((BEGINNING, None),)
     held = [found for _, _, _, found in ranked]
     first = min((found.since for found in held if found.precedence < OPERATOR), default=BEGINNING)
-    if len(held) == 1 and held[0].until is None and held[0].since == first:
-        return ((BEGINNING, held[0]),)
     return canonical(_sweep(held, first))
 
 

@@ -2,7 +2,6 @@
 
 from schemas.ids import OPPORTUNITY, VISITOR, kind
 from schemas.messages import BEGINNING, Resolution
-from stream.core.identity.node import node_key
 from stream.core.identity.timeline import value_at
 from stream.core.nodes import NodeState
 from stream.core.seen import Seen, record_key
@@ -57,10 +56,8 @@ def same(what: str, got: object, wanted: object) -> None:
 def nodes(world: World) -> dict[str, NodeState]:
     found = {}
     for part in world.parts.values():
-        others = part.state.scan(node_key(""), NodeState)
-        visitors = part.state.scan(record_key(""), Seen)
-        found |= {name[len(node_key("")) :]: state for name, state in others}
-        found |= {name[len(record_key("")) :]: seen.node for name, seen in visitors if seen.node is not None}
+        records = part.state.scan(record_key(""), Seen)
+        found |= {name[len(record_key("")) :]: seen.node for name, seen in records if seen.node is not None}
     return found
 
 

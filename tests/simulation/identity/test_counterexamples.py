@@ -81,7 +81,7 @@ def test_of_equal_claims_the_greater_id_wins_not_the_last_to_arrive(monkeypatch)
     right = timeline.strongest
 
     def by_arrival(claims):
-        return right((f"{i:04}", held) for i, (_, held) in enumerate(claims))
+        return right([(f"{i:04}", held) for i, (_, held) in enumerate(claims)])
 
     monkeypatch.setattr(resolution, "strongest", by_arrival)
     assert failures(inputs)

@@ -1,5 +1,7 @@
 """Touches, conversions and their owners, one law each."""
 
+import itertools
+
 import pytest
 
 from schemas.ids import derived_id
@@ -100,6 +102,18 @@ def test_what_moves_is_withdrawn_from_the_old_account_and_put_to_the_new():
     assert isinstance(withdrawn, TouchWithdrawn)
     assert isinstance(put, TouchPut)
     assert (withdrawn.to, put.to, put.reason, put.cause) == (ACME, "default/a:A1", "moved", "c")
+
+
+def test_what_the_crm_said_of_a_contact_is_taken_back_in_a_later_frame():
+    def version(id_, at, account):
+        said = {"account_id": account}
+        place = "default/e:bob@corp.example"
+        return make("crm.contact", place, id_, at, email="bob@corp.example", properties=said, platform="server")
+
+    frames = [version("c1", 0, "A1"), email("m", 9, "replied"), version("c2", 5, "")]
+    for order in itertools.permutations(frames):
+        stage = played(*order)
+        assert {account for account, touches in stage.touches.items() if touches} == {ACME}
 
 
 def test_a_replaced_event_takes_its_touches_and_conversions_along():

@@ -2,11 +2,15 @@
 
 import itertools
 
+import pytest
+
 from schemas.messages import BEGINNING, Claim, Merge, Owner, Retract
 from schemas.rules import Rules
 from stream.core import identity
 from stream.core.identity import node as node_module
 from stream.core.identity import precedence
+from stream.core.identity.resolution import Decider, first_resolution
+from stream.core.nodes import NodeState
 from tests.unit.identity.forest import Forest, name, registry
 
 
@@ -20,6 +24,11 @@ def test_an_anonymous_visitor_is_a_person_without_account_and_costs_no_state():
 
     assert forest.owner("v:1") == Owner("", 0, name("v:1"))
     assert forest.state.encoded == {}
+
+
+@pytest.mark.parametrize("one", ["v:1", "u:7", "o:1"])
+def test_of_whom_nobody_said_anything_is_known_without_deciding(one):
+    assert first_resolution(name(one)) == Decider(name(one), NodeState(), Rules()).resolution()
 
 
 def test_a_work_address_belongs_to_the_account_of_its_domain():

@@ -9,8 +9,10 @@ from schemas.messages import BEGINNING, Claim, Retract
 from schemas.rules import Rules
 from stream.core.identity import claims_of, session_link
 from stream.core.identity.book import Book, Known
+from stream.core.identity.folds import LARGEST
 from stream.core.identity.node import node_of
 from stream.core.identity.prediction import without_claims
+from stream.core.seen import record_key
 from tests.support.claims import known_of
 from tests.unit.identity.forest import Forest, event, name
 
@@ -129,6 +131,18 @@ def test_contact_versions_that_change_nothing_make_no_claim():
     forest.observe(contact(10, "a"))
 
     assert forest.observe(contact(20, "a"), contact(30, "a"), contact(10, "a")) == []
+
+
+def test_a_contact_with_very_many_versions_keeps_them_out_of_its_record_and_none_is_lost():
+    address = name("e:ann@acme.com")
+    forest = Forest()
+    forest.observe(*(contact(10 * i, "a") for i in range(1, 1001)))
+    forest.observe(contact(5005, "b"))
+    forest.observe(contact(5007, "c"))
+
+    accounts = [forest.account("e:ann@acme.com", at) for at in (0, 5004, 5005, 5007, 5009, 5010, 99_999)]
+    assert accounts == ["a:a", "a:a", "a:b", "a:c", "a:c", "a:a", "a:a"]
+    assert len(forest.state.encoded[record_key(address)]) < LARGEST
 
 
 def test_a_contact_with_a_user_says_who_the_user_is():
