@@ -92,6 +92,10 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     """BEGINNING without a profile."""
     owing: bool = False
     """The ledger is behind (``attribution.debt``), and a message that goes on with it is on the log."""
+    calm: int = 0
+    """Messages to itself since the last change, while the ledger is behind and not being brought up."""
+    waited: int = 0
+    """The same since it fell behind."""
     pages: int = 0
     """Pages of changes that were ever written for a ledger that is behind."""
 

@@ -170,10 +170,8 @@ class Partition:
 
     async def _produce(self, output: Output) -> asyncio.Future[Any]:
         ack = await self.outputs.produce(output)
-        # What a partition tells itself is a token: it goes through the log so that others have their turn.
-        itself = output.topic == self.stage.input and output.partition == self.number
         offer = self._offers.get(output.topic)
-        if offer is not None and not itself:
+        if offer is not None:
             ack.add_done_callback(partial(_written, output, offer))
         return ack
 

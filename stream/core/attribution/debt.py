@@ -24,6 +24,11 @@ from stream.core.step import Step
 
 AT_ONCE: Final = 1000
 """Shares that a record may work out and book at once, some 20 ms; more wait for a message of their own."""
+CALM: Final = 6
+"""So many messages to itself without a change make an account sure that it heard everything of what moves it. A busy worker lets
+others work before each of them."""
+PATIENCE: Final = 100
+"""After so many it pays all the same: some accounts are never calm."""
 _PAGE: Final = 500
 """Changes on a page: some 100 kB."""
 
@@ -98,6 +103,7 @@ def note(
         touches: by state key: all changes that can matter to an allocation.
     """
     state, header = journey.state, journey.header
+    header.calm = 0
     for name, (before, message) in concerned.items():
         debt = state.get(_debt_key(journey, name), Debt) or Debt(header.pages, before)
         if message is not None:
@@ -126,6 +132,17 @@ def pages_between(journey: Journey, since: int, until: int) -> Iterator[Was]:
         if name >= end:
             return
         yield from page.changes
+
+
+def is_calm(journey: Journey) -> bool:
+    """Whether to begin to pay now: to pay between two parts of a move would book rows that the next part takes back."""
+    header = journey.header
+    header.calm += 1
+    header.waited += 1
+    if header.calm <= CALM and header.waited <= PATIENCE:
+        return False
+    header.waited = 0
+    return True
 
 
 def payment_of(journey: Journey) -> Payment | None:

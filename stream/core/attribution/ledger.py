@@ -23,6 +23,7 @@ from stream.core.attribution.debt import (
     close,
     debts,
     go_on,
+    is_calm,
     keep,
     note,
     pages_between,
@@ -101,6 +102,9 @@ def book(step: Step, journey: Journey) -> None:
 def pay(step: Step, journey: Journey) -> None:
     """Bring rows up to what holds now: of a conversion, one model or a few small ones. Messages bring the rest, one by one."""
     terms = terms_of(step.rules)
+    if payment_of(journey) is None and not is_calm(journey):
+        go_on(step, journey)
+        return
     done = 0
     while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
         done += _book_models(step, journey, payment)

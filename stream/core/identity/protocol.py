@@ -43,7 +43,10 @@ from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
 CHUNK: Final = 500
-"""Most subscribers told, and most records settled, in one step. 500 take about 3 ms; then others have their turn."""
+"""Most records settled in one step. 500 take about 3 ms; then others have their turn."""
+TOLD: Final = 25
+"""Most subscribers told in one step. Each may have dozens of touches, which all of them send to the same two accounts: what is told
+next waits until those have been taken in, so that others' messages to the accounts' partitions come in between."""
 
 _ALONE: Final = NEVER_PARENTS | {USER}
 """Without claims they belong to nobody, and it needs no more work to know it. Others have a default parent, or are one."""
@@ -74,7 +77,7 @@ def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int =
         step: of the frame.
         message: one of ``schemas.messages.Identity``.
         settle: see ``Settle``.
-        chunk: most subscribers to tell and most records to settle now; the rest waits for a token.
+        chunk: most records to settle and (up to ``TOLD``) subscribers to tell now; the rest waits for a token.
     """
     if registry.is_registry(message.to):
         registry.take_in(step, message)
@@ -207,7 +210,7 @@ def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> Non
     """
     if not state.token:
         if state.telling is not None:
-            _tell_next(step, name, state, cause, turn.chunk)
+            _tell_next(step, name, state, cause, min(TOLD, turn.chunk))
         if state.settling is not None and not state.waiting:
             keep_node(step.state, name, state)  # settle asks owner_of
             state.settling = turn.settle(step, name, state.settling, turn.chunk, cause) or None

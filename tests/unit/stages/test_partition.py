@@ -272,29 +272,11 @@ def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
     away = [
         (output.partition, Record(100 + n, 7_100 + n, output.value, dict(output.headers)))
         for n, output in enumerate(log.produced, 1)
-        if output.topic == topics.EVENTS and output.partition != 0
+        if output.topic == topics.EVENTS
     ]
     assert away
     # Without the log's own time nobody can say what its readers will see.
     assert handed == (away if stamps else [])
-
-
-def test_what_a_partition_tells_itself_waits_its_turn(tmp_path):
-    log = StampingLog(FRAMES)
-    handed: list[int] = []
-
-    async def work() -> None:
-        partition = Partition(
-            TOY, 0, 1, PartitionStore(tmp_path), log,
-            turns=Turns(), on_failure=pytest.fail, offers={topics.EVENTS: lambda number, _record: handed.append(number)},
-        )  # fmt: skip
-        await partition.apply(Record(0, 0, FRAMES[0], {}), ignore)
-        await partition.drain()
-        await partition.close()
-
-    asyncio.run(work())
-    assert [o.topic for o in log.produced].count(topics.EVENTS) == 1
-    assert handed == []
 
 
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
