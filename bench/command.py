@@ -15,8 +15,8 @@ from bench.scale import Scale
 from tests.support.kafka import KafkaMissing
 
 NAMES = (
-    "account_cost", "identity_share", "stitch_stage", "peer_quix", "pipeline", "collector", "latency", "identity_move",
-    "identity_hub", "restart", "memory",
+    "account_cost", "identity_share", "stitch_stage", "peer_quix", "pipeline", "machinery", "collector", "latency",
+    "identity_move", "identity_hub", "restart", "memory",
 )  # fmt: skip
 """The figures of docs/performance.md, each a module of this package with ``measure(broker, scale)``."""
 _ONCE = frozenset({"account_cost", "identity_share"})
