@@ -43,6 +43,11 @@ SELECT account_id, countIf(c != 0) AS touches, sum(c) AS credit, sum(a) AS amoun
     WHERE model = 'linear' AND account_id IN ('{old}', '{new}') GROUP BY account_id, touch_id
 ) GROUP BY account_id FORMAT JSONEachRow
 """
+_ROWS = "SELECT count() AS n FROM ledger WHERE account_id IN ('{old}', '{new}')"
+_MOVED_ROWS = 12
+"""Rows that a touch's move has at least: on two accounts, of two conversions, by the three models that give each touch something."""
+_NEARLY = 0.95
+"""Time decay leaves out touches whose share is nothing."""
 _WRONG = "SELECT count() AS wrong FROM v_ledger_check"
 
 
@@ -108,10 +113,11 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
         move = Move(others)
         await asyncio.sleep(_CALM_S)
         others.forget_sizes()
+        rows = int(machine.rows(_ROWS.format(old=DOMAIN, new=ACCOUNT))[0]["n"])
         said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
         move.sent_at = others.loop.time()
         await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
-        while not await asyncio.to_thread(_has_moved, machine, touches):
+        while not await asyncio.to_thread(_has_moved, machine, touches, rows):
             if others.loop.time() - move.sent_at > _MOST_S:
                 raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
             await asyncio.sleep(_ASK_EVERY_S)
@@ -119,10 +125,13 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
     return move
 
 
-def _has_moved(machine: Machine, touches: int) -> bool:
+def _has_moved(machine: Machine, touches: int, before: int) -> bool:
     """Whether each touch has its share on the new account, they sum to the deal opened and won, the old one has nothing, and
     the credits of all models are whole: their rows come one after the other.
     """
+    (rows,) = machine.rows(_ROWS.format(old=DOMAIN, new=ACCOUNT))
+    if int(rows["n"]) < before + _MOVED_ROWS * touches * _NEARLY:
+        return False  # a question that costs the machine next to nothing; the next ones decide
     found = {row["account_id"]: row for row in machine.rows(_SHARES.format(old=DOMAIN, new=ACCOUNT))}
     old, new = found.get(DOMAIN), found.get(ACCOUNT)
     if old is None or new is None:
