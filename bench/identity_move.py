@@ -45,7 +45,7 @@ SELECT account_id, countIf(c != 0) AS touches, sum(c) AS credit, sum(a) AS amoun
 """
 _ROWS = "SELECT count() AS n FROM ledger WHERE account_id IN ('{old}', '{new}')"
 _MOVED_ROWS = 12
-"""Rows that a touch's move has at least: on two accounts, of two conversions, by the three models that give each touch something."""
+"""Rows of a touch's move, at least: on two accounts, of two conversions, by the three models that give each something."""
 _NEARLY = 0.95
 """Time decay leaves out touches whose share is nothing."""
 _WRONG = "SELECT count() AS wrong FROM v_ledger_check"

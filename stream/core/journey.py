@@ -190,9 +190,9 @@ class Journey:
         """State key of a touch."""
         return f"{self.prefix}{at + END:016x}\0{touch_id}"
 
-    def touches_between(self, first: int, last: int) -> list[tuple[str, StoredTouch]]:
-        """Stored touches with ``first`` <= at <= ``last`` and their keys, by (at, id)."""
-        return between(self.state, self.prefix, StoredTouch, first, last)
+    def touches_between(self, first: int, last: int, expected: int = 0) -> list[tuple[str, StoredTouch]]:
+        """Stored touches with ``first`` <= at <= ``last`` and their keys, by (at, id). About so many are ``expected``."""
+        return between(self.state, self.prefix, StoredTouch, first, last, expected)
 
     def conversions_between(self, first: int, last: int) -> list[tuple[str, StoredConversion]]:
         """Stored conversions with ``first`` <= at <= ``last`` and their keys, by (at, id)."""
@@ -352,7 +352,9 @@ class Journey:
             size *= 4
 
 
-def between(state: State, prefix: str, type_: type[S], first: int, last: int) -> list[tuple[str, S]]:
+def between(  # one argument a bound
+    state: State, prefix: str, type_: type[S], first: int, last: int, expected: int = 0
+) -> list[tuple[str, S]]:
     """Objects below ``prefix`` whose next key part is a time in [``first``, ``last``], in key order.
 
     Read in growing chunks, since a scan has no upper end: at most about twice what is asked for is decoded.
@@ -360,7 +362,7 @@ def between(state: State, prefix: str, type_: type[S], first: int, last: int) ->
     end = prefix + time_part(min(last, END) + 1)
     start = prefix + time_part(max(first, BEGINNING))
     found: list[tuple[str, S]] = []
-    size = _FIRST_CHUNK
+    size = min(max(expected, _FIRST_CHUNK), _LARGEST_CHUNK)
     while True:
         chunk = state.scan(prefix, type_, start=start, limit=size)
         if chunk and chunk[-1][0] >= end:

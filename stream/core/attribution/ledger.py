@@ -153,10 +153,12 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     terms = stored_terms(step.state, payment.terms)
     restatement = Restatement(payment.before, payment.after, None)
     first, last = _window(journey, [restatement], terms)
-    now = journey.touches_between(first, last)
+    now = journey.touches_between(first, last, journey.header.entries)
     later = _befores(journey, payment.until, journey.header.pages, first, last)
-    earlier = _befores(journey, payment.since, payment.until, first, last)
-    history = _History(journey.prefix, undone(now, later | earlier), undone(now, later))
+    then: Pairs = []
+    if payment.before is not None:
+        then = undone(now, later | _befores(journey, payment.since, payment.until, first, last))
+    history = _History(journey.prefix, then, undone(now, later))
     desk = _Desk(step, journey, payment.reason, payment.said.message(journey.account))
     written = 0
     while payment.models:
@@ -401,7 +403,7 @@ class _Desk:
         for t, credit, amount in shares:
             touch = touches.get(id(t))
             if touch is None:
-                columns = LedgerTouch(t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign, t.at)
+                columns = LedgerTouch(t.id, t.channel, t.at, t.utm_source, t.utm_medium, t.utm_campaign)
                 touch = touches[id(t)] = t, columns_of(columns)
             given = texts.get((credit, amount))
             if given is None:
