@@ -192,7 +192,7 @@ class Journey:
 
     def touches_between(self, first: int, last: int, expected: int = 0) -> list[tuple[str, StoredTouch]]:
         """Stored touches with ``first`` <= at <= ``last`` and their keys, by (at, id). About so many are ``expected``."""
-        return between(self.state, self.prefix, StoredTouch, first, last, expected)
+        return between(self.state, self.prefix, StoredTouch, first, last, expected=expected)
 
     def conversions_between(self, first: int, last: int) -> list[tuple[str, StoredConversion]]:
         """Stored conversions with ``first`` <= at <= ``last`` and their keys, by (at, id)."""
@@ -352,8 +352,8 @@ class Journey:
             size *= 4
 
 
-def between(  # one argument a bound
-    state: State, prefix: str, type_: type[S], first: int, last: int, expected: int = 0
+def between(
+    state: State, prefix: str, type_: type[S], first: int, last: int, *, expected: int = 0
 ) -> list[tuple[str, S]]:
     """Objects below ``prefix`` whose next key part is a time in [``first``, ``last``], in key order.
 

@@ -12,7 +12,9 @@ crash in between loses it whole, and the log gives the frames again.
     (1, Example(count=7))
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -41,6 +43,9 @@ _CACHED_BYTES: Final = 8 << 20
 16 kB of hits): by number alone, eight partitions could keep 2 GB."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
+_MANY: Final = 64
+"""Names of an owner in the overlay from which on their order is worth keeping."""
+_NOTHING: Final[dict[str, None]] = {}
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
 _block_cache: Cache | None = None
 
@@ -83,6 +88,9 @@ class PartitionStore:
         self._pending: dict[str, tuple[int, bytes | None]] = {}
         self._number = 0
         self._groups: dict[str, dict[str, None]] = {}
+        self._order_of = ""
+        """The owner whose names in the overlay are ``_order``."""
+        self._order: list[str] = []
         self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
@@ -136,7 +144,7 @@ class PartitionStore:
     ) -> list[tuple[str, S]]:
         """See ``State.scan``."""
         hidden = self._overlay(prefix)
-        names = [name for name, live in hidden.items() if live and (not start or _within(name, start, reverse=reverse))]
+        names = self._live(hidden, prefix, start, reverse=reverse, limit=limit) if hidden else []
         stored = {}
         for raw, packed in self._stored(prefix, start, reverse=reverse):
             name = raw.decode()
@@ -284,22 +292,44 @@ class PartitionStore:
         found: bytes | None = self.db.get(name.encode())
         return found
 
-    def _overlay(self, prefix: str) -> dict[str, bool]:
-        """Names below ``prefix`` that RocksDB does not know the truth of, and whether they exist."""
+    def _overlay(self, prefix: str) -> Mapping[str, object]:
+        """Names that RocksDB does not know the truth of: all those below ``prefix``, and perhaps others."""
         if prefix.count("\x00") > 1:
-            candidates: Iterable[str] = self._groups.get(_group(prefix), ())
-        else:
-            candidates = {**self._pending, **self._changed}
-        return {
-            name: (self._changed[name] if name in self._changed else self._pending[name][1]) is not None
-            for name in candidates
-            if name.startswith(prefix)
-        }
+            return self._groups.get(_group(prefix), _NOTHING)
+        return self._pending | self._changed
+
+    def _live(
+        self, hidden: Mapping[str, object], prefix: str, start: str, *, reverse: bool, limit: int | None
+    ) -> list[str]:
+        """The first of the names in the overlay that a scan finds, in its order."""
+        order = self._ordered(hidden, prefix)
+        low, high = bisect_left(order, prefix), bisect_left(order, prefix[:-1] + chr(ord(prefix[-1]) + 1))
+        if start:
+            low, high = (
+                (low, min(high, bisect_right(order, start))) if reverse else (max(low, bisect_left(order, start)), high)
+            )
+        changed, pending = self._changed, self._pending
+        live = (
+            name
+            for name in (reversed(order[low:high]) if reverse else order[low:high])
+            if (changed[name] if name in changed else pending[name][1]) is not None
+        )
+        return list(islice(live, limit))
+
+    def _ordered(self, hidden: Mapping[str, object], prefix: str) -> list[str]:
+        """Sorted; that of the last large owner is kept, since an account's history is looked at day by day."""
+        if len(hidden) < _MANY:
+            return sorted(hidden)
+        if self._order_of != (owner := _group(prefix)) or not owner:
+            self._order_of, self._order = owner, sorted(hidden)
+        return self._order
 
     def _overlaid(self, name: str) -> None:
         """Note a name whose truth is not in RocksDB; single records (``_group``) are never scanned for by owner."""
         owner = _group(name)
         if owner:
+            if owner == self._order_of:
+                self._order_of = ""
             names = self._groups.get(owner)
             if names is None:
                 self._groups[owner] = {name: None}
@@ -310,6 +340,8 @@ class PartitionStore:
         owner = _group(name)
         if not owner:
             return
+        if owner == self._order_of:
+            self._order_of = ""
         names = self._groups[owner]
         del names[name]
         if not names:
@@ -370,10 +402,6 @@ def _group(name: str) -> str:
     first = name.find("\x00")
     second = name.find("\x00", first + 1)
     return name[:second] if second > first else ""
-
-
-def _within(name: str, start: str, *, reverse: bool) -> bool:
-    return name <= start if reverse else name >= start
 
 
 def _options() -> Options:
