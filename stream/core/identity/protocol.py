@@ -48,6 +48,16 @@ TOLD: Final = 25
 """Most subscribers told in one step. Each may have dozens of touches, and all of them send those to the same two accounts: the
 next ones wait until they have been taken in, so that others' messages to the accounts' partitions come in between."""
 
+_ALONE: Final = NEVER_PARENTS | {USER}
+"""Without claims they belong to nobody, and it needs no more work to know it. Others have a default parent, or are one."""
+
+Settle = Callable[[Step, str, str, int, str], str]
+"""``settle(step, node, after, limit, cause)``: give the node's own records to their present owners.
+
+At most ``limit`` records whose key is above ``after`` ("" = from the first one). Returns the ``after`` to go on with,
+"" if none are left. It may ask ``owner_of`` but must not call ``link`` or ``observe``.
+"""
+
 
 class Turn(msgspec.Struct, frozen=True, gc=False):
     """How a node works off what it owes: who settles its records, and how much in one step."""
