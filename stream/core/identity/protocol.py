@@ -64,25 +64,29 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
 
     settle: Settle
     chunk: int
+    told: int
 
 
 class Woken(IdentityMessage, tag="N", frozen=True, gc=False):
     """Within a step only: ``to`` has something to tell or to settle, once its caller is done with its records."""
 
 
-def handle(step: Step, message: IdentityMessage, settle: Settle, *, chunk: int = CHUNK) -> None:
+def handle(
+    step: Step, message: IdentityMessage, settle: Settle, *, chunk: int = CHUNK, told: int | None = None
+) -> None:
     """Let ``message.to`` take the message in. New messages to this partition's nodes are appended to ``step.local``.
 
     Args:
         step: of the frame.
         message: one of ``schemas.messages.Identity``.
         settle: see ``Settle``.
-        chunk: most records to settle and (up to ``TOLD``) subscribers to tell now; the rest waits for a token.
+        chunk: most records to settle now; the rest waits for a token.
+        told: most subscribers to tell now; ``TOLD``, or ``chunk`` if that is less.
     """
     if registry.is_registry(message.to):
         registry.take_in(step, message)
         return
-    turn = Turn(settle, chunk)
+    turn = Turn(settle, chunk, min(TOLD, chunk) if told is None else told)
     if isinstance(message, Subscribe):
         _subscribe(step, message, turn)
     elif isinstance(message, Resolved):
@@ -210,7 +214,7 @@ def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> Non
     """
     if not state.token:
         if state.telling is not None:
-            _tell_next(step, name, state, cause, min(TOLD, turn.chunk))
+            _tell_next(step, name, state, cause, turn.told)
         if state.settling is not None and not state.waiting:
             keep_node(step.state, name, state)  # settle asks owner_of
             state.settling = turn.settle(step, name, state.settling, turn.chunk, cause) or None

@@ -67,7 +67,7 @@ class Forest:
         while self.step.local:
             message = self.step.local.popleft()
             self.told.append(message)
-            identity.handle(self.step, message, self._settle, chunk=self.chunk)
+            identity.handle(self.step, message, self._settle, chunk=self.chunk, told=self.chunk)
 
     def _settle(self, _step: Step, node_name: str, _after: str, _limit: int, _cause: str) -> str:
         self.settled.append(node_name)
