@@ -142,10 +142,15 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
 
 
 def _check(machine: Machine, done: Run) -> None:
-    """Every page view is in the view once."""
-    (row,) = machine.rows(_ALL)
-    if {int(count) for count in row.values()} != {done.events}:
-        raise AssertionError(f"{done.events} events were acknowledged, v_events has {row}")
+    """Every page view is in the view once; the last ones may come a moment after the last that were asked for."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        (row,) = machine.rows(_ALL)
+        if {int(count) for count in row.values()} == {done.events}:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{done.events} events were acknowledged, v_events has {row}")
+        time.sleep(0.5)
 
 
 async def _play(machine: Machine, bootstrap: str, seconds: float) -> Run:
