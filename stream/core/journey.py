@@ -95,7 +95,7 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     calm: int = 0
     """Messages to itself since the last change, while the ledger is behind and not being brought up."""
     waited: int = 0
-    """The same since it fell behind."""
+    """The same since it fell behind or last began to be brought up, whatever changed."""
     pages: int = 0
     """Pages of changes that were ever written for a ledger that is behind."""
 

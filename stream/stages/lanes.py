@@ -7,7 +7,7 @@ that is worked on for long would hold up the whole stage.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
@@ -32,12 +32,16 @@ class Lanes(Generic[F]):
         self._room = asyncio.Event()
         self._waiting: dict[int, deque[tuple[F, int]]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._forgotten: Counter[int] = Counter()
 
     async def put(self, partition: int, frame: F, size: int) -> None:
-        """Take a frame; wait while too much is waiting."""
+        """Take a frame; wait while too much is waiting. It is dropped if its partition is forgotten meanwhile."""
+        forgotten = self._forgotten[partition]
         while self._bytes > self._most_bytes:
             self._room.clear()
             await self._room.wait()
+        if self._forgotten[partition] != forgotten:
+            return
         self._bytes += size
         waiting = self._waiting.setdefault(partition, deque())
         waiting.append((frame, size))
@@ -46,16 +50,21 @@ class Lanes(Generic[F]):
 
     def forget(self, partition: int) -> None:
         """Drop what waits for a partition. What is being applied ends before anything that comes later begins."""
+        self._forgotten[partition] += 1
         waiting = self._waiting.get(partition, ())
         while waiting:
             self._let_go(waiting.pop()[1])
 
     async def _work(self, partition: int, waiting: deque[tuple[F, int]]) -> None:
-        while waiting:
-            frame, size = waiting.popleft()
-            await self._apply(frame)
-            self._let_go(size)
-        del self._tasks[partition]
+        try:
+            while waiting:
+                frame, size = waiting.popleft()
+                try:
+                    await self._apply(frame)
+                finally:
+                    self._let_go(size)
+        finally:
+            del self._tasks[partition]
 
     def _let_go(self, size: int) -> None:
         self._bytes -= size

@@ -32,7 +32,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn; it ends with the block, which must not wait for anything."""
+        """Wait for a turn; it ends with the block. While that waits for something, all other bulk does, too."""
         mine = asyncio.get_running_loop().create_future()
         self._waiting.append(mine)
         if not self._pausing:

@@ -95,7 +95,7 @@ class Partitions:
     async def close(self) -> None:
         """Take no more frames, make everything in flight durable and close."""
         self._closed = True
-        for partition in self.open.values():
+        for partition in list(self.open.values()):
             await partition.drain()
         await self.revoke(set(self.open))
 
@@ -107,11 +107,11 @@ class Partitions:
             await restore(self.stage, number, store, self.outputs)
         else:
             refuse_other_format(store.format, stage=self.stage.name, partition=number, where=str(path))
-        if revocations != self._revocations:
-            # Restoring takes a while. Opened now, it would be worked on and checkpointed beside its new owner.
+        await self._check_log(number, store)
+        if revocations != self._revocations or self._closed:
+            # All that took a while. Opened now, it would be worked on and checkpointed beside its new owner, or after the end.
             store.close()
             raise Revoked
-        await self._check_log(number, store)
         partition = Partition(
             self.stage,
             number,

@@ -159,6 +159,20 @@ def test_small_models_are_paid_together(monkeypatch):
     ]
 
 
+def test_a_conversion_that_leaves_and_comes_back_as_it_was_keeps_its_terms():
+    """It came back without the terms of the rows that it still had, and the next change could not take them back."""
+    log = three_touches()
+    before = len(log.rows["ledger"])
+    log.record(cancel(WON))
+    log.record(convert(WON))
+    log.catch_up()
+    assert len(log.rows["ledger"]) == before
+    log.record(withdraw(SEARCH))
+    log.catch_up()
+    assert log.credits("linear") == {"Events": ("0.5", "50"), "Email": ("0.5", "50")}
+    assert "d" not in kinds(log)
+
+
 def test_nothing_is_paid_while_changes_keep_coming():
     log = three_touches()
     log.record(withdraw(SEARCH))

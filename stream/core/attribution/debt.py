@@ -170,10 +170,8 @@ def go_on(step: Step, journey: Journey) -> None:
     payment = payment_of(journey)
     needed = [debt.since for _, debt in debts(journey)] + ([payment.since] if payment else [])
     first = _page_key(journey, min(needed, default=journey.header.pages))
-    for name, _ in journey.state.scan(_page_key(journey, None), Page):
-        if name >= first:
-            break
-        journey.state.delete(name)
+    while (oldest := journey.state.scan(_page_key(journey, None), Page, limit=1)) and oldest[0][0] < first:
+        journey.state.delete(oldest[0][0])
     journey.header.owing = bool(needed)
     if needed:
         step.tell_account(Owing(journey.account, step.at))

@@ -118,11 +118,20 @@ def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:
     for name, debt in debts(journey):
         payment = _payment(step, journey, name, debt, terms)
         close(journey, name, payment)
-        if payment is not None:
+        if payment is None:
+            _still_booked(step, name, debt)
+        else:
             if payment.after is not None and payment.after.terms != payment.terms:
                 step.state.put(name, StoredConversion(payment.after.content, payment.terms))
             return payment
     return None
+
+
+def _still_booked(step: Step, name: str, debt: Debt) -> None:
+    """Of a conversion that was withdrawn and came back as it was: its rows stand, under the terms that it had."""
+    after = step.state.get(name, StoredConversion)
+    if debt.before is not None and after is not None and after.terms != debt.before.terms:
+        step.state.put(name, StoredConversion(after.content, debt.before.terms))
 
 
 def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) -> Payment | None:

@@ -92,3 +92,41 @@ def test_what_is_forgotten_makes_room():
         assert third.done()
 
     asyncio.run(play())
+
+
+def test_what_waits_for_room_is_forgotten_with_its_partition():
+    async def play() -> None:
+        worker = Worker()
+        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
+        await lanes.put(0, "a", 60)
+        await lanes.put(0, "b", 60)
+        late = asyncio.create_task(lanes.put(1, "c", 60))
+        other = asyncio.create_task(lanes.put(2, "d", 60))
+        await rest()
+        lanes.forget(1)
+        for frame in "ab":
+            worker.let_go(frame)
+        await asyncio.gather(late, other)
+        await rest()
+        assert worker.begun == ["a", "b", "d"]
+
+    asyncio.run(play())
+
+
+def test_a_frame_that_is_cancelled_makes_room_and_the_next_one_goes():
+    async def play() -> None:
+        begun = []
+
+        async def apply(frame: str) -> None:
+            begun.append(frame)
+            if frame == "a":
+                raise asyncio.CancelledError
+
+        lanes: Lanes[str] = Lanes(apply, most_bytes=50)
+        await lanes.put(0, "a", 60)
+        await rest()
+        await asyncio.wait_for(lanes.put(0, "b", 60), 5)
+        await rest()
+        assert begun == ["a", "b"]
+
+    asyncio.run(play())
