@@ -159,6 +159,7 @@ def test_where_every_restatement_waits_for_its_turn_it_does_too(events, partitio
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ledger, "AT_ONCE", -1)
         patched.setattr(debt, "_PAGE", 2)
+        patched.setattr(debt, "CALM", 1)
         _check(events, partitions, crashes, seed)
 
 
