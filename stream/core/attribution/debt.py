@@ -3,7 +3,7 @@
 One touch more changes the credit of every touch in a conversion's window, so a change of identity that moves 10,000
 touches in several records would book hundreds of thousands of rows, most of them taken back by the next record. Instead
 the account notes what changed, sends itself a message through the log, and books the difference to what holds when that
-message comes: once, one conversion at a time.
+message comes: once, one model of a conversion at a time.
 
 ``d, account, c, conversion`` is a conversion whose rows are behind: as they were booked, and since which page.
 ``d, account, j, page`` has touches that changed, as they were before. What a conversion's rows were booked from is what

@@ -118,20 +118,18 @@ def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:
     for name, debt in debts(journey):
         payment = _payment(step, journey, name, debt, terms)
         close(journey, name, payment)
-        if payment is None:
-            _still_booked(step, name, debt)
-        else:
-            if payment.after is not None and payment.after.terms != payment.terms:
-                step.state.put(name, StoredConversion(payment.after.content, payment.terms))
+        if payment is not None:
+            _note_terms(step, name, payment.after, payment.terms)
             return payment
+        if debt.before is not None:  # withdrawn, and back as it was: its rows stand
+            _note_terms(step, name, step.state.get(name, StoredConversion), debt.before.terms)
     return None
 
 
-def _still_booked(step: Step, name: str, debt: Debt) -> None:
-    """Of a conversion that was withdrawn and came back as it was: its rows stand, under the terms that it had."""
-    after = step.state.get(name, StoredConversion)
-    if debt.before is not None and after is not None and after.terms != debt.before.terms:
-        step.state.put(name, StoredConversion(after.content, debt.before.terms))
+def _note_terms(step: Step, name: str, stored: StoredConversion | None, terms: str) -> None:
+    """Store under which terms a conversion that is there has its rows, by their name."""
+    if stored is not None and stored.terms != terms:
+        step.state.put(name, StoredConversion(stored.content, terms))
 
 
 def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) -> Payment | None:
@@ -205,9 +203,7 @@ def _restate_all(
     name = store_terms(step.state, terms)
     for conversion_key, restatement in restatements.items():
         _restate(_Desk(step, journey, *reason_of(restatement)), restatement, history, terms)
-        after = restatement.after
-        if after is not None and after.terms != name:
-            step.state.put(conversion_key, StoredConversion(after.content, name))
+        _note_terms(step, conversion_key, restatement.after, name)
 
 
 def _counts(change: TouchChange) -> bool:

@@ -25,6 +25,15 @@ async def rest() -> None:
         await asyncio.sleep(0)
 
 
+async def full() -> tuple[Worker, Lanes[str]]:
+    """Room for 100 bytes; two frames of 60, of one partition, are in it."""
+    worker = Worker()
+    lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
+    await lanes.put(0, "a", 60)
+    await lanes.put(0, "b", 60)
+    return worker, lanes
+
+
 def test_a_frame_that_takes_long_holds_up_its_own_partition_only():
     async def play() -> None:
         worker = Worker()
@@ -64,10 +73,7 @@ def test_what_is_forgotten_is_not_applied_and_what_comes_later_waits_for_the_one
 
 def test_whoever_delivers_waits_while_too_much_is_waiting():
     async def play() -> None:
-        worker = Worker()
-        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
-        await lanes.put(0, "a", 60)
-        await lanes.put(0, "b", 60)
+        worker, lanes = await full()
         third = asyncio.create_task(lanes.put(1, "c", 60))
         await rest()
         assert not third.done()
@@ -81,10 +87,7 @@ def test_whoever_delivers_waits_while_too_much_is_waiting():
 
 def test_what_is_forgotten_makes_room():
     async def play() -> None:
-        worker = Worker()
-        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
-        await lanes.put(0, "a", 60)
-        await lanes.put(0, "b", 60)
+        _, lanes = await full()
         third = asyncio.create_task(lanes.put(1, "c", 60))
         await rest()
         lanes.forget(0)
@@ -96,10 +99,7 @@ def test_what_is_forgotten_makes_room():
 
 def test_what_waits_for_room_is_forgotten_with_its_partition():
     async def play() -> None:
-        worker = Worker()
-        lanes: Lanes[str] = Lanes(worker.apply, most_bytes=100)
-        await lanes.put(0, "a", 60)
-        await lanes.put(0, "b", 60)
+        worker, lanes = await full()
         late = asyncio.create_task(lanes.put(1, "c", 60))
         other = asyncio.create_task(lanes.put(2, "d", 60))
         await rest()
