@@ -45,7 +45,9 @@ def group_consumer(settings: Settings) -> AIOKafkaConsumer:
         group_id=settings.topic(GROUP),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=100,
+        # Rows wait for the next block anyway: a fetch for every few records would cost broker and sink more than the rows do.
+        fetch_min_bytes=128 << 10,
+        fetch_max_wait_ms=60,
         max_partition_fetch_bytes=8 << 20,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,

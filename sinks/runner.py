@@ -37,6 +37,9 @@ MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
 MOST_RECORDS: Final = 64
 """Taken at a time: a block may exceed its bounds by as many, at up to 500 events each."""
+REST: Final = 0.5
+"""Of the time that a block took, between it and the next. An insert of a few rows costs as much as one of a thousand: so the
+busier the server, the fewer and larger they become."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
@@ -68,6 +71,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._writing: asyncio.Task[None] | None = None
         self._unrecovered: set[Place] = set()
         self._due_at = 0.0
+        self._rested_at = 0.0
         self._prune_at = 0.0
         self._noted = True
         self._resting = False
@@ -153,7 +157,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         if self._unrecovered:
             self._writing = asyncio.create_task(self._recover(frozenset(self._unrecovered)))
-        elif self._is_pending() and (self._is_full() or time.monotonic() >= self._due_at):
+        elif self._is_pending() and (self._is_full() or time.monotonic() >= self._begin_at()):
             self._writing = asyncio.create_task(self._write())
         elif self._parts and not self._noted and not self._is_pending() and time.monotonic() >= self._due_at + IDLE_S:
             self._writing = asyncio.create_task(self._note())
@@ -201,6 +205,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         started = time.monotonic()
         self._noted = False
         await self._executor.run(write_block(self._owner, block))
+        ended = time.monotonic()
+        self._rested_at = ended + REST * (ended - started)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_S
             await self._executor.run(prune(self._owner))
@@ -242,6 +248,10 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
     def _is_pending(self) -> bool:
         return any(part.next > part.start.next for part in self._parts.values())
 
+    def _begin_at(self) -> float:
+        """When the next block is due: its first row has waited for as long as it may, and the server has rested."""
+        return max(self._due_at, self._rested_at)
+
     def _is_full(self) -> bool:
         rows = sum(part.rows for part in self._parts.values())
         return rows >= self._settings.sink_rows or sum(part.bytes for part in self._parts.values()) >= MOST_BYTES
@@ -249,9 +259,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
     def _wait_ms(self) -> int:
         """Longest wait for records: until a block is due, or a little while work is under way."""
         if self._writing is not None:
-            return 10
+            return 50
         if self._is_pending():
-            return min(100, max(1, int((self._due_at - time.monotonic()) * 1000)))
+            return min(100, max(1, int((self._begin_at() - time.monotonic()) * 1000)))
         return 100
 
     def _fresh_owner(self) -> Owner:

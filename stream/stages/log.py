@@ -1,7 +1,7 @@
 """The log as the stages use it: one producer for outputs, plain readers for gaps and checkpoints.
 
 The only place in ``stream.stages`` that imports aiokafka. Settings in short: acks=all, idempotent,
-zstd, no linger (frames are large already), fetches of whole frames.
+zstd, no linger but for facts (``gathering``), fetches of whole frames.
 """
 
 import asyncio
@@ -13,12 +13,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as LogError
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 
+from schemas import topics
 from schemas.errors import Fatal
 from stream.kafka import connection
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
+from stream.stages.gathering import Gathering
 
 _APPEND_TIME: Final = 1
+_FACTS: Final = frozenset({topics.STITCH_FACTS, topics.ACCOUNT_FACTS})
+"""Nobody waits for these but the sink, which gathers them into blocks."""
 
 __all__ = ["Log", "LogError", "TopicPartition"]
 
@@ -29,6 +33,7 @@ class Log:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._facts = Gathering(self._send)
 
     async def start(self) -> None:
         """Connect the producer."""
@@ -46,10 +51,19 @@ class Log:
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
         if self._producer is not None:
+            await self._facts.flush()
             await self._producer.stop()
 
     async def produce(self, output: Output) -> asyncio.Future[Any]:
-        """Queue one record; the returned future is done when the broker has it. Order per partition is kept."""
+        """Queue one record; the returned future is done when the broker has it. Order per partition is kept.
+
+        Raises: Fatal if facts before it could not be sent.
+        """
+        if output.topic in _FACTS:
+            return await self._facts.produce(output)
+        return await self._send(output)
+
+    async def _send(self, output: Output) -> asyncio.Future[Any]:
         assert self._producer is not None
         sent: asyncio.Future[Any] = await self._producer.send(
             self.settings.topic(output.topic), output.value, partition=output.partition, headers=output.headers

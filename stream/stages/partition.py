@@ -68,10 +68,12 @@ class Partition:
         self.outputs = outputs
         self.turns = turns
         self._itself = f"{stage.input}/{number}/".encode()
-        self._queue: asyncio.Queue[tuple[Batch | None, list[asyncio.Future[Any]], Acknowledge | None]] = asyncio.Queue(
-            _IN_FLIGHT
+        self._queue: asyncio.Queue[tuple[Batch | None, list[asyncio.Future[Any]], Acknowledge | None, int]] = (
+            asyncio.Queue(_IN_FLIGHT)
         )
         self._advancing = asyncio.Lock()
+        self.safe_offset = 0
+        """What the records before it made is durable, as far as this worker knows."""
         self._saved_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
@@ -116,7 +118,7 @@ class Partition:
     async def drain(self) -> None:
         """Wait until everything in flight is durable, and the state with it."""
         async with self._advancing:
-            await self._queue.put((await self._batch(), [], None))
+            await self._queue.put((await self._batch(), [], None, self.store.next_offset))
         await self._queue.join()
 
     async def close(self) -> None:
@@ -135,7 +137,7 @@ class Partition:
             self._check_open()
             self._early.pop(record.offset, None)
             if record.offset < self.store.next_offset:
-                await self._queue.put((None, [], acknowledge))  # what it produced may still be on its way
+                await self._queue.put((None, [], acknowledge, 0))  # what it produced may still be on its way
                 return
             if self._is_bulk(record):
                 async with self.turns.turn():
@@ -146,7 +148,7 @@ class Partition:
             acks = [await self._produce(output) for output in outputs]
             self._check_open()
             batch = await self._batch_if_due()
-            await self._queue.put((batch, acks, acknowledge))
+            await self._queue.put((batch, acks, acknowledge, record.offset + 1))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -222,7 +224,7 @@ class Partition:
     async def _save(self) -> None:
         async with self._advancing:
             if not self._closed:
-                await self._queue.put((await self._batch_if_due(), [], None))
+                await self._queue.put((await self._batch_if_due(), [], None, 0))
 
     def _completed(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
@@ -231,11 +233,12 @@ class Partition:
 
     async def _complete(self) -> None:
         while True:
-            batch, acks, acknowledge = await self._queue.get()
+            batch, acks, acknowledge, end = await self._queue.get()
             for ack in acks:
                 await ack
             if batch is not None:
                 self.store.commit(batch)
+            self.safe_offset = max(self.safe_offset, end)
             if acknowledge is not None:
                 acknowledge()
             self._queue.task_done()

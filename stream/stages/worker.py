@@ -83,6 +83,11 @@ class Partitions:
         if partition is not None and not self._closed:
             partition.offer(record)
 
+    def is_done(self, number: int, offset: int) -> bool:
+        """Whether a record was applied before the log delivered it (``offer``), and all that came of it is durable."""
+        partition = self.open.get(number)
+        return partition is not None and offset < partition.safe_offset
+
     async def revoke(self, numbers: set[int]) -> None:
         """Close partitions that are another worker's now; their files stay for a warm return."""
         self._revocations += 1
@@ -166,6 +171,9 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         broker_commit_interval=0.5,
     )
     app.transport = Transport(app.conf.broker_consumer, app)
+    app.transport.is_done = {
+        settings.topic(partitions.stage.input): partitions.is_done for partitions in stages.values()
+    }
     for partitions in stages.values():
         _add_agent(app, settings, partitions)
     return app

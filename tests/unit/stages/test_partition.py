@@ -279,6 +279,21 @@ def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
     assert handed == (away if stamps else [])
 
 
+@pytest.mark.parametrize("acknowledges", [True, False])
+def test_a_record_is_safe_once_all_that_came_of_it_is_acknowledged(tmp_path, acknowledges):
+    async def work() -> tuple[int, int]:
+        log = MemoryLog(FRAMES) if acknowledges else SilentLog()
+        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        for offset in range(3):
+            partition.offer(Record(offset, offset, FRAMES[offset], {}))
+        await asyncio.sleep(0.05)
+        found = partition.store.next_offset, partition.safe_offset
+        await partition.close()
+        return found
+
+    assert asyncio.run(work()) == (3, 3 if acknowledges else 0)
+
+
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
     async def work() -> None:
         partition = Partition(

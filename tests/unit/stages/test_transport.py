@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stream.stages.transport import PromptWaits
+from stream.stages.transport import PromptWaits, Transport
 
 
 class Waiter(PromptWaits):
@@ -115,3 +115,40 @@ def test_a_stopped_service_says_so() -> None:
         return found.results, found.stopped
 
     assert waits(body) == ([], True)
+
+
+class Delivered:
+    """A record as Faust has it."""
+
+    topic, partition = "events", 1
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+
+def test_what_needs_nothing_more_is_acknowledged_and_not_delivered() -> None:
+    went: list[tuple[str, int]] = []
+
+    class Consumer(Transport.Consumer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            """Without Faust's own set-up, which wants an app and a broker."""
+            self.transport = Transport.__new__(Transport)
+            self.transport.is_done = {"events": lambda partition, offset: (partition, offset) < (1, 7)}
+            self._deliver_unseen = self.agent
+
+        async def agent(self, message: Any) -> None:
+            went.append(("delivered", message.offset))
+
+        def ack(self, message: Any) -> bool:
+            went.append(("acknowledged", message.offset))
+            return True
+
+    async def deliver() -> None:
+        consumer = Consumer()
+        for offset in (6, 7, 8):
+            await consumer._deliver(Delivered(offset))
+        consumer.transport.is_done = {}
+        await consumer._deliver(Delivered(6))
+
+    asyncio.run(deliver())
+    assert went == [("acknowledged", 6), ("delivered", 7), ("delivered", 8), ("delivered", 6)]
