@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication: Annotated[int, _help("replication factor of the topics that setup creates")] = 1
     worker_id: Annotated[str, _help("names this worker's state folder and group instance")] = "0"
     stages: Annotated[str, _help("stages that this worker runs", "stitch,account")] = "stitch,account"
-    frame_events: Annotated[int, _help("most events in a frame", "events")] = 500
+    frame_events: Annotated[int, _help("most events in a frame", "events")] = 2000
     frame_ms: Annotated[
         int, _help("longest wait of an event for its frame to fill; below 10 throughput collapses", "ms")
     ] = 20

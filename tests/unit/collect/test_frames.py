@@ -7,7 +7,8 @@ import pytest
 from schemas.errors import Retryable
 from schemas.event import Event
 from schemas.ids import partition_of
-from stream.collect.frames import FRAME_BYTES, HELD_S, Frames
+from stream.collect.frames import FRAME_BYTES, Frames
+from stream.collect.pace import HELD_S
 from stream.settings import Settings
 
 PARTITIONS = 4
