@@ -35,8 +35,8 @@ from stream.settings import Settings
 
 MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
-MOST_RECORDS: Final = 64
-"""Taken at a time: a block may exceed its bounds by as many, at up to 500 events each."""
+MOST_RECORDS: Final = 32
+"""Taken at a time: a block may exceed its bounds by as many, at about 1 MB or 1,000 events each."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
