@@ -1,6 +1,7 @@
 """When a frame is kept open: while it fills, for a moment at most, and not again soon once that was for nothing."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_a_frame_whose_flow_has_dried_up_goes_at_that_tick(flow, age):
 def test_frames_are_kept_open_for_nothing_once_in_two_seconds_at_most(flow):
     seen = filling(flow)
     in_vain = [at for at in range(1, len(seen)) if seen[at - 1] and not seen[at]]
-    assert all(later - sooner > REST_S / TICK_S for sooner, later in zip(in_vain, in_vain[1:], strict=False))
+    assert all(later - sooner > REST_S / TICK_S for sooner, later in pairwise(in_vain))
 
 
 @given(FLOWS)
