@@ -4,8 +4,8 @@
 
 700 people browse at any moment, out of 60,000 visitors that the warm state knows and some new ones: sessions of 5 to 20
 page views about 40 s apart, a third of them from campaigns; three in ten visitors are identified and belong to one of
-4,000 accounts; pings, forms, product events, replies to emails and CRM contacts and deals among them. Frames of 500
-events hit about 370 visitors. Each frame goes through ``compute`` on the worker's own store, its outputs for accounts
+4,000 accounts; pings, forms, product events, replies to emails and CRM contacts and deals among them. Frames of 1,000
+events hit about 580 visitors. Each frame goes through ``compute`` on the worker's own store, its outputs for accounts
 through the account stage, everything that is produced through the producer's zstd, as in a worker on one partition.
 
 The floor does nothing with the events: unpack the same record, decode the frame, encode one row of each. Times are CPU
@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
+from bench.traffic import FRAME_EVENTS
 from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
@@ -34,7 +35,7 @@ from stream.stages.definitions import ACCOUNT, STITCH
 from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import PartitionStore
 
-FRAME = 500
+FRAME = FRAME_EVENTS
 VISITORS = 60_000
 ACTIVE = 700
 PAUSE_MS = 57

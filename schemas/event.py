@@ -1,6 +1,6 @@
 """The canonical event: what every adapter produces and the ``events`` topic carries, one JSON object a line.
 
-A frame is one Kafka record with one to 500 such lines (NDJSON); ``(topic, partition, offset, line)`` is the
+A frame is one Kafka record with one to 2,000 such lines (NDJSON); ``(topic, partition, offset, line)`` is the
 address of an event for ever. Fields left at their default are not written. On the wire fields have the names of the
 ``events`` table's columns, so that a line is most of its row already (``stream.core.rows``).
 """

@@ -35,8 +35,8 @@ from stream.settings import Settings
 
 MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
-MOST_RECORDS: Final = 64
-"""Taken at a time: a block may exceed its bounds by as many, at up to 500 events each."""
+MOST_RECORDS: Final = 32
+"""Taken at a time: a block may exceed its bounds by as many, at about 1 MB or 1,000 events each."""
 REST: Final = 0.5
 """Of the time that a block took, between it and the next. An insert of a few rows costs as much as one of a thousand: so the
 busier the server, the fewer and larger they become."""

@@ -54,9 +54,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication: Annotated[int, _help("replication factor of the topics that setup creates")] = 1
     worker_id: Annotated[str, _help("names this worker's state folder and group instance")] = "0"
     stages: Annotated[str, _help("stages that this worker runs", "stitch,account")] = "stitch,account"
-    frame_events: Annotated[int, _help("most events in a frame", "events")] = 500
+    frame_events: Annotated[int, _help("most events in a frame", "events")] = 2000
     frame_ms: Annotated[
-        int, _help("longest wait of an event for its frame to fill; below 10 throughput collapses", "ms")
+        int,
+        _help(
+            "longest wait of an event for its frame to fill, 250 more where many come; below 10 throughput collapses",
+            "ms",
+        ),
     ] = 20
     buffer_bytes: Annotated[
         int, _help("events waiting for the broker; beyond it the collector answers 503", "bytes")

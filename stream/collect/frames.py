@@ -1,11 +1,14 @@
 """Frames: events of many requests packed into one record per partition, and a request's wait until all of its are safe.
 
-    submit(events) -> per partition an open frame -> full or 20 ms old -> Log.append -> acked -> submit returns
+    submit(events) -> per partition an open frame -> full or at a tick -> Log.append -> acked -> submit returns
 
-A frame is closed when it holds ``frame_events`` events or FRAME_BYTES, or ``frame_ms`` after the first event since the
-last flush. All open frames go out together, so that the broker gets few and large requests. While the last one of its
-partition is not safe yet, a frame stays open a little longer: the client would keep it back anyway, and a broker that is
-slow because it has much to do gets fewer records, and everybody behind it fewer frames.
+A frame is closed when it holds ``frame_events`` events or FRAME_BYTES, or at a tick: ``frame_ms`` after the first event
+since the last one. All open frames go out together, so that the broker gets few and large requests. A frame stays open a
+little longer, HELD_S at most,
+
+- while it fills quickly (``stream.collect.pace``): everybody behind it gets fewer and larger frames;
+- while the last one of its partition is not safe yet: the client would keep it back anyway, and a broker that is slow
+  because it has much to do gets fewer records.
 """
 
 import asyncio
@@ -17,13 +20,12 @@ from schemas.codec import line_of
 from schemas.errors import Retryable
 from schemas.event import Event
 from schemas.ids import partition_of
+from stream.collect.pace import Pace
 from stream.settings import Settings
 
 FRAME_BYTES: Final = 1 << 20
 WAIT_S: Final = 5.0
 """SDKs give up on a request after 10 s at the earliest: they must see our 503 before that."""
-HELD_S: Final = 0.25
-"""Longest that a frame is kept open for the one before it."""
 Append = Callable[[str, bytes, int, Sequence[tuple[str, bytes]]], Awaitable[None]]
 """(topic, value, partition, headers): returns when the record is safe; raises Retryable."""
 _HEADERS: Final = ((topics.PACKER_HEADER, topics.PACKED),)
@@ -82,6 +84,7 @@ class Frames:
         self._open: dict[int, _Frame] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._paces = [Pace(self._frame_s) for _ in range(self._partitions)]
         self._unsafe = [0] * self._partitions
         """Frames in flight, by partition."""
         self._oldest: dict[asyncio.Task[None], float] = {}
@@ -130,6 +133,7 @@ class Frames:
             waiter.remaining += 1
         frame.lines.append(line)
         frame.size += len(line) + 1
+        self._paces[partition].got += 1
         if len(frame.lines) >= self._frame_events:
             self._send(partition)
 
@@ -137,9 +141,12 @@ class Frames:
         self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
+        for pace in self._paces:
+            pace.tick(now)
         for partition, frame in list(self._open.items()):
-            if self._unsafe[partition] and now - frame.opened < HELD_S:
-                frame.due = True
+            pace = self._paces[partition]
+            if pace.stays_open(frame.opened, now, unsafe=self._unsafe[partition] > 0):
+                frame.due = not pace.filling
             else:
                 self._send(partition)
         if self._open:

@@ -28,7 +28,7 @@ LARGEST_INPUT: Final = 4 << 20
 _MOST_BUGS: Final = 100
 """Items of one record that our own code may fail on before the worker stops: then it is not the data."""
 _MOST_LINES: Final = 10_000
-"""Lines of an event or control record; ours have 500. Each may become a dead letter, and an address has 65,536 parts."""
+"""Lines of an event or control record; ours have 2,000. Each may become a dead letter, and an address has 65,536 parts."""
 _KEPT: Final = 512 << 10
 """Bytes of a refused line that its dead letter keeps; the log has the rest, at the letter's address."""
 _control = msgspec.json.Decoder(Control)

@@ -28,7 +28,7 @@ from stream.stages.turns import Turns
 _IN_FLIGHT: Final = 32
 """Frames computed but not yet durable. At 20 ms to the ack this allows 1,600 frames/s per partition."""
 SAVE_CHANGES: Final = 5000
-"""Changed objects that are saved together, 50 ms to encode and write: under load those of some fifteen frames."""
+"""Changed objects that are saved together, 50 ms to encode and write: under load those of some 7,500 events."""
 _SAVE_S: Final = 3.0
 """State that is older than this is saved: what a restart has to apply again at most."""
 _EARLY: Final = 32

@@ -159,7 +159,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         producer_threaded=False,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=128,  # frames a stage, of up to 1 MB: what a long backlog may take of memory
+        stream_buffer_maxsize=64,  # frames a stage, of up to 1 MB: what a long backlog may take of memory
         # Of each partition one fetch is under way and one unpacked, to several times its size: with 8 MB, a worker that
         # was a minute behind kept all of that minute. A larger frame comes whole all the same.
         consumer_max_fetch_size=512 << 10,

@@ -7,16 +7,19 @@ import pytest
 from schemas.errors import Retryable
 from schemas.event import Event
 from schemas.ids import partition_of
-from stream.collect.frames import FRAME_BYTES, HELD_S, Frames
+from stream.collect.frames import FRAME_BYTES, Frames
+from stream.collect.pace import HELD_S
 from stream.settings import Settings
+from tests.support import virtual_time
 
 PARTITIONS = 4
 
 
 class MemoryLog:
-    """Takes records; acknowledges while ``open`` is set, refuses while ``refusing``."""
+    """Takes records, each in ``takes_s``; acknowledges while ``open`` is set, refuses while ``refusing``."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes_s: float = 0.0) -> None:
+        self.takes_s = takes_s
         self.records: list[tuple[int, bytes]] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -25,6 +28,7 @@ class MemoryLog:
 
     async def append(self, topic: str, value: bytes, partition: int, headers) -> None:
         self.asked += 1
+        await asyncio.sleep(self.takes_s)
         await self.open.wait()
         if self.refusing:
             raise Retryable("refused")
@@ -132,6 +136,74 @@ async def test_a_frame_is_kept_back_for_a_moment_only():
     assert log.asked == 2
     log.open.set()
     await asyncio.gather(*requests)
+
+
+ACK_S = 0.05
+"""Of a log that takes more than two ticks to make a record safe."""
+
+
+def sizes_of_a_steady_flow(**changes: object) -> list[int]:
+    """Events in each frame: one request every 0.25 ms for a second, all of one partition: 4,000 a second."""
+    log = MemoryLog(ACK_S)
+
+    async def flow() -> None:
+        packed = frames(log, **changes)
+        requests = []
+        for event in events(4000, node="default/v:same"):
+            requests.append(asyncio.create_task(packed.submit([event])))
+            await asyncio.sleep(0.00025)
+        await asyncio.gather(*requests)
+
+    virtual_time.run(flow())
+    assert log.ids() == [str(n) for n in range(4000)]
+    return [value.count(b"\n") + 1 for _, value in log.records]
+
+
+def test_a_frame_stays_open_for_a_quarter_of_a_second_while_it_fills():
+    *full, last = sizes_of_a_steady_flow()
+    assert len(full) == 3
+    assert all(HELD_S * 4000 <= size <= (HELD_S + 0.04) * 4000 for size in full), "and a tick or two"
+    assert last < 1000
+
+
+def test_a_frame_that_fills_is_full_at_its_number_of_events():
+    assert sizes_of_a_steady_flow(frame_events=500) == [500] * 8
+
+
+def answer_times(clients: int, requests: int, *, batch: int, work_s: float = 0.0) -> list[float]:
+    """When each request was answered: ``clients`` of one partition that send the next one when they have an answer.
+
+    A request of ``batch`` events takes the collector ``work_s``, one after the other; the log takes 4 ms.
+    """
+    log = MemoryLog(0.004)
+    answered = []
+
+    async def client(packed: Frames, turn: asyncio.Lock) -> None:
+        for _ in range(requests):
+            async with turn:
+                await asyncio.sleep(work_s)
+            await packed.submit(events(batch, node="default/v:same"))
+            answered.append(asyncio.get_running_loop().time())
+
+    async def all_clients() -> None:
+        packed, turn = frames(log), asyncio.Lock()
+        await asyncio.gather(*(client(packed, turn) for _ in range(clients)))
+
+    virtual_time.run(all_clients())
+    return answered
+
+
+def test_a_client_that_waits_for_its_answers_has_each_within_two_ticks_and_mostly_within_one():
+    answered = answer_times(1, 200, batch=100)
+    took = [round(later - sooner, 3) for sooner, later in zip([0.0, *answered], answered, strict=False)]
+    # A tick and the log's 4 ms; a tick more for the first, and for one every two seconds after it: 4.8 s in all.
+    assert sorted(set(took)) == [0.024, 0.044]
+    assert took.count(0.044) == 3
+
+
+def test_clients_that_wait_for_their_answers_keep_the_collector_busy():
+    # 8 ms a request are 125 a second, if nobody waits for a frame that nothing is added to.
+    assert answer_times(8, 125, batch=30, work_s=0.008)[-1] < 1.05 * 8
 
 
 async def test_submit_returns_only_when_all_its_frames_are_safe():
