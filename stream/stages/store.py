@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
@@ -43,6 +43,10 @@ _CACHED_BYTES: Final = 8 << 20
 16 kB of hits): by number alone, eight partitions could keep 2 GB."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
+_LARGE: Final = 500
+"""Objects from which on a scan is remembered; this many took a millisecond to find."""
+_KEPT: Final = 30_000
+"""Objects of remembered scans: 10 MB and more."""
 _MANY: Final = 64
 """Names of an owner in the overlay from which on their order is worth keeping."""
 _NOTHING: Final[dict[str, None]] = {}
@@ -91,6 +95,9 @@ class PartitionStore:
         self._order_of = ""
         """The owner whose names in the overlay are ``_order``."""
         self._order: list[str] = []
+        self._scanned = ""
+        """The prefix that ``_scans`` were below; "" if there are none."""
+        self._scans: dict[tuple[str, str, bool, int | None], list[tuple[str, Any]]] = {}
         self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
@@ -124,6 +131,8 @@ class PartitionStore:
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
+        if self._scanned and name.startswith(self._scanned):
+            self._forget_scans()
         self._changed[name] = value
         if name in self._young:
             self._young[name] = value
@@ -135,6 +144,8 @@ class PartitionStore:
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
+        if self._scanned and name.startswith(self._scanned):
+            self._forget_scans()
         self._changed[name] = None
         self._young.pop(name, None)
         self._old.pop(name, None)
@@ -143,6 +154,10 @@ class PartitionStore:
         self, prefix: str, type_: type[S], /, *, start: str = "", reverse: bool = False, limit: int | None = None
     ) -> list[tuple[str, S]]:
         """See ``State.scan``."""
+        asked = prefix, start, reverse, limit
+        known = self._scans.get(asked)
+        if known is not None:
+            return list(known)
         hidden = self._overlay(prefix)
         names = self._live(hidden, prefix, start, reverse=reverse, limit=limit) if hidden else []
         stored = {}
@@ -154,7 +169,10 @@ class PartitionStore:
                     break
         names += stored
         names.sort(reverse=reverse)
-        return [(name, self._object(name, stored, type_)) for name in names[:limit]]
+        found = [(name, self._object(name, stored, type_)) for name in names[:limit]]
+        if len(found) >= _LARGE:
+            self._keep_scan(asked, found)
+        return found
 
     # -- what the shell uses --------------------------------------------------------------------------------------
 
@@ -230,6 +248,7 @@ class PartitionStore:
         self._old = {}
         self._young_bytes = 0
         self._absent.clear()
+        self._forget_scans()
         self.next_offset = self.saved_offset
         self._take_saved_marks()
 
@@ -297,6 +316,20 @@ class PartitionStore:
         if prefix.count("\x00") > 1:
             return self._groups.get(_group(prefix), _NOTHING)
         return self._pending | self._changed
+
+    def _keep_scan(self, asked: tuple[str, str, bool, int | None], found: list[tuple[str, Any]]) -> None:
+        """Remember the large scans below one prefix until something there changes: a large journey is booked in a dozen
+        steps, and each looks at all of its touches.
+        """
+        if asked[0] != self._scanned:
+            self._forget_scans()
+        if sum(map(len, self._scans.values())) + len(found) <= _KEPT and _group(asked[0]):
+            self._scanned = asked[0]
+            self._scans[asked] = found[:]
+
+    def _forget_scans(self) -> None:
+        self._scanned = ""
+        self._scans.clear()
 
     def _live(
         self, hidden: Mapping[str, object], prefix: str, start: str, *, reverse: bool, limit: int | None
