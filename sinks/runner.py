@@ -38,8 +38,9 @@ MOST_BYTES: Final = 64 << 20
 MOST_RECORDS: Final = 32
 """Taken at a time: a block may exceed its bounds by as many, at about 1 MB or 1,000 events each."""
 REST: Final = 0.5
-"""Of the time that a block took, between it and the next. An insert of a few rows costs as much as one of a thousand: so the
-busier the server, the fewer and larger they become."""
+"""Of the time that a block took, until the next if that is small: the busier the server, the fewer and larger they are."""
+SMALL: Final = 10_000
+"""Rows up to which a block is small: its inserts cost as much as they would with twice as many."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
@@ -250,11 +251,15 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _begin_at(self) -> float:
         """When the next block is due: its first row has waited for as long as it may, and the server has rested."""
-        return max(self._due_at, self._rested_at)
+        return self._due_at if self._rows() > SMALL else max(self._due_at, self._rested_at)
+
+    def _rows(self) -> int:
+        return sum(part.rows for part in self._parts.values())
 
     def _is_full(self) -> bool:
-        rows = sum(part.rows for part in self._parts.values())
-        return rows >= self._settings.sink_rows or sum(part.bytes for part in self._parts.values()) >= MOST_BYTES
+        return (
+            self._rows() >= self._settings.sink_rows or sum(part.bytes for part in self._parts.values()) >= MOST_BYTES
+        )
 
     def _wait_ms(self) -> int:
         """Longest wait for records: until a block is due, or a little while work is under way."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -34,6 +35,8 @@ class Service(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     stop_s: float = 3.0
     """How long it may take to stop before it is killed."""
+    nice: int = 0
+    """Lets others go first when there is more to do than CPU: see nice(2)."""
 
 
 class Supervisor:
@@ -100,7 +103,7 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_prepare, service.nice),
             )
         except BaseException:
             out.close()
@@ -148,6 +151,16 @@ async def _pump(process: asyncio.subprocess.Process, out: IO[bytes], ready: asyn
             out.flush()
             if line.startswith(b"ready"):
                 ready.set()
+
+
+def _prepare(nice: int) -> None:
+    """In the child, before it becomes the service."""
+    _die_with_parent()
+    if nice:
+        os.nice(nice)
+        # Linux may weigh sessions, and only within each its processes.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(nice), "ascii")
 
 
 def _die_with_parent() -> None:

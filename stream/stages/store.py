@@ -318,8 +318,9 @@ class PartitionStore:
         return self._pending | self._changed
 
     def _keep_scan(self, asked: tuple[str, str, bool, int | None], found: list[tuple[str, Any]]) -> None:
-        """Remember the large scans below one prefix until something there changes: a large journey is booked in a dozen
-        steps, and each looks at all of its touches.
+        """Remember large scans below one prefix until something there changes.
+
+        A large journey is booked in a dozen steps, and each looks at all of its touches.
         """
         if asked[0] != self._scanned:
             self._forget_scans()
