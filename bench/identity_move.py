@@ -112,7 +112,6 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
     async with neighbours(machine, bootstrap, events_s=0, alerts_s=_ALERTS_S) as others:
         move = Move(others)
         await asyncio.sleep(_CALM_S)
-        others.forget_sizes()
         rows = int(machine.rows(_ROWS.format(old=DOMAIN, new=ACCOUNT))[0]["n"])
         said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
         move.sent_at = others.loop.time()
@@ -146,11 +145,10 @@ def _has_moved(machine: Machine, touches: int, before: int) -> bool:
 def _figures(move: Move, broker: Broker, touches: int, details: dict[str, float]) -> Iterator[Figure]:
     others = move.others
     took = move.seen_at - move.sent_at
-    largest = {f"largest_{topic.replace('-', '_')}_kb": round(size / 1e3) for topic, size in others.largest.items()}
     yield Figure(
         name="identity moves a journey", broker=broker.name, value=took, unit=" s", must=5, more_is_better=False,
         measured=f"{touches:,} touches of {PEOPLE} people with a deal, until v_ledger has all of it on the new account",
-        details=details | largest,
+        details=details,
     )  # fmt: skip
     before, during = (
         {f"p{part}": quantile_ms(others.alerts, *span, part / 100) for part in (50, 99, 100)}

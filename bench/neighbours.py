@@ -49,7 +49,7 @@ class Neighbours:
         self.alerts: list[Wait] = []
         self.sent: list[Sent] = []
         self.largest: Counter[str] = Counter()
-        """Bytes of the largest record by topic, since the last ``forget_sizes``."""
+        """Bytes of the largest record by topic, since the last ``forget_sizes``; of alerts only if there are no ``events_s``."""
         self._facts_due: dict[str, float] = {}
         self._alerts_due: dict[str, float] = {}
         self._number = itertools.count()
@@ -87,11 +87,13 @@ class Neighbours:
         self._alerts_due[domain] = due
         self.sent.append(self.pool.send(calls.single(calls.demo_request(f"near-d{number}", visitor)), due))
 
-    async def watch(self, bootstrap: str, ready: asyncio.Event) -> None:
-        """Read what the stages produce until cancelled."""
+    async def watch(self, bootstrap: str, ready: asyncio.Event, *, everything: bool) -> None:
+        """Read what the stages produce until cancelled; alerts only if that is enough, since reading is a load of its own."""
         decode = msgspec.json.Decoder(Alert).decode
-        # Facts of accounts are left out: reading a large journey's 60 MB would be a load of its own.
-        watched = (topics.ALERTS, topics.EVENTS, topics.ACCOUNTS, topics.STITCH_FACTS)
+        # Facts of accounts are always left out: those of a large journey are 60 MB.
+        watched = (
+            (topics.ALERTS, topics.EVENTS, topics.ACCOUNTS, topics.STITCH_FACTS) if everything else (topics.ALERTS,)
+        )
         async with AIOKafkaConsumer(
             *watched, bootstrap_servers=bootstrap, fetch_max_wait_ms=20, max_partition_fetch_bytes=8 << 20
         ) as consumer:
@@ -125,7 +127,7 @@ async def neighbours(
     async with Pool(machine.http) as pool:
         others = Neighbours(pool)
         ready = asyncio.Event()
-        watching = asyncio.create_task(others.watch(bootstrap, ready))
+        watching = asyncio.create_task(others.watch(bootstrap, ready, everything=events_s > 0))
         turns = [(events_s, others.view), (alerts_s, others.company)]
         sending: list[asyncio.Task[None]] = []
         try:
