@@ -37,10 +37,6 @@ MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
 MOST_RECORDS: Final = 32
 """Taken at a time: a block may exceed its bounds by as many, at about 1 MB or 1,000 events each."""
-REST: Final = 0.5
-"""Of the time that a block took, until the next if that is small: the busier the server, the fewer and larger they are."""
-SMALL: Final = 10_000
-"""Rows up to which a block is small: its inserts cost as much as they would with twice as many."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
@@ -72,7 +68,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._writing: asyncio.Task[None] | None = None
         self._unrecovered: set[Place] = set()
         self._due_at = 0.0
-        self._rested_at = 0.0
         self._prune_at = 0.0
         self._noted = True
         self._resting = False
@@ -158,7 +153,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         if self._unrecovered:
             self._writing = asyncio.create_task(self._recover(frozenset(self._unrecovered)))
-        elif self._is_pending() and (self._is_full() or time.monotonic() >= self._begin_at()):
+        elif self._is_pending() and (self._is_full() or time.monotonic() >= self._due_at):
             self._writing = asyncio.create_task(self._write())
         elif self._parts and not self._noted and not self._is_pending() and time.monotonic() >= self._due_at + IDLE_S:
             self._writing = asyncio.create_task(self._note())
@@ -206,8 +201,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         started = time.monotonic()
         self._noted = False
         await self._executor.run(write_block(self._owner, block))
-        ended = time.monotonic()
-        self._rested_at = ended + REST * (ended - started)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_S
             await self._executor.run(prune(self._owner))
@@ -249,24 +242,16 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
     def _is_pending(self) -> bool:
         return any(part.next > part.start.next for part in self._parts.values())
 
-    def _begin_at(self) -> float:
-        """When the next block is due: its first row has waited for as long as it may, and the server has rested."""
-        return self._due_at if self._rows() > SMALL else max(self._due_at, self._rested_at)
-
-    def _rows(self) -> int:
-        return sum(part.rows for part in self._parts.values())
-
     def _is_full(self) -> bool:
-        return (
-            self._rows() >= self._settings.sink_rows or sum(part.bytes for part in self._parts.values()) >= MOST_BYTES
-        )
+        rows = sum(part.rows for part in self._parts.values())
+        return rows >= self._settings.sink_rows or sum(part.bytes for part in self._parts.values()) >= MOST_BYTES
 
     def _wait_ms(self) -> int:
         """Longest wait for records: until a block is due, or a little while work is under way."""
         if self._writing is not None:
             return 50
         if self._is_pending():
-            return min(100, max(1, int((self._begin_at() - time.monotonic()) * 1000)))
+            return min(100, max(1, int((self._due_at - time.monotonic()) * 1000)))
         return 100
 
     def _fresh_owner(self) -> Owner:

@@ -13,7 +13,7 @@ from schemas.errors import Fatal
 from stream.cli.supervisor import Service, Supervisor
 from stream.settings import Settings, variable
 
-_BEHIND: Final = 5
+_BEHIND: Final = 10
 BROKER: Final = Service("broker", "stream.embedded.broker", stop_s=2.0)
 # An alert is for a visitor who is still there; a row of a report can wait for it.
 SQL: Final = Service("sql", "stream.embedded.sql", stop_s=3.0, nice=_BEHIND)

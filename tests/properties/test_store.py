@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -66,6 +67,7 @@ class StoreMachine(RuleBasedStateMachine):
             start = ""
         got = self.store.scan(prefix, Thing, start=start, reverse=reverse, limit=limit)
         assert got == self.model.scan(prefix, Thing, start=start, reverse=reverse, limit=limit)
+        got.clear()  # the caller's own
 
     @rule()
     def seal(self):
@@ -121,6 +123,23 @@ class StoreMachine(RuleBasedStateMachine):
 
 StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestStore = StoreMachine.TestCase
+
+
+class RememberingMachine(StoreMachine):
+    """Every scan is a large one, which is remembered until something below its prefix changes."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr("stream.stages.store._LARGE", 1)
+
+    def teardown(self):
+        self.patch.undo()
+        super().teardown()
+
+
+RememberingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRememberingStore = RememberingMachine.TestCase
 
 
 @given(st.dictionaries(st.sampled_from(["events/0", "events/1"]), st.integers(0, 2**60)))
