@@ -133,9 +133,29 @@ class RememberingMachine(StoreMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr("stream.stages.store._LARGE", 1)
 
+    @rule(
+        name=NAMES, n=st.one_of(st.none(), st.integers(0, 9)), reverse=st.booleans(), limit=st.sampled_from([None, 2])
+    )
+    def a_change_shows_in_the_next_scan(self, name, n, reverse, limit):
+        prefix = name[: name.rfind("\x00") + 1] or key("i", "")
+        self.scan_is_the_same(prefix, "", reverse, limit)
+        if n is None:
+            self.delete(name)
+        else:
+            self.put(name, n)
+        self.scan_is_the_same(prefix, "", reverse, limit)
+
     def teardown(self):
         self.patch.undo()
         super().teardown()
+
+    @rule(name=NAMES, n=st.integers(0, 9))
+    def what_was_rolled_back_does_not_show(self, name, n):
+        prefix = name[: name.rfind("\x00") + 1] or key("i", "")
+        self.put(name, n)
+        self.scan_is_the_same(prefix, "", reverse=False, limit=None)
+        self.rollback_returns_to_the_last_savepoint()
+        self.scan_is_the_same(prefix, "", reverse=False, limit=None)
 
 
 RememberingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
