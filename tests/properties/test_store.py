@@ -158,7 +158,7 @@ class RememberingMachine(StoreMachine):
         self.scan_is_the_same(prefix, "", reverse=False, limit=None)
 
 
-RememberingMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RememberingMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 TestRememberingStore = RememberingMachine.TestCase
 
 
