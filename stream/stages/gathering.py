@@ -8,6 +8,7 @@ next block anyway.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
@@ -36,7 +37,7 @@ class Gathering:
     def __init__(self, send: Callable[[Output], Awaitable[Acked]], wait_s: float = WAIT_S) -> None:
         self._send = send
         self._wait_s = wait_s
-        self._waiting: list[tuple[Output, Acked]] = []
+        self._waiting: deque[tuple[Output, Acked]] = deque()
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._sending = asyncio.Lock()
@@ -61,14 +62,16 @@ class Gathering:
         return acked
 
     async def flush(self) -> None:
-        """Send what waits."""
+        """Send what waits. Who is cancelled meanwhile leaves the rest to the next flush, the one in hand included."""
         async with self._sending:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            waiting, self._waiting, self._bytes = self._waiting, [], 0
-            for output, acked in waiting:
+            while self._waiting:
+                output, acked = self._waiting[0]
                 await self._pass_on(output, acked)
+                self._waiting.popleft()
+                self._bytes -= len(output.value)
 
     async def _pass_on(self, output: Output, acked: Acked) -> None:
         """Also if nobody waits for it any more: a later one of its partition may only follow it."""

@@ -23,7 +23,7 @@ SURPRISE: not in the profile itself: in chDB ``SET profile`` takes a profile's c
 # engine refuses tables where a free-entries setting exceeds background_pool_size * the concurrency ratio (2 * 2).
 # Inserts are synced before they are acknowledged (3 ms), since the sink then commits its offsets. Merged parts need no
 # sync: what they replace is kept for 8 minutes, longer than the kernel holds back writes.
-# Statistics of columns are for planning joins of large tables; they were a quarter of what a small insert costs.
+# Statistics of columns are for planning joins of large tables; they were a fifth of what a small insert costs.
 _ENGINE: Final = """<clickhouse>
     <display_name>touchline</display_name>
     <users_config>{users}</users_config>

@@ -108,6 +108,19 @@ async def test_outputs_that_come_during_a_flush_follow_it():
     assert producer.sent == [b"a", b"b", b"c"]
 
 
+async def test_a_flush_that_is_cancelled_loses_nothing():
+    producer = Producer()
+    gathering = Gathering(producer.send, wait_s=60)
+    for value in (b"a", b"b", b"c"):
+        await gathering.produce(facts(value))
+    flushing = asyncio.create_task(gathering.flush())
+    await asyncio.sleep(0)
+    flushing.cancel()
+    await asyncio.wait({flushing})
+    await gathering.flush()
+    assert producer.sent == [b"a", b"b", b"c"]
+
+
 async def test_an_acknowledgement_that_fails_is_told():
     producer = Producer()
     gathering = Gathering(producer.send, wait_s=60)
