@@ -45,7 +45,7 @@ class OneMachine:
             broker = (*place, "--port", str(self.settings.broker_port), "--fsync", self.settings.fsync)
             await self.supervisor.start(msgspec.structs.replace(BROKER, arguments=_below(broker, "broker")))
         if not self.settings.clickhouse:
-            sql = (*place, "--port", str(self.settings.sql_port))
+            sql = (*place, "--port", str(self.settings.sql_port), "--fsync", self.settings.fsync)
             await self.supervisor.start(msgspec.structs.replace(SQL, arguments=_below(sql, "sql")))
         await asyncio.to_thread(prepare, self.settings)
         for service in (SINK, WORKER, COLLECT):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,88 @@ def test_kill_9_in_the_middle_of_inserts_leaves_each_once_after_a_retry(private_
         assert insert(server, f"{i}\n", str(i)) == 200
 
     assert server.rows("SELECT count(), sum(a) FROM t") == [[str(sent + 1), str(sum(range(sent + 1)))]]
+
+
+def test_an_insert_that_was_cut_short_between_its_token_and_its_part_is_not_taken_for_done(
+    private_sql: EmbeddedSql,
+) -> None:
+    """The engine writes the token first; a kill in between leaves the part under its temporary name."""
+    server = private_sql.start()
+    server.rows(f"CREATE TABLE t (a UInt64) {WINDOWED}")
+    assert insert(server, "1\n", "one") == insert(server, "2\n", "two") == 200
+    (part,) = server.rows("SELECT path FROM system.parts WHERE table = 't' AND active AND name = 'all_2_2_0'")
+    private_sql.kill()
+    place = Path(part[0])
+    place.rename(place.with_name("tmp_insert_all_2_2_0"))
+    server = private_sql.start()
+    assert server.rows("SELECT count(), sum(a) FROM t") == [["1", "1"]]
+
+    assert insert(server, "2\n", "two") == insert(server, "1\n", "one") == 200
+    assert server.rows("SELECT count(), sum(a) FROM t") == [["2", "3"]]
+    private_sql.kill()
+    server = private_sql.start()
+    assert insert(server, "2\n", "two") == 200
+    assert server.rows("SELECT count(), sum(a) FROM t") == [["2", "3"]]
+
+
+def restarted(sql: EmbeddedSql, *options: str) -> SqlServer:
+    assert sql.stop() == 0
+    return sql.start(0, *options)
+
+
+def synced_files(server: SqlServer) -> int:
+    """How many files an insert syncs."""
+
+    def count() -> int:
+        ((synced,),) = server.rows("SELECT sum(value) FROM system.events WHERE event = 'FileSync'")
+        return int(synced)
+
+    server.rows(f"CREATE TABLE t (a UInt64) {WINDOWED}")
+    before = count()
+    assert insert(server, "1\n", "one") == 200
+    return count() - before
+
+
+def test_each_insert_is_synced_if_fsync_is_always(private_sql: EmbeddedSql) -> None:
+    assert synced_files(private_sql.start(0, "--fsync", "always")) >= 5
+    assert not (private_sql.folder / "unsynced").exists()
+
+
+def test_else_all_of_it_every_so_often_and_a_mark_says_until_then_that_it_is_not(private_sql: EmbeddedSql) -> None:
+    mark = private_sql.folder / "unsynced"
+    server = private_sql.start(0, "--fsync", "3600000")
+    assert not mark.exists()
+    assert server.rows("SELECT 1") == [["1"]]
+    assert not mark.exists()
+    assert synced_files(server) == 0
+    assert mark.exists()
+    private_sql.kill()
+    assert private_sql.start(0, "--fsync", "100").rows("SELECT sum(a) FROM t") == [["1"]]
+    deadline = time.monotonic() + 30
+    while mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not mark.exists()
+    assert insert(restarted(private_sql, "--fsync", "3600000"), "2\n", "two") == 200
+    assert mark.exists()
+    assert private_sql.stop() == 0
+    assert not mark.exists()
+
+
+def test_after_another_boot_it_does_not_start_with_rows_that_may_not_be_on_the_disk(private_sql: EmbeddedSql) -> None:
+    server = private_sql.start(0, "--fsync", "3600000")
+    server.rows(f"CREATE TABLE t (a UInt64) {WINDOWED}")
+    private_sql.kill()
+    (private_sql.folder / "unsynced").write_text("the boot before this one")
+    refused = subprocess.run(
+        [sys.executable, "-m", "stream.embedded.sql", "--data", str(private_sql.folder), "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "the machine went down" in refused.stderr
+    assert "TOUCHLINE_FSYNC=always" in refused.stderr
 
 
 def test_sigterm_stops_it_with_exit_code_0_though_a_query_runs(private_sql: EmbeddedSql) -> None:

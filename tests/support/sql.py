@@ -85,10 +85,10 @@ class EmbeddedSql:
         self.password = password
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, port: int = 0) -> SqlServer:
+    def start(self, port: int = 0, *options: str) -> SqlServer:
         """Start and wait until it answers."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stream.embedded.sql", "--data", str(self.folder), "--port", str(port)],
+            [sys.executable, "-m", "stream.embedded.sql", "--data", str(self.folder), "--port", str(port), *options],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"TOUCHLINE_CLICKHOUSE_PASSWORD": self.password},

@@ -10,20 +10,10 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from schemas.errors import ConfigError
 from stream.embedded.broker.partition import Partition, Unsynced
 from stream.embedded.broker.topics import Topics
 
 log = logging.getLogger(__name__)
-
-
-def sync_interval_s(fsync: str) -> float | None:
-    """Seconds between syncs; None for ``always``. Raises: ConfigError."""
-    if fsync == "always":
-        return None
-    if fsync.isdecimal() and int(fsync) > 0:
-        return int(fsync) / 1000
-    raise ConfigError(f"fsync must be 'always' or a number of milliseconds > 0, not {fsync!r}")
 
 
 class Durability:

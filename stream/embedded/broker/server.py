@@ -23,11 +23,12 @@ from stream.embedded.broker.apis import APIS
 from stream.embedded.broker.catalog import Catalog
 from stream.embedded.broker.connection import Connection, Handler
 from stream.embedded.broker.coordination import Coordination
-from stream.embedded.broker.durability import Durability, sync_interval_s, sync_now
+from stream.embedded.broker.durability import Durability, sync_now
 from stream.embedded.broker.groups import Groups
 from stream.embedded.broker.requests import Requests
 from stream.embedded.broker.topics import Topics
 from stream.embedded.broker.upkeep import Upkeep
+from stream.embedded.fsync import sync_interval_s
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,8 @@ import click
 from aiohttp import web
 
 from schemas.errors import ConfigError
+from stream.embedded.fsync import sync_interval_s
+from stream.embedded.sql.durability import Durability
 from stream.embedded.sql.engine import Engine
 from stream.embedded.sql.folder import fresh_spool, lock
 from stream.embedded.sql.server import Server
@@ -28,24 +30,28 @@ _USAGE: Final = 2
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
 @click.option("--port", default=8123, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--password", envvar="TOUCHLINE_CLICKHOUSE_PASSWORD", default="", help="Of both users; empty is none.")
-def main(data: Path, host: str, port: int, password: str) -> None:
+@click.option("--fsync", default="1000", show_default=True, help="always, or ms between syncs.")
+def main(data: Path, host: str, port: int, password: str, fsync: str) -> None:
     """Serve ClickHouse's HTTP interface over the folder DATA."""
     try:
         folder = data.resolve()
         held = lock(folder)
-        engine = Engine(folder)
-        asyncio.run(_serve(Server(engine, fresh_spool(folder), Users(password), host=host), host, port))
+        durability = Durability(folder, sync_interval_s(fsync))
+        engine = Engine(folder, sync_inserts=durability.each_insert)
+        server = Server(engine, durability, fresh_spool(folder), Users(password), host=host)
+        asyncio.run(_serve(server, durability, host, port))
+        engine.close()
+        durability.sync()
     except (ConfigError, OSError) as error:
         click.echo(f"embedded SQL server: {error}", err=True)
         sys.exit(_USAGE)
-    engine.close()
     held.close()
     # SURPRISE: not sys.exit: a thread that waits for a killed query, or the engine's own, must not delay the end.
     sys.stdout.flush()
     os._exit(0)
 
 
-async def _serve(server: Server, host: str, port: int) -> None:
+async def _serve(server: Server, durability: Durability, host: str, port: int) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -55,10 +61,15 @@ async def _serve(server: Server, host: str, port: int) -> None:
     site = web.TCPSite(runner, host, port, backlog=512)
     await site.start()
     print(f"ready port={runner.addresses[0][1]}", flush=True)  # noqa: T201  # what starters wait for
+    syncing = asyncio.create_task(durability.keep_synced(), name="sync")
+    syncing.add_done_callback(lambda task: None if task.cancelled() or task.exception() is None else stopped.set())
     await stopped.wait()
     await site.stop()
     await server.idle(_PATIENCE_S)
     await runner.cleanup()
+    if syncing.done():
+        syncing.result()
+    syncing.cancel()
 
 
 if __name__ == "__main__":

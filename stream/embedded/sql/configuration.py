@@ -21,8 +21,8 @@ SURPRISE: not in the profile itself: in chDB ``SET profile`` takes a profile's c
 # One machine and a few million rows: caches that a cluster node sizes in gigabytes are held to megabytes, and the
 # pools to what a handful of tables merge with. Pool sizes and the three "free entries" settings go together: the
 # engine refuses tables where a free-entries setting exceeds background_pool_size * the concurrency ratio (2 * 2).
-# Inserts are synced before they are acknowledged (3 ms), since the sink then commits its offsets. Merged parts need no
-# sync: what they replace is kept for 8 minutes, longer than the kernel holds back writes.
+# Inserts may be synced before they are acknowledged (``durability``). Merged parts need no sync: what they replace is kept
+# for 8 minutes, longer than the kernel holds back writes.
 # Statistics of columns are for planning joins of large tables; they were a fifth of what a small insert costs.
 _ENGINE: Final = """<clickhouse>
     <display_name>touchline</display_name>
@@ -50,8 +50,8 @@ _ENGINE: Final = """<clickhouse>
         <number_of_free_entries_in_pool_to_execute_mutation>2</number_of_free_entries_in_pool_to_execute_mutation>
         <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>2</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
         <merge_max_block_size_bytes>4194304</merge_max_block_size_bytes>
-        <fsync_after_insert>1</fsync_after_insert>
-        <fsync_part_directory>1</fsync_part_directory>
+        <fsync_after_insert>{sync_inserts:d}</fsync_after_insert>
+        <fsync_part_directory>{sync_inserts:d}</fsync_part_directory>
         <auto_statistics_types></auto_statistics_types>
     </merge_tree>
 </clickhouse>
@@ -112,12 +112,14 @@ _OTHERS: Final = ("Memory", "Null", "Set", "Join", "Buffer", "Merge", "Dictionar
                   "StripeLog", "Loop", "Alias")  # fmt: skip
 
 
-def write_configuration(folder: Path, *, server_memory_bytes: int) -> Path:
+def write_configuration(folder: Path, *, server_memory_bytes: int, sync_inserts: bool) -> Path:
     """Write both files into ``folder`` and return the path that chDB is given."""
     folder.mkdir(parents=True, exist_ok=True)
     engines = ", ".join(f"TABLE ENGINE ON {name}" for name in (*(f"{kind}MergeTree" for kind in _TREES), *_OTHERS))
     users = folder / "users.xml"
     users.write_text(_USERS.format(engines=engines), "utf-8")
     config = folder / "config.xml"
-    config.write_text(_ENGINE.format(users=users, server_memory=server_memory_bytes), "utf-8")
+    config.write_text(
+        _ENGINE.format(users=users, server_memory=server_memory_bytes, sync_inserts=sync_inserts), "utf-8"
+    )
     return config

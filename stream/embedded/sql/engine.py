@@ -6,6 +6,7 @@ Connections are cheap (0.2 ms) and isolated: settings, parameters and the databa
 So every query gets a connection of its own and nothing has to be undone. The engine releases the GIL while it works.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -18,11 +19,14 @@ from schemas.errors import ConfigError
 from stream.embedded.sql.configuration import CONSOLE_LIMITS, CONSOLE_PROFILE, write_configuration
 from stream.embedded.sql.errors import EngineError
 from stream.embedded.sql.footprint import release_library_pages
+from stream.embedded.sql.tokens import take_back_orphans
 
 # The engine reads the zone when it is loaded; times in answers must not depend on where the machine stands.
 os.environ["TZ"] = "UTC"
 # So does its allocator with this. It would keep for 5 s what is freed, and under load there is always a merge or an insert.
 os.environ.setdefault("JE_MALLOC_CONF", "dirty_decay_ms:500")
+
+log = logging.getLogger(__name__)
 
 READ: Final = "read"
 WRITE: Final = "write"
@@ -134,12 +138,17 @@ class Connection:
 class Engine:
     """The engine. One folder a process and one process a folder (``folder.lock`` sees to the second)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sync_inserts: bool = True) -> None:
         if any(sign in str(folder) for sign in _UNSAFE_IN_PATH):
             raise ConfigError(f"the SQL folder's path may not contain any of {_UNSAFE_IN_PATH}: {folder}")
-        config = write_configuration(folder / "config", server_memory_bytes=_SERVER_MEMORY_BYTES)
+        config = write_configuration(
+            folder / "config", server_memory_bytes=_SERVER_MEMORY_BYTES, sync_inserts=sync_inserts
+        )
         store = folder / "store"
         store.mkdir(exist_ok=True)
+        orphans = take_back_orphans(store)
+        if orphans:
+            log.warning("%d inserts were cut short by a kill; whoever sent them repeats them", orphans)
         # SURPRISE: imported here, not above: loading takes a second and 230 MB, and --help needs neither. The public
         # chdb.session would import pandas and pyarrow as well and hides per-connection settings.
         self._open: Callable[[str], Any] = import_module("chdb._chdb").connect

@@ -7,12 +7,14 @@ identical retries could miss each other's deduplication token); what only reads,
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
 
 from stream.embedded.sql.bodies import Body
+from stream.embedded.sql.durability import Durability
 from stream.embedded.sql.engine import READ, WRITE, Answer, Connection, Engine
 from stream.embedded.sql.errors import ACCESS_DENIED, READONLY, SYNTAX_ERROR, TOO_MANY_QUERIES, QueryError
 from stream.embedded.sql.guard import refuse_reach
@@ -42,8 +44,9 @@ class Outcome(msgspec.Struct, frozen=True):
 class Executor:
     """The threads over one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, durability: Durability) -> None:
         self._engine = engine
+        self._durability = durability
         self._readers = ThreadPoolExecutor(READERS, "sql-reader")
         self._writer = ThreadPoolExecutor(1, "sql-writer")
         self._inspected = lru_cache(maxsize=512)(self._inspect)
@@ -74,7 +77,7 @@ class Executor:
 
         def write() -> Outcome:
             self._admit(f"{insert.head} FORMAT {insert.format}")
-            with self._connection(query, user, WRITE) as connection:
+            with self._durability.writing(), self._connection(query, user, WRITE) as connection:
                 return Outcome(connection.insert(insert.head, insert.format, rows))
 
         return await self._in(self._writer, write)
@@ -86,13 +89,16 @@ class Executor:
         output = own_format or query.format
 
         def execute() -> Outcome:
-            with self._connection(query, user, kind) as connection:
+            with self._writing_if(kind), self._connection(query, user, kind) as connection:
                 answer = connection.query(sql, output)
             if output == "Native" and query.revision >= FIRST_REVISION:
                 answer = msgspec.structs.replace(answer, body=reframed(answer.body))
             return Outcome(answer, "" if kind == WRITE else output)
 
         return await self._in(self._writer if kind == WRITE else self._readers, execute)
+
+    def _writing_if(self, kind: str) -> AbstractContextManager[None]:
+        return self._durability.writing() if kind == WRITE else nullcontext()
 
     def _connection(self, query: Query, user: str, kind: str) -> Connection:
         connection = self._engine.connection()

@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from stream.embedded.sql.bodies import Body
+from stream.embedded.sql.durability import Durability
 from stream.embedded.sql.engine import Engine
 from stream.embedded.sql.errors import BAD_REQUEST, LOGICAL_ERROR, NOT_IMPLEMENTED, TOO_LARGE, QueryError
 from stream.embedded.sql.execution import Executor
@@ -28,9 +29,9 @@ _FORM_BYTES: Final = 1 << 20
 class Server:
     """HTTP in front of one engine."""
 
-    def __init__(self, engine: Engine, spool: Path, users: Users, *, host: str) -> None:
+    def __init__(self, engine: Engine, durability: Durability, spool: Path, users: Users, *, host: str) -> None:
         self._engine = engine
-        self._executor = Executor(engine)
+        self._executor = Executor(engine, durability)
         self._spool = spool
         self._users = users
         self._loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -3,7 +3,7 @@ import pytest
 from schemas.errors import ConfigError
 from schemas.topics import TOPICS
 from stream.embedded.broker import configs
-from stream.embedded.broker.durability import sync_interval_s
+from stream.embedded.fsync import sync_interval_s
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
