@@ -1,8 +1,8 @@
 """What a power failure takes, and that it is noticed.
 
 ``always``: the engine syncs each insert before it is acknowledged: a dozen files a part, 3 ms and more. Otherwise the kernel
-writes when it likes, and every so many milliseconds all of it is synced at once. While something may not be on the disk, a mark
-lies in the folder. A process that finds one of an earlier boot of the machine knows that rows may be missing which
+writes when it likes, and all of it is synced at once when nothing was written for so many milliseconds: in the middle of things it
+would hold up the broker, which writes to the same disk. While something may not be on the disk, a mark lies in the folder. A process that finds one of an earlier boot of the machine knows that rows may be missing which
 were acknowledged, and does not start. ``kill -9`` takes nothing: what was written is the kernel's then.
 """
 
@@ -30,17 +30,17 @@ class Durability:
 
     Args:
         folder: it exists.
-        interval_s: seconds between syncs; None if the engine syncs each insert.
+        quiet_s: seconds without a write after which all is synced; None if the engine syncs each insert.
         boot: names the machine's present run; the default asks the kernel.
 
     Raises: ConfigError if the machine went down while something was not synced.
     """
 
-    def __init__(self, folder: Path, interval_s: float | None, boot: str | None = None) -> None:
+    def __init__(self, folder: Path, quiet_s: float | None, boot: str | None = None) -> None:
         boot = _boot() if boot is None else boot
-        self.each_insert: Final = interval_s is None or not boot
+        self.each_insert: Final = quiet_s is None or not boot
         """Whether the engine has to sync what it inserts. Also where a boot cannot be told from another."""
-        self._interval_s = interval_s
+        self._quiet_s = quiet_s
         self._boot = boot
         self._folder = folder
         self._mark = folder / _MARK
@@ -73,10 +73,12 @@ class Durability:
                 self._writes += 1
 
     async def keep_synced(self) -> None:
-        """Sync what was written every interval, for ever, if that is left to us. Raises: OSError if the disk fails."""
-        while self._interval_s is not None and not self.each_insert:
-            await asyncio.sleep(self._interval_s)
-            await asyncio.to_thread(self.sync)
+        """Sync whenever it has become quiet, for ever, if that is left to us. Raises: OSError if the disk fails."""
+        while self._quiet_s is not None and not self.each_insert:
+            before = self._writes
+            await asyncio.sleep(self._quiet_s)
+            if self._marked and not self._writing and self._writes == before:
+                await asyncio.to_thread(self.sync)
 
     def sync(self) -> None:
         """Bring what was written to the disk, and take the mark away unless more is written meanwhile.
