@@ -30,7 +30,9 @@ _USAGE: Final = 2
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
 @click.option("--port", default=8123, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--password", envvar="TOUCHLINE_CLICKHOUSE_PASSWORD", default="", help="Of both users; empty is none.")
-@click.option("--fsync", default="1000", show_default=True, help="always, or ms without a write after which all is synced.")
+@click.option(
+    "--fsync", default="1000", show_default=True, help="always, or ms without a write after which all is synced."
+)
 def main(data: Path, host: str, port: int, password: str, fsync: str) -> None:
     """Serve ClickHouse's HTTP interface over the folder DATA."""
     try:
