@@ -57,6 +57,8 @@ class Move:
     def __init__(self, others: Neighbours) -> None:
         self.others = others
         self.calm_from = others.loop.time()
+        self.cpu_s: dict[str, float] = {}
+        """What each process took meanwhile, neighbours and this one included."""
         self.sent_at = 0.0
         self.seen_at = 0.0
 
@@ -70,14 +72,11 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     try:
         bootstrap = given.get("kafka") or f"127.0.0.1:{machine.broker}"
         _fill(machine, scale.touches)
-        worker = machine.processes()["worker"]
-        busy = cpu_s(worker)
         move = uvloop.run(_play(machine, bootstrap, scale.touches))
-        busy = cpu_s(worker) - busy
         (rows,) = machine.rows(f"SELECT count() AS n FROM v_ledger WHERE account_id IN ('{DOMAIN}', '{ACCOUNT}')")
     finally:
         machine.stop()
-    yield from _figures(move, broker, scale.touches, {"ledger_rows": float(rows["n"]), "worker_cpu_s": round(busy, 1)})
+    yield from _figures(move, broker, scale.touches, {"ledger_rows": float(rows["n"]), **move.cpu_s})
 
 
 def _fill(machine: Machine, touches: int) -> None:
@@ -114,6 +113,7 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
         await asyncio.sleep(_CALM_S)
         rows = int(machine.rows(_ROWS.format(old=DOMAIN, new=ACCOUNT))[0]["n"])
         said = msgspec.json.encode([{"id": ACCOUNT, "name": "Moving", "domains": [DOMAIN]}])
+        before = _cpu_s(machine)
         move.sent_at = others.loop.time()
         await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
         while not await asyncio.to_thread(_has_moved, machine, touches, rows):
@@ -121,7 +121,13 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
                 raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
             await asyncio.sleep(_ASK_EVERY_S)
         move.seen_at = others.loop.time()
+        move.cpu_s = {name: round(spent - before[name], 2) for name, spent in _cpu_s(machine).items()}
     return move
+
+
+def _cpu_s(machine: Machine) -> dict[str, float]:
+    taken = {f"{name}_cpu_s": cpu_s(process) for name, process in machine.processes().items()}
+    return taken | {"bench_cpu_s": time.process_time()}
 
 
 def _has_moved(machine: Machine, touches: int, before: int) -> bool:

@@ -91,7 +91,7 @@ class FactReader:
     def _row(self, table: str, row: dict[str, Any]) -> None:
         if table == "ledger":
             # By the table's order of columns: that of a row's JSON is none.
-            key = tuple(row[c] for c in LEDGER_COLUMNS)
+            key = tuple(row.get(c, "") for c in LEDGER_COLUMNS)
             self.credits[key] += Decimal(row["credit"])
             self.amounts[key] += Decimal(row["amount"])
         elif table == "cost_ledger":

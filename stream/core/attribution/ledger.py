@@ -408,7 +408,7 @@ class _Desk:
         for t, credit, amount in shares:
             touch = touches.get(id(t))
             if touch is None:
-                columns = LedgerTouch(t.id, t.channel, t.utm_source, t.utm_medium, t.utm_campaign, t.at)
+                columns = LedgerTouch(t.id, t.channel, t.at, t.utm_source, t.utm_medium, t.utm_campaign)
                 touch = touches[id(t)] = t, columns_of(columns)
             given = texts.get((credit, amount))
             if given is None:
