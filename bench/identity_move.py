@@ -6,7 +6,7 @@ Against a running ``touchline up``. 300 people of one domain have 10,000 touches
 the deal belongs to one of them, so all of it is the domain's. Then the CRM says that the domain is an account of its own:
 one claim at one node, and every person, touch and the deal move. The clock starts when that request is sent and stops
 when ``v_ledger`` gives every touch its linear share on the new account and nothing on the old one, and ``v_ledger_check``
-says that the credits of all models are whole.
+says that the credits of all models are whole: at the moment in which the last of these questions is asked.
 
 Meanwhile 20 other companies a second ask for a demo, as do they for 15 seconds before: their alerts' p99 before the change
 and during it.
@@ -14,7 +14,7 @@ and during it.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -116,11 +116,11 @@ async def _play(machine: Machine, bootstrap: str, touches: int) -> Move:
         before = _cpu_s(machine)
         move.sent_at = others.loop.time()
         await asyncio.to_thread(machine.post, "/v1/crm/accounts", said)
-        while not await asyncio.to_thread(_has_moved, machine, touches, rows):
+        while (asked_at := await asyncio.to_thread(_moved_at, machine, touches, rows, others.loop.time)) is None:
             if others.loop.time() - move.sent_at > _MOST_S:
                 raise TimeoutError(f"v_ledger has not moved after {_MOST_S:.0f} s")
             await asyncio.sleep(_ASK_EVERY_S)
-        move.seen_at = others.loop.time()
+        move.seen_at = asked_at
         move.cpu_s = {name: round(spent - before[name], 2) for name, spent in _cpu_s(machine).items()}
     return move
 
@@ -130,22 +130,25 @@ def _cpu_s(machine: Machine) -> dict[str, float]:
     return taken | {"bench_cpu_s": time.process_time()}
 
 
-def _has_moved(machine: Machine, touches: int, before: int) -> bool:
-    """Whether each touch has its share on the new account, they sum to the deal opened and won, the old one has nothing, and
-    the credits of all models are whole: their rows come one after the other.
+def _moved_at(machine: Machine, touches: int, before: int, clock: Callable[[], float]) -> float | None:
+    """When it was asked whether each touch has its share on the new account, they sum to the deal opened and won, the old one
+    has nothing, and the credits of all models are whole (their rows come one after the other); None if that is not so.
+
+    An answer is about the moment in which its question came: the last of these.
     """
     (rows,) = machine.rows(_ROWS.format(old=DOMAIN, new=ACCOUNT))
     if int(rows["n"]) < before + _MOVED_ROWS * touches * _NEARLY:
-        return False  # a question that costs the machine next to nothing; the next ones decide
+        return None  # a question that costs the machine next to nothing; the next ones decide
     found = {row["account_id"]: row for row in machine.rows(_SHARES.format(old=DOMAIN, new=ACCOUNT))}
     old, new = found.get(DOMAIN), found.get(ACCOUNT)
     if old is None or new is None:
-        return False
+        return None
     there = int(new["touches"]), float(new["credit"]), float(new["amount"])
     if there != (touches, 2.0, 200_000.0) or int(old["touches"]):
-        return False
+        return None
+    asked_at = clock()
     (check,) = machine.rows(_WRONG)
-    return not int(check["wrong"])
+    return None if int(check["wrong"]) else asked_at
 
 
 def _figures(move: Move, broker: Broker, touches: int, details: dict[str, float]) -> Iterator[Figure]:
