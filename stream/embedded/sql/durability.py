@@ -75,6 +75,8 @@ class Durability:
 
     async def keep_synced(self) -> None:
         """Sync whenever it has become quiet, for ever, if that is left to us. Raises: OSError if the disk fails."""
+        if self.each_insert:
+            await asyncio.to_thread(self.sync)  # what a killed process with another policy left
         while self._quiet_s is not None and not self.each_insert:
             before = self._writes
             await asyncio.sleep(self._quiet_s)

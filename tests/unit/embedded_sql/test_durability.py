@@ -100,6 +100,13 @@ def test_a_disk_that_fails_is_not_trusted_again(here, monkeypatch) -> None:
         here("monday")
 
 
+async def test_a_folder_whose_policy_becomes_always_is_synced_first(here) -> None:
+    with here("monday").writing():
+        pass
+    await here("monday", None).keep_synced()
+    here("tuesday")
+
+
 def test_where_each_insert_is_synced_there_is_no_mark(here, tmp_path) -> None:
     for each in (here("monday", None), here("", 1.0)):
         assert each.each_insert
