@@ -1,15 +1,13 @@
 """What a power failure takes, and that it is noticed.
 
-``always``: the engine syncs each insert before it is acknowledged: a dozen files a part, 3 ms and more. Otherwise the kernel
-writes when it likes, and all of it is synced at once when nothing was written for so many milliseconds: in the middle of
-things it would hold up the broker, which writes to the same disk. While something may not be on the disk, a mark lies in the
+``always``: the engine syncs each insert before it is acknowledged. Otherwise the kernel writes when it likes, and all of it is
+synced at once when nothing was written for so many milliseconds: every sync holds up the broker, which writes to the same disk. While something may not be on the disk, a mark lies in the
 folder. A process that finds one of an earlier boot of the machine knows that rows may be missing which were acknowledged,
 and does not start. ``kill -9`` takes nothing: what was written is the kernel's then.
 """
 
 import asyncio
 import ctypes
-import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -22,8 +20,6 @@ from schemas.errors import ConfigError
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _MARK: Final = "unsynced"
 _FAILED: Final = "the disk failed"
-
-log = logging.getLogger(__name__)
 
 
 class Durability:
@@ -101,6 +97,7 @@ class Durability:
         with self._lock:
             if not self._writing and self._writes == before:
                 self._mark.unlink(missing_ok=True)
+                _sync_folder(self._folder)  # or it might be back after a power failure
                 self._marked = False
 
     def _set_mark(self) -> None:
