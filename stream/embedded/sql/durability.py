@@ -1,9 +1,10 @@
 """What a power failure takes, and that it is noticed.
 
 ``always``: the engine syncs each insert before it is acknowledged. Otherwise the kernel writes when it likes, and all of it is
-synced at once when nothing was written for so many milliseconds: every sync holds up the broker, which writes to the same disk. While something may not be on the disk, a mark lies in the
-folder. A process that finds one of an earlier boot of the machine knows that rows may be missing which were acknowledged,
-and does not start. ``kill -9`` takes nothing: what was written is the kernel's then.
+synced at once when nothing was written for so many milliseconds: every sync holds up the broker, which writes to the same
+disk. While something may not be on the disk, a mark lies in the folder. A process that finds one of an earlier boot of the
+machine knows that rows may be missing which were acknowledged, and does not start. ``kill -9`` takes nothing: what was
+written is the kernel's then.
 """
 
 import asyncio
