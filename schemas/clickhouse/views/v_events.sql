@@ -71,9 +71,19 @@ FROM
 ) AS e
 ASOF LEFT JOIN
 (
-    SELECT tenant, node, started_at, ended_at, session_id, person_id, account_id, channel
+    -- Of two sessions that begin in the same millisecond it must always be the same one, whatever the order of the parts.
+    SELECT
+        tenant,
+        node,
+        started_at,
+        min(sessions.session_id) AS session_id,
+        argMin(sessions.ended_at, sessions.session_id) AS ended_at,
+        argMin(sessions.person_id, sessions.session_id) AS person_id,
+        argMin(sessions.account_id, sessions.session_id) AS account_id,
+        argMin(sessions.channel, sessions.session_id) AS channel
     FROM sessions FINAL
     WHERE NOT deleted
+    GROUP BY tenant, node, started_at
 ) AS s ON e.tenant = s.tenant AND e.session_node = s.node AND e.occurred_at >= s.started_at
 ASOF LEFT JOIN
 (
