@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stream.embedded.broker.partition import Partition, Unsynced
 from stream.embedded.broker.topics import Topics
+from stream.embedded.fsync import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,4 @@ def _sync(covered: Unsynced) -> None:
     for segment in covered.sealed:
         segment.save_index()
     if covered.sealed:
-        folder = os.open(covered.sealed[0].path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(covered.sealed[0].path.parent)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import ConfigError
+from stream.embedded.fsync import sync_folder
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _MARK: Final = "unsynced"
@@ -98,7 +99,7 @@ class Durability:
         with self._lock:
             if not self._writing and self._writes == before:
                 self._mark.unlink(missing_ok=True)
-                _sync_folder(self._folder)  # or it might be back after a power failure
+                sync_folder(self._folder)  # or it might be back after a power failure
                 self._marked = False
 
     def _set_mark(self) -> None:
@@ -106,7 +107,7 @@ class Durability:
             file.write(self._boot)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         self._marked = True
 
 
@@ -116,14 +117,6 @@ def _boot() -> str:
         return _BOOT.read_text("ascii").strip()
     except OSError:
         return ""
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _sync_file_system(folder: Path) -> None:

@@ -138,7 +138,7 @@ class Connection:
 class Engine:
     """The engine. One folder a process and one process a folder (``folder.lock`` sees to the second)."""
 
-    def __init__(self, folder: Path, *, sync_inserts: bool = True) -> None:
+    def __init__(self, folder: Path, *, sync_inserts: bool) -> None:
         if any(sign in str(folder) for sign in _UNSAFE_IN_PATH):
             raise ConfigError(f"the SQL folder's path may not contain any of {_UNSAFE_IN_PATH}: {folder}")
         config = write_configuration(
