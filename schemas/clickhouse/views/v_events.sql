@@ -71,16 +71,17 @@ FROM
 ) AS e
 ASOF LEFT JOIN
 (
-    -- Of two sessions that begin in the same millisecond it must always be the same one, whatever the order of the parts.
+    -- Of sessions that begin in the same millisecond the last to end: what follows belongs to it. Of what happened in that
+    -- millisecond itself only the stitch stage knows, but whatever the order of the parts, it is always the same one.
     SELECT
         tenant,
         node,
         started_at,
-        min(sessions.session_id) AS session_id,
-        argMin(sessions.ended_at, sessions.session_id) AS ended_at,
-        argMin(sessions.person_id, sessions.session_id) AS person_id,
-        argMin(sessions.account_id, sessions.session_id) AS account_id,
-        argMin(sessions.channel, sessions.session_id) AS channel
+        argMax(sessions.session_id, (sessions.ended_at, sessions.session_id)) AS session_id,
+        max(sessions.ended_at) AS ended_at,
+        argMax(sessions.person_id, (sessions.ended_at, sessions.session_id)) AS person_id,
+        argMax(sessions.account_id, (sessions.ended_at, sessions.session_id)) AS account_id,
+        argMax(sessions.channel, (sessions.ended_at, sessions.session_id)) AS channel
     FROM sessions FINAL
     WHERE NOT deleted
     GROUP BY tenant, node, started_at

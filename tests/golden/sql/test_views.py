@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pytest
+
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put
 
@@ -87,6 +89,36 @@ def test_events_take_the_session_around_them_and_all_others_what_their_node_reso
         ("09 while at initech", "", "c@initech.com", "initech.com", "Email"),
         ("10 once at umbrella", "", "c@initech.com", "umbrella.com", "Email"),
         ("11 unknown user", "", "9", "", ""),
+    ]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_sessions_that_begin_at_the_same_time_the_last_to_end_has_what_follows(
+    database: ClickHouse, step: int
+) -> None:
+    """A direct view and a tagged one in the same millisecond; the second began a session, and the visit went on."""
+    session = {"node": "v:1", "started_at": T0, "version": 1}
+    direct = session | {"session_id": "a", "ended_at": T0, "account_id": "", "person_id": "1", "channel": "Direct"}
+    tagged = session | {"session_id": "b", "ended_at": T0 + MINUTE, "account_id": "acme.com", "person_id": "ann@acme.com",
+                        "channel": "Paid Search"}  # fmt: skip
+    twin = {"node": "v:2", "started_at": T0, "ended_at": T0, "version": 1, "person_id": "2"}
+    hit = {"platform": "web", "node": "v:1", "visitor_id": "1"}
+    put(
+        database, "events",
+        hit | {"event_id": "1 at once", "occurred_at": T0},
+        hit | {"event_id": "2 later", "occurred_at": T0 + MINUTE},
+        hit | {"event_id": "3 afterwards", "occurred_at": T0 + MINUTE + 1},
+        hit | {"event_id": "4 of two that are over", "node": "v:2", "visitor_id": "2", "occurred_at": T0},
+    )  # fmt: skip
+    # Each in a part of its own, in one order and in the other.
+    for row in (direct, tagged, twin | {"session_id": "c"}, twin | {"session_id": "d"})[::step]:
+        put(database, "sessions", row)
+    rows = database.rows("SELECT event_id, session_id, person_id, account_id, channel FROM v_events ORDER BY event_id")
+    assert rows == [
+        ("1 at once", "b", "ann@acme.com", "acme.com", "Paid Search"),
+        ("2 later", "b", "ann@acme.com", "acme.com", "Paid Search"),
+        ("3 afterwards", "", "1", "", ""),
+        ("4 of two that are over", "d", "2", "", ""),
     ]
 
 
