@@ -5,15 +5,21 @@ record (offset and marks of that snapshot). Only then is the log position behind
 saved position, never beyond: a checkpoint that a crash cut short does not count. What came after the mark is
 in the input log, and catching up applies it again (the outputs are dropped downstream by their addresses).
 
-Every record carries the epoch of the process that wrote it. If a paused former owner wakes up and writes among the
-records of the new one, a lower epoch follows a higher: such a checkpoint is not trusted, and the state is built again
-from the whole input log. So it is if a checkpoint was cut short so long ago that its records may have had those compacted
-away which they were to replace.
+Later records replace earlier ones, so a checkpoint must not be of an earlier state than one whose records are there already,
+even if that one was cut short: what it does not replace would be of the future, and events that it has yet to apply would be
+there already. So every record says which state it is of, and a new owner waits until it has come as far
+(``written_ahead``).
+
+Every record also carries the epoch of the process that wrote it. If a paused former owner wakes up and writes among the
+records of the new one, a lower epoch follows a higher, or a state from ahead: such a checkpoint is not trusted, and the
+state is built again from the whole input log. So it is if a checkpoint was cut short so long ago that its records may have
+had those compacted away which they were to replace.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -28,6 +34,8 @@ from stream.stages.store import FORMAT_KEY, MARKS_KEY, OFFSET_KEY, UNSAVED_END, 
 
 MARK_KEY: Final = b"\x01mark"
 EPOCH_HEADER: Final = "epoch"
+NEXT_HEADER: Final = "next"
+"""Next offset of the state that a record is of."""
 _CHUNK: Final = 1000
 """Keys read and sent before the loop may do something else."""
 _MISSING: Final = "key not found"
@@ -40,6 +48,7 @@ _LONGEST_PAUSE_S: Final = 15.0
 applied again by who takes over: after 300,000 new visitors in a minute that was half of them."""
 
 log = structlog.get_logger()
+Headers = Sequence[tuple[str, bytes]]
 
 
 class Mark(msgspec.Struct):
@@ -63,17 +72,17 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
         return
     first, end, mark = found
     count = epoch = 0
-    last_header = b""
+    last_headers: Headers = ()
     # Without RocksDB's own log, a third cheaper: what a crash cuts short has no offset and begins anew.
     options = WriteOptions()
     options.disable_wal = True
     async for records in topic.read_many(stage.state, partition, first, end):
         write = WriteBatch(raw_mode=True)
         for record in records:
-            header = record.headers[0][1]
-            if header != last_header:
-                last_header, before, epoch = header, epoch, int(header)
-                if epoch < before:
+            if record.headers != last_headers:
+                last_headers, before = record.headers, epoch
+                epoch, next_offset = _written_by(record.headers)
+                if epoch < before or next_offset > mark.next_offset:
                     log.warning(
                         "two workers wrote one checkpoint; replaying the whole log",
                         stage=stage.name,
@@ -144,15 +153,30 @@ async def _cut_short_long_ago(stage: Stage, partition: int, topic: Log, end: int
     return False
 
 
-async def checkpoint(stage: Stage, partition: int, store: PartitionStore, topic: Log, epoch: int) -> int:
-    """Write one checkpoint; returns the number of keys in it (0: nothing changed since the last)."""
-    headers = [(EPOCH_HEADER, b"%d" % epoch)]
+async def written_ahead(stage: Stage, partition: int, topic: Log) -> int:
+    """Next offset of the furthest state that the topic has records of, whole or cut short; 0 if it has none."""
+    end = await topic.saved_position(_group(stage), stage.state, partition)
+    first, last = await topic.bounds(stage.state, partition)
+    furthest = 0
+    async with contextlib.aclosing(topic.read(stage.state, partition, max(first, end - 1), last)) as found:
+        async for record in found:
+            furthest = max(furthest, _written_by(record.headers)[1])
+    return furthest
+
+
+async def checkpoint(
+    stage: Stage, partition: int, store: PartitionStore, topic: Log, epoch: int, *, not_before: int = 0
+) -> int:
+    """Write one checkpoint; returns the number of keys in it.
+
+    None is written (0) if nothing changed since the last, or if the state has not yet come as far as offset ``not_before``.
+    """
     snapshot = store.db.snapshot()
-    raw = _value(snapshot, OFFSET_KEY)
+    next_offset = int(_value(snapshot, OFFSET_KEY) or 0)
     names = _unsaved(snapshot.iter())
-    if raw is None or not names:
+    if not names or next_offset < not_before:
         return 0
-    next_offset = int(raw)
+    headers = [(EPOCH_HEADER, b"%d" % epoch), (NEXT_HEADER, b"%d" % next_offset)]
     keys = list(names)
     for start in range(0, len(keys), _CHUNK):
         pairs = [(key, _value(snapshot, key)) for key in keys[start : start + _CHUNK]]
@@ -174,15 +198,24 @@ async def keep_checkpoints(stage: Stage, partition: int, store: PartitionStore, 
     One that the broker does not take is left out: its keys stay unsaved and go with the next.
     """
     epoch = time.time_ns() // 1_000_000
+    ahead: int | None = None
     pause = every_s
     while True:
         await asyncio.sleep(pause)
         began = time.monotonic()
         try:
-            await checkpoint(stage, partition, store, topic, epoch)
+            if ahead is None:
+                ahead = await written_ahead(stage, partition, topic)
+            await checkpoint(stage, partition, store, topic, epoch, not_before=ahead)
         except (LogError, OSError) as error:
             log.warning("no checkpoint", stage=stage.name, partition=partition, error=type(error).__name__)
         pause = max(every_s, min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE_S))
+
+
+def _written_by(headers: Headers) -> tuple[int, int]:
+    """Epoch of the process that wrote a record, and next offset of the state that it is of."""
+    found = dict(headers)
+    return int(found[EPOCH_HEADER]), int(found.get(NEXT_HEADER, b"0"))
 
 
 def _value(snapshot: Snapshot, key: bytes) -> bytes | None:

@@ -3,6 +3,9 @@
 import asyncio
 import time
 
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
 from stream.core.state import Example
 from stream.stages.checkpoint import checkpoint, restore
 from stream.stages.store import PartitionStore
@@ -36,6 +39,29 @@ def test_a_checkpoint_that_was_just_cut_short_does_not_count(tmp_path):
 
 def test_after_compaction_of_one_that_was_cut_short_the_whole_log_is_replayed(tmp_path):
     assert asyncio.run(cut_short(tmp_path, 2)) == (0, None)
+
+
+def test_records_of_a_state_from_ahead_of_the_mark_are_not_taken_into_it(tmp_path):
+    """Somebody who did not know that he had lost the partition wrote them, before its new owner wrote any."""
+
+    async def run() -> int:
+        topic = StateTopic()
+        ahead, behind = PartitionStore(tmp_path / "ahead"), PartitionStore(tmp_path / "behind")
+        for store, offset in ((ahead, 3), (behind, 2)):
+            store.put(f"k{offset}", Example(offset))
+            store.advance(offset)
+            store.commit(store.seal())
+        topic.patience = 1
+        with pytest.raises(KafkaConnectionError):
+            await checkpoint(TOY, 0, ahead, topic, 1)
+        topic.patience = float("inf")
+        assert await checkpoint(TOY, 0, behind, topic, 2) == 1
+        empty = PartitionStore(tmp_path / "empty")
+        await restore(TOY, 0, empty, topic)
+        assert empty.empty
+        return empty.next_offset
+
+    assert asyncio.run(run()) == 0
 
 
 def test_what_was_deleted_is_checkpointed_as_such_and_costs_no_more_for_lying_side_by_side(tmp_path):
