@@ -1,17 +1,23 @@
 """The whole pipeline on a deterministic log: whatever crashes, repeats, comes late or overtakes, the numbers are the batch's.
 
-Each stage partition computes, has outputs in flight, commits when they are delivered; at any effect it may crash, losing
-or delivering part of what was in flight, and start again from what it committed. Readers drop by address. At the end the
-folded facts must equal those of a run that sorts the events and computes them in one thread.
+Each stage partition computes, has outputs in flight, commits when they are delivered, writes checkpoints; at any effect it may
+crash, losing or delivering part of what was in flight or cutting a checkpoint short, and start again from what it committed,
+or with an empty disk from its last checkpoint. Readers drop by address. At the end the folded facts must equal those of a run
+that sorts the events and computes them in one thread.
 """
 
+import asyncio
+import gc
 import random
+import shutil
 import tempfile
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,11 +26,13 @@ from schemas.codec import lines
 from schemas.event import Event
 from schemas.ids import partition_of
 from stream.core.attribution import debt, ledger
+from stream.stages.checkpoint import checkpoint, restore, written_ahead
 from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import STAGES
 from stream.stages.recompute import Recompute
 from stream.stages.store import Batch, PartitionStore
 from tests.support.rows import FactReader
+from tests.support.state_topic import StateTopic
 from tests.support.world import START, histories
 
 
@@ -34,6 +42,8 @@ class Runner:
     def __init__(self, stage, number, partitions, path):
         self.stage, self.number, self.partitions, self.path = stage, number, partitions, path
         self.flying: deque[tuple[Batch | None, deque[Output]]] = deque()
+        self.topic = StateTopic()
+        self.owner = self.ahead = 0
         self.store = PartitionStore(path)
 
     def can_step(self, log):
@@ -58,10 +68,28 @@ class Runner:
         if batch is not None:
             self.store.commit(batch)
 
-    def crash(self):
+    def checkpoint(self, patience):
+        """A checkpoint, of which the topic gets ``patience`` records: with fewer than it has, it is cut short."""
+        self.topic.patience = patience
+        writing = checkpoint(self.stage, self.number, self.store, self.topic, self.owner, not_before=self.ahead)
+        with suppress(KafkaConnectionError):
+            asyncio.run(writing)
+        self.topic.patience = float("inf")
+
+    def crash(self, *, wiped):
         self.store.close()
         self.flying.clear()
+        gc.collect()  # what was cut short has a snapshot in its traceback, and with it the files
+        if wiped:
+            shutil.rmtree(self.path)
         self.store = PartitionStore(self.path)
+        asyncio.run(self._take_over())
+
+    async def _take_over(self):
+        self.owner += 1
+        if self.store.next_offset == 0:
+            await restore(self.stage, self.number, self.store, self.topic)
+        self.ahead = await written_ahead(self.stage, self.number, self.topic)
 
 
 class World:
@@ -100,7 +128,7 @@ class World:
         else:
             self.dead_letters.append(output)
 
-    def run(self, crashes: int, steps: int | None = None):
+    def run(self, interruptions: int, steps: int | None = None):
         """Until nothing is left to do, or for so many steps."""
         while steps is None or steps > 0:
             steps = None if steps is None else steps - 1
@@ -116,12 +144,23 @@ class World:
                     choices.append((runner.commit, ()))
             if not choices:
                 return
-            if crashes and self.chance.random() < 0.1:
-                crashes -= 1
-                self.chance.choice(list(self.runners.values())).crash()
+            if interruptions and self.chance.random() < 0.1:
+                interruptions -= 1
+                self.interrupt(self.chance.choice(list(self.runners.values())))
                 continue
             action, arguments = self.chance.choice(choices)
             action(*arguments)
+
+    def interrupt(self, runner: Runner):
+        """A checkpoint, whole or cut short, or a crash, or both."""
+        match self.chance.randrange(4):
+            case 0:
+                runner.checkpoint(float("inf"))
+            case 1:
+                runner.crash(wiped=self.chance.random() < 0.5)
+            case _:
+                runner.checkpoint(self.chance.choice((1, 2, 4, 8, float("inf"))))
+                runner.crash(wiped=True)
 
     def deliver_next(self, outputs):
         self.deliver(outputs.popleft())
@@ -148,28 +187,28 @@ def batch_tables(events: list[Event], path: Path) -> dict:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(histories(), st.integers(1, 3), st.integers(0, 5), st.integers(0, 2**32))
-def test_any_schedule_with_crashes_gives_the_batch_result(events, partitions, crashes, seed):
-    _check(events, partitions, crashes, seed)
+@given(histories(), st.integers(1, 3), st.integers(0, 8), st.integers(0, 2**32))
+def test_any_schedule_with_crashes_gives_the_batch_result(events, partitions, interruptions, seed):
+    _check(events, partitions, interruptions, seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(histories(), st.integers(1, 3), st.integers(0, 5), st.integers(0, 2**32))
-def test_where_every_restatement_waits_for_its_turn_it_does_too(events, partitions, crashes, seed):
+@given(histories(), st.integers(1, 3), st.integers(0, 8), st.integers(0, 2**32))
+def test_where_every_restatement_waits_for_its_turn_it_does_too(events, partitions, interruptions, seed):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ledger, "AT_ONCE", -1)
         patched.setattr(debt, "_PAGE", 2)
         patched.setattr(debt, "CALM", 1)
-        _check(events, partitions, crashes, seed)
+        _check(events, partitions, interruptions, seed)
 
 
-def _check(events: list[Event], partitions: int, crashes: int, seed: int) -> None:
+def _check(events: list[Event], partitions: int, interruptions: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         world = World(partitions, random.Random(seed), path / "world")
         try:
             world.feed(events)
-            world.run(crashes)
+            world.run(interruptions)
         finally:
             world.close()
 
