@@ -127,6 +127,7 @@ def test_a_producer_is_remembered_over_segments_and_restarts(tmp_path: Path) -> 
         (batch([(None, b"v")]) + b"x", codes.CORRUPT_MESSAGE),
         (batch([(None, b"v" * 2000)]), codes.MESSAGE_TOO_LARGE),
     ],
+    ids=["nothing", "too short", "an old format", "cut off", "with more behind it", "too large"],
 )
 def test_what_is_not_a_good_batch_is_refused_whole(tmp_path: Path, raw: bytes, error: int) -> None:
     partition = Partition(tmp_path, strict=False)
