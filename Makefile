@@ -28,8 +28,8 @@ up: setup ## run everything on this machine (data in ./touchline-data)
 demo: setup ## set up, start everything, play a B2B story and show its numbers
 	$(BIN)/touchline demo
 
-test: dev ## set up and run the tests
-	$(BIN)/python -m pytest
+test: dev ## set up and run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: dev ## formatting, lint, types, layers: what CI checks before the tests
 	$(BIN)/ruff format --check .
