@@ -4,7 +4,8 @@
     queue -> await the acks -> commit the batch that ends with the frame, if one does -> acknowledge the frame to Faust
 
 A record that this worker wrote itself comes twice: as soon as the broker has acknowledged it (``offer``), and by the log.
-Its offset says where it belongs: if everything before it is applied, the first one counts, else the second.
+Its offset says where it belongs: if everything before it is applied, the first one counts, else the second. The other is only
+acknowledged, once what came of the record is durable (``settle``).
 
 Frames in flight are never reordered: the next one is computed on the store's overlay while the acks of the last are
 awaited. State is saved every few frames, so the store may be behind what Faust has acknowledged: after a crash the
@@ -13,6 +14,7 @@ worker without acknowledging: the log gives the frame again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -72,8 +74,10 @@ class Partition:
             asyncio.Queue(_IN_FLIGHT)
         )
         self._advancing = asyncio.Lock()
-        self.safe_offset = 0
+        self._safe_offset = store.next_offset
         """What the records before it made is durable, as far as this worker knows."""
+        self._owed: deque[tuple[int, Acknowledge]] = deque()
+        """Records that were applied before the log delivered them, in its order, and are acknowledged when they are safe."""
         self._saved_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
@@ -105,6 +109,16 @@ class Partition:
         if ahead == 0:
             task = asyncio.create_task(self._take_early(), name=f"{self.stage.name}-{self.number}-early")
             task.add_done_callback(self._completed)
+
+    def settle(self, offset: int, acknowledge: Acknowledge) -> bool:
+        """See to the acknowledgement of a record that the log delivers; False if it has yet to be applied."""
+        if offset >= self.store.next_offset:
+            return False
+        if offset < self._safe_offset:
+            acknowledge()
+        else:
+            self._owed.append((offset, acknowledge))
+        return True
 
     async def catch_up(self, end: int) -> None:
         """Apply everything below offset ``end`` that the store has not seen, from the log."""
@@ -238,7 +252,9 @@ class Partition:
                 await ack
             if batch is not None:
                 self.store.commit(batch)
-            self.safe_offset = max(self.safe_offset, end)
+            self._safe_offset = max(self._safe_offset, end)
+            while self._owed and self._owed[0][0] < self._safe_offset:
+                self._owed.popleft()[1]()
             if acknowledge is not None:
                 acknowledge()
             self._queue.task_done()

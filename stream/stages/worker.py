@@ -83,10 +83,10 @@ class Partitions:
         if partition is not None and not self._closed:
             partition.offer(record)
 
-    def is_done(self, number: int, offset: int) -> bool:
-        """Whether a record was applied before the log delivered it (``offer``), and all that came of it is durable."""
+    def settle(self, number: int, offset: int, acknowledge: Callable[[], None]) -> bool:
+        """See to the acknowledgement of a delivered record that was applied before (``offer``); False if it was not."""
         partition = self.open.get(number)
-        return partition is not None and offset < partition.safe_offset
+        return partition is not None and not self._closed and partition.settle(offset, acknowledge)
 
     async def revoke(self, numbers: set[int]) -> None:
         """Close partitions that are another worker's now; their files stay for a warm return."""
@@ -171,9 +171,7 @@ def create_app(settings: Settings, stages: dict[str, Partitions]) -> faust.App:
         broker_commit_interval=0.5,
     )
     app.transport = Transport(app.conf.broker_consumer, app)
-    app.transport.is_done = {
-        settings.topic(partitions.stage.input): partitions.is_done for partitions in stages.values()
-    }
+    app.transport.settle = {settings.topic(partitions.stage.input): partitions.settle for partitions in stages.values()}
     for partitions in stages.values():
         _add_agent(app, settings, partitions)
     return app

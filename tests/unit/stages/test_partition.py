@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.address import address
+from schemas.address import address, offset_and_part, parse
 from schemas.codec import lines
 from stream.core.state import key
 from stream.stages.compute import Output, Record
@@ -279,19 +279,57 @@ def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
     assert handed == (away if stamps else [])
 
 
-@pytest.mark.parametrize("acknowledges", [True, False])
-def test_a_record_is_safe_once_all_that_came_of_it_is_acknowledged(tmp_path, acknowledges):
-    async def work() -> tuple[int, int]:
-        log = MemoryLog(FRAMES) if acknowledges else SilentLog()
-        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
-        for offset in range(3):
-            partition.offer(Record(offset, offset, FRAMES[offset], {}))
-        await asyncio.sleep(0.05)
-        found = partition.store.next_offset, partition.safe_offset
-        await partition.close()
-        return found
+class PatientLog(MemoryLog):
+    """A broker that acknowledges when it is told to."""
 
-    assert asyncio.run(work()) == (3, 3 if acknowledges else 0)
+    def __init__(self, values: list[bytes]) -> None:
+        super().__init__(values)
+        self.waiting: list[asyncio.Future[object]] = []
+
+    async def produce(self, output: Output) -> asyncio.Future[object]:
+        self.produced.append(output)
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return self.waiting[-1]
+
+
+def test_a_record_that_was_applied_before_is_acknowledged_when_all_that_came_of_it_is(tmp_path):
+    async def work() -> None:
+        log, settled = PatientLog(FRAMES), []
+        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        for offset in range(2):
+            partition.offer(Record(offset, offset, FRAMES[offset], {}))
+        await asyncio.sleep(0.02)
+        of_first = [ack for ack, output in zip(log.waiting, log.produced, strict=True) if source_of(output) == 0]
+        assert 0 < len(of_first) < len(log.waiting)
+        found = [partition.settle(offset, partial(settled.append, offset)) for offset in range(3)]
+        assert (found, settled) == ([True, True, False], [])
+        for ack in of_first[:-1]:
+            ack.set_result(None)
+        await asyncio.sleep(0.02)
+        assert settled == []
+        of_first[-1].set_result(None)
+        await asyncio.sleep(0.02)
+        assert settled == [0]
+        for ack in log.waiting:
+            if not ack.done():
+                ack.set_result(None)
+        await partition.drain()
+        assert settled == [0, 1]
+        assert partition.settle(1, partial(settled.append, 1))
+        assert settled == [0, 1, 1]
+        await partition.close()
+
+        again = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        assert (again.settle(1, partial(settled.append, 1)), again.settle(2, ignore)) == (True, False)
+        assert settled == [0, 1, 1, 1]
+        await again.close()
+
+    asyncio.run(work())
+
+
+def source_of(output: Output) -> int:
+    """Offset of the record that an output came of."""
+    return offset_and_part(parse(dict(output.headers)[topics.SOURCE_HEADER])[1])[0]
 
 
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):

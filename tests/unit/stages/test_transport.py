@@ -126,15 +126,18 @@ class Delivered:
         self.offset = offset
 
 
-def test_what_needs_nothing_more_is_acknowledged_and_not_delivered() -> None:
+def test_what_was_applied_before_is_settled_and_not_delivered() -> None:
     went: list[tuple[str, int]] = []
 
     class Consumer(Transport.Consumer):  # type: ignore[misc]
         def __init__(self) -> None:
             """Without Faust's own set-up, which wants an app and a broker."""
             self.transport = Transport.__new__(Transport)
-            self.transport.is_done = {"events": lambda partition, offset: (partition, offset) < (1, 7)}
+            self.transport.settle = {"events": self.settle}
             self._deliver_unseen = self.agent
+
+        def settle(self, partition: int, offset: int, acknowledge: Any) -> bool:
+            return (partition, offset) < (1, 7) and acknowledge()
 
         async def agent(self, message: Any) -> None:
             went.append(("delivered", message.offset))
@@ -147,7 +150,7 @@ def test_what_needs_nothing_more_is_acknowledged_and_not_delivered() -> None:
         consumer = Consumer()
         for offset in (6, 7, 8):
             await consumer._deliver(Delivered(offset))
-        consumer.transport.is_done = {}
+        consumer.transport.settle = {}
         await consumer._deliver(Delivered(6))
 
     asyncio.run(deliver())
