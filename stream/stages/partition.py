@@ -151,7 +151,8 @@ class Partition:
             self._check_open()
             self._early.pop(record.offset, None)
             if record.offset < self.store.next_offset:
-                await self._queue.put((None, [], acknowledge, 0))  # what it produced may still be on its way
+                if acknowledge is not None:
+                    self.settle(record.offset, acknowledge)
                 return
             if self._is_bulk(record):
                 async with self.turns.turn():

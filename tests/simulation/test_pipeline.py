@@ -12,12 +12,10 @@ import random
 import shutil
 import tempfile
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,11 +68,9 @@ class Runner:
 
     def checkpoint(self, patience):
         """A checkpoint, of which the topic gets ``patience`` records: with fewer than it has, it is cut short."""
-        self.topic.patience = patience
         writing = checkpoint(self.stage, self.number, self.store, self.topic, self.owner, not_before=self.ahead)
-        with suppress(KafkaConnectionError):
+        with self.topic.lost_after(patience):
             asyncio.run(writing)
-        self.topic.patience = float("inf")
 
     def crash(self, *, wiped):
         self.store.close()

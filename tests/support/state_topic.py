@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 from aiokafka.errors import KafkaConnectionError
@@ -36,6 +38,14 @@ class StateTopic:
         self._take_one()
         self.saved = offset
         self.whole.set()
+
+    @contextmanager
+    def lost_after(self, patience: float) -> Iterator[None]:
+        """The connection is lost after ``patience`` more, which ends what is done within, and is there again afterwards."""
+        self.patience = patience
+        with suppress(KafkaConnectionError):
+            yield
+        self.patience = float("inf")
 
     def _take_one(self) -> None:
         if self.patience < 1:
