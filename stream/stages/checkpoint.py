@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from rocksdict import RdictIter, Snapshot, WriteBatch, WriteOptions
+from rocksdict import ReadOptions, Snapshot, WriteBatch, WriteOptions
 
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
@@ -173,7 +173,7 @@ async def checkpoint(
     """
     snapshot = store.db.snapshot()
     next_offset = int(_value(snapshot, OFFSET_KEY) or 0)
-    names = _unsaved(snapshot.iter())
+    names = _unsaved(snapshot)
     if not names or next_offset < not_before:
         return 0
     headers = [(EPOCH_HEADER, b"%d" % epoch), (NEXT_HEADER, b"%d" % next_offset)]
@@ -233,11 +233,14 @@ def _value(snapshot: Snapshot, key: bytes) -> bytes | None:
     return found
 
 
-def _unsaved(cursor: RdictIter) -> dict[bytes, None]:
+def _unsaved(snapshot: Snapshot) -> dict[bytes, None]:
     """Keys changed since the last checkpoint, oldest first."""
     names: dict[bytes, None] = {}
+    until = ReadOptions()
+    until.set_iterate_upper_bound(UNSAVED_END)
+    cursor = snapshot.iter(until)
     cursor.seek(UNSAVED_PREFIX)
-    while cursor.valid() and cursor.key() < UNSAVED_END:
+    while cursor.valid():
         for name in msgspec.msgpack.decode(cursor.value(), type=list[str]):
             names[name.encode()] = None
         cursor.next()

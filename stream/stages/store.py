@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
 
 from schemas.codec import state_encoder
 from stream.core.state import Example
@@ -383,9 +383,14 @@ class PartitionStore:
 
     def _stored(self, prefix: str, start: str, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         low = prefix.encode()
-        cursor = self.db.iter()
+        high = low + b"\xff"
+        # Without its bound a cursor walks on over all that was deleted behind the last of ours. SURPRISE: rocksdict takes a
+        # lower bound for an upper one, so downwards there is none.
+        bound = ReadOptions()
+        bound.set_iterate_upper_bound(high)
+        cursor = self.db.iter(bound)
         if reverse:
-            cursor.seek_for_prev(start.encode() if start else low + b"\xff")
+            cursor.seek_for_prev(start.encode() if start else high)
         else:
             cursor.seek(start.encode() if start else low)
         step = cursor.prev if reverse else cursor.next

@@ -1,7 +1,6 @@
 """Restoring from the state topic: whole checkpoints only, and none that compaction may have thinned out."""
 
 import asyncio
-import time
 
 from stream.core.state import Example
 from stream.stages.checkpoint import checkpoint, restore
@@ -58,25 +57,3 @@ def test_records_of_a_state_from_ahead_of_the_mark_are_not_taken_into_it(tmp_pat
         return empty.next_offset
 
     assert asyncio.run(run()) == 0
-
-
-def test_what_was_deleted_is_checkpointed_as_such_and_costs_no_more_for_lying_side_by_side(tmp_path):
-    """With a cursor each deleted key walked over all the deleted ones behind it: 4,000 took 4,000 times 2,000 steps."""
-    names = [f"t\0acme\0{number:06d}" for number in range(4000)]
-    topic, store = StateTopic(), PartitionStore(tmp_path)
-
-    def seconds(offset: int) -> float:
-        store.advance(offset)
-        store.commit(store.seal())
-        began = time.process_time()
-        assert asyncio.run(checkpoint(TOY, 0, store, topic, 1)) == len(names)
-        return time.process_time() - began
-
-    for name in names:
-        store.put(name, Example(1))
-    put = seconds(1)
-    for name in names:
-        store.delete(name)
-    deleted = seconds(2)
-    assert [record.value for record in topic.records[-1 - len(names) : -1]] == [None] * len(names)
-    assert deleted < 5 * put
