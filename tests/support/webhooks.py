@@ -193,7 +193,7 @@ SENDERS = {
         sendgrid,
         {
             "email": "ann@acme.com", "timestamp": AT_MS // 1000, "event": "click", "sg_event_id": "c2ctZXZlbnQ",
-            "sg_message_id": "m-1.dfd.64b469.filter0001", "category": ["spring", "all"], "ip": IP, "url": URL,
+            "sg_message_id": "m-1.filter0001.16648.5515E0B88.0", "category": ["spring", "all"], "ip": IP, "url": URL,
             "useragent": PERSON, "offer": "a7",
         },
     ),

@@ -3,6 +3,7 @@
 The secret is the verification key as SendGrid's console shows it: a P-256 public key, base64 of DER.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -43,6 +44,8 @@ _NAMES: Final = {
     "group_unsubscribe": "unsubscribed",
     "group_resubscribe": "subscribed",
 }
+_BEFORE_SERVER: Final = re.compile(r"(?!filter|recvd)(.+?)(?:\.(?:filter|recvd).*)?$")
+_GIVEN_HEADER: Final = re.compile(r"<(.+)@[^@]*ismtpd[^@]*>$")
 _KNOWN: Final = frozenset({
     "email", "timestamp", "event", "sg_event_id", "sg_message_id", "smtp-id", "useragent", "ip", "url", "url_offset",
     "reason", "response", "status", "attempt", "type", "tls", "cert_err", "category", "asm_group_id", "sg_machine_open",
@@ -85,14 +88,13 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
     name = _NAMES.get(normal.text(row.get("event")).lower())
     if name is None:
         raise Unfit(RejectReason.UNSUPPORTED, "event")
-    message = normal.text(row.get("sg_message_id")).partition(".")[0] or normal.text(row.get("smtp-id"))
     yield event_of(
         Mail(
             name=name,
             recipients=(row.get("email"),),
             at=row.get("timestamp"),
             id=normal.text(row.get("sg_event_id")),
-            message=message,
+            message=_message(row),
             campaign=first_text(
                 row.get("marketing_campaign_name"), row.get("singlesend_name"), *listed(row, "category")[:1]
             ),
@@ -105,6 +107,20 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
         ),
         request,
     )
+
+
+def _message(row: Row) -> str:
+    """The id that SendGrid gave when it took the mail: it comes before the name of the server that processed it.
+
+    Of a mail that was dropped early there is only the server, which many mails share; then the id is in ``smtp-id``, unless
+    the sender set that header.
+    """
+    found = _BEFORE_SERVER.match(normal.text(row.get("sg_message_id")))
+    if found is not None:
+        return found[1]
+    header = normal.text(row.get("smtp-id"))
+    given = _GIVEN_HEADER.match(header)
+    return given[1] if given else header
 
 
 def _fault_of(webhook: Webhook) -> str:
