@@ -6,6 +6,7 @@ Faust gives the consumer group, the assignment and the delivery; state, outputs 
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 import shutil
@@ -35,6 +36,9 @@ from stream.stages.turns import Turns
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end; after this long we do."""
+_M_TRIM_THRESHOLD: Final = -1
+_M_ARENA_MAX: Final = -8
+"""Of glibc's malloc.h."""
 
 log = structlog.get_logger()
 
@@ -244,11 +248,24 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
 def main(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run a worker process with the stages that ``settings`` chooses from ``known``."""
     configure_logs(settings)
+    keep_the_heap_small()
     scratch = Path(settings.data) / "faust" / settings.worker_id  # Faust wants a folder; nothing of ours is in it
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         runner.run(run(settings, known))
+
+
+def keep_the_heap_small() -> None:
+    """Let threads share two of malloc's arenas, and give back what is free at the top of the heap: 50 of 480 MB under load.
+
+    By default each thread (RocksDB has several) gets an arena of its own, and keeps the largest that it ever needed. Has to
+    come before threads do. Does nothing without glibc.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_TRIM_THRESHOLD, 1 << 20)
 
 
 def stop_now(stage: str, partition: int, bug: BaseException) -> None:
