@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from tests.support.events import DAY, T0, make
+from schemas.rules import Rules
+from tests.support.events import DAY, T0, make, page
 from tests.support.stitch import Stage
 
 ANN = "default/e:ann@bosch.example"
@@ -66,6 +67,15 @@ def test_a_meeting_that_was_moved_has_the_date_of_the_latest_version():
     assert touches(held(), *later) == [(BOSCH, "call", 2 * DAY, ANN)]
 
 
+def test_at_another_time_it_is_another_touch_for_tables_keep_a_touch_by_its_month():
+    stage = Stage()
+    stage.put([held()])
+    stage.put([meeting("2", 40 * DAY, occurred_at=31 * DAY)])
+    rows = {(r["touch_id"], r["occurred_at"] - T0): bool(r.get("deleted")) for r in stage.run().rows["touches"]}
+    assert sorted((at, gone) for (_, at), gone in rows.items()) == [(0, True), (31 * DAY, False)]
+    assert len({touch_id for touch_id, _ in rows}) == 2
+
+
 def test_one_without_a_time_is_as_old_as_its_first_version():
     first = meeting("1", 3, email="ann@bosch.example", received=9)
     assert touches(first, meeting("2", 5, subject="Intro")) == [(BOSCH, "meeting", 3, ANN)]
@@ -105,3 +115,21 @@ def test_a_version_by_another_node_is_refused():
     stage.put([make("crm.activity", ANN, "1", 0, name="meeting", platform="server", properties={"id": "7"})])
     assert [r["detail"] for r in stage.run().rejected] == ["crm.activity did not come by its own node"]
     assert not stage.touches
+
+
+def test_an_activity_says_nothing_of_anybody_but_itself():
+    visit = page("p", 0, "v", user="u")
+    said = meeting("1", 0, email="ann@bosch.example", account_id="A1")
+    said.user, said.email, said.group = "u", "ann@bosch.example", "A1"
+    stage = Stage()
+    stage.put([visit, said])
+    assert list(stage.run().touches) == ["default/a:A1"]
+    assert stage.table("sessions").popitem()[1]["account_id"] == ""
+
+
+def test_an_address_that_names_nobody_is_nobodys_activity():
+    rules = Rules(blocked_ids=("test@bosch.example",))
+    stage = Stage(rules=rules)
+    stage.put([meeting("1", 0, email="test@bosch.example")])
+    assert not stage.run().touches
+    assert [row["person_id"] for row in stage.table("touches").values()] == [""]
