@@ -20,12 +20,14 @@ DOMAIN: Final = "d"
 ACCOUNT: Final = "a"
 OPPORTUNITY: Final = "o"
 """A leaf like a visitor: it owns its conversions and points at the account (or person) that it belongs to."""
+ACTIVITY: Final = "m"
+"""A leaf too: a meeting, call or task of the CRM. It owns its touch and points at the person and account of it."""
 REGISTRY: Final = "r"
 """One per tenant (value ``accounts``): holds all account merges (forest rule 7)."""
 
 ACCOUNTS: Final = frozenset({DOMAIN, ACCOUNT})
 """Kinds of an account. A journey may also be a person's (visitor, user, email), where no account is known."""
-LEVEL: Final = {VISITOR: 0, OPPORTUNITY: 0, USER: 1, EMAIL: 2, DOMAIN: 3, ACCOUNT: 4}
+LEVEL: Final = {VISITOR: 0, OPPORTUNITY: 0, ACTIVITY: 0, USER: 1, EMAIL: 2, DOMAIN: 3, ACCOUNT: 4}
 """Claims point to a strictly higher level only; that is why the graph has no cycle (forest rule 6)."""
 
 

@@ -107,11 +107,18 @@ def text(value: object, limit: int = TEXT_LIMIT) -> str:
 
 
 def entry_node(
-    tenant: str, visitor: str = "", user: str = "", email: str = "", *, account: str = "", opportunity: str = ""
+    tenant: str,
+    visitor: str = "",
+    user: str = "",
+    email: str = "",
+    *,
+    account: str = "",
+    opportunity: str = "",
+    activity: str = "",
 ) -> str:
     """The node that an event enters by: the most specific one known; "" if there is none.
 
-    Visitor first, since its sessions need all its events in one partition; then user, email, opportunity, account.
+    Visitor first, since its sessions need all its events in one partition; then user, email, opportunity, activity, account.
     """
     if visitor:
         return f"{tenant}/v:{visitor}"
@@ -121,4 +128,6 @@ def entry_node(
         return f"{tenant}/e:{email}"
     if opportunity:
         return ids.node(tenant, ids.OPPORTUNITY, opportunity)
+    if activity:
+        return ids.node(tenant, ids.ACTIVITY, activity)
     return ids.node(tenant, ids.ACCOUNT, account) if account else ""

@@ -1,5 +1,6 @@
-"""Which events are touches or conversions of their own: forms, replies and clicks, meetings, configured product events."""
+"""Which events are touches or conversions of their own: forms, replies and clicks, configured product events."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -26,8 +27,10 @@ _EMAIL_TOUCHES: Final = {
     "unsubscribed": ("email_unsubscribe", False),
     "complained": ("email_complaint", False),
 }
-_ACTIVITY_CHANNELS: Final = dict.fromkeys(("event", "webinar", "tradeshow", "conference"), channels.EVENT)
 _CURRENCY_LETTERS: Final = 3
+_MS_IN_S: Final = 1000
+_LEAST_MS: Final = 10**11
+"""Numbers below are seconds: 10**11 ms is 1973, 10**11 s is the year 5138."""
 
 
 def items_of(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
@@ -43,8 +46,6 @@ def items_of(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
         return items
     if kind == kinds.EMAIL_EVENT:
         return _email(step, book, event)
-    if kind == kinds.CRM_ACTIVITY:
-        return [_activity(book, event)]
     return None
 
 
@@ -66,6 +67,21 @@ def text_of(properties: dict[str, object], *names: str) -> str:
         if isinstance(found, int | float) and not isinstance(found, bool):
             return str(found)
     return ""
+
+
+def moment_of(given: object) -> int | None:
+    """A time as CRMs write it (ISO text, s or ms since 1970) in ms; None if it is none."""
+    if isinstance(given, bool):
+        return None
+    if isinstance(given, int | float) and abs(given) < 2**53:
+        return round(given) if abs(given) >= _LEAST_MS else round(given * _MS_IN_S)
+    if not isinstance(given, str):
+        return None
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * _MS_IN_S)
 
 
 def currency_of(text: str) -> str:
@@ -112,13 +128,6 @@ def _email(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
     source = Source(channels.EMAIL, event.utm_source, event.utm_medium or "email", campaign)
     points = book.points(event.type, event.name, "")
     return [_touch(event, known[0], source, points, eligible=known[1])]
-
-
-def _activity(book: Rulebook, event: Event) -> Item:
-    source = book.page(event).opens
-    if source is None:
-        source = Source(_ACTIVITY_CHANNELS.get(event.name.lower(), channels.SALES_OUTREACH))
-    return _touch(event, event.name or "activity", source, book.points(event.type, event.name, ""))
 
 
 def _conversion(step: Step, event: Event, rule: EventConversion) -> Item:

@@ -4,9 +4,6 @@ Updates carry what changed; what they leave out stays as it was. All are kept, s
 result is a function of their set.
 """
 
-from datetime import UTC, datetime
-from typing import Final
-
 import msgspec
 
 from schemas.event import Event
@@ -14,15 +11,11 @@ from schemas.ids import derived_id, tenant, value
 from schemas.messages import Conversion
 from schemas.money import minor_units
 from stream.core.hits import Item
-from stream.core.items import currency_of, properties_or_reject, text_of, usable_amount
+from stream.core.items import currency_of, moment_of, properties_or_reject, text_of, usable_amount
 from stream.core.leaf import put_item, remove_item
 from stream.core.opportunity_stages import Reached, Update, stage_name, stages_of
 from stream.core.state import key
 from stream.core.step import Step
-
-_MS_IN_S: Final = 1000
-_LEAST_MS: Final = 10**11
-"""Numbers below are seconds: 10**11 ms is 1973, 10**11 s is the year 5138."""
 
 
 class Opportunity(msgspec.Struct, array_like=True, gc=False):
@@ -80,9 +73,9 @@ def _update_of(step: Step, event: Event) -> Update:
         # Empty is what "there is none" looks like, not a bad number.
         None if given is None else "0" if given == "" else usable_amount(step, event, given, currency),
         currency or None,
-        _time_of(properties.get("created_at")),
+        moment_of(properties.get("created_at")),
         properties.get("deleted") is True,
-        _time_of(properties.get("closed_at")),
+        moment_of(properties.get("closed_at")),
         _history_of(properties.get("stages")),
     )
 
@@ -94,22 +87,7 @@ def _history_of(given: object) -> tuple[tuple[int, str], ...] | None:
     found = set()
     for entry in given:
         if isinstance(entry, dict):
-            at, stage = _time_of(entry.get("at")), stage_name(text_of(entry, "stage"))
+            at, stage = moment_of(entry.get("at")), stage_name(text_of(entry, "stage"))
             if at is not None and stage:
                 found.add((at, stage))
     return tuple(sorted(found))
-
-
-def _time_of(given: object) -> int | None:
-    """A time as CRMs write it (ISO text, s or ms since 1970) in ms; None if it is none."""
-    if isinstance(given, bool):
-        return None
-    if isinstance(given, int | float) and abs(given) < 2**53:
-        return round(given) if abs(given) >= _LEAST_MS else round(given * _MS_IN_S)
-    if not isinstance(given, str):
-        return None
-    try:
-        time = datetime.fromisoformat(given)
-    except ValueError:
-        return None
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * _MS_IN_S)

@@ -14,9 +14,10 @@ from schemas import messages as wire
 from schemas.codec import line_of, properties_of
 from schemas.event import NODE_FIRST, Event
 from schemas.facts import SupersededRow
-from schemas.ids import ACCOUNT, OPPORTUNITY, VISITOR, kind
+from schemas.ids import ACCOUNT, ACTIVITY, OPPORTUNITY, VISITOR, kind
 from schemas.rejections import Rejected, RejectReason
 from schemas.rules import Rules
+from stream.core.activities import take_activity
 from stream.core.clusters import Clusters
 from stream.core.costs import take_cost
 from stream.core.digest import digest
@@ -44,11 +45,15 @@ Said = tuple[Event, bytes]
 """An event and its line."""
 Everyday = Callable[[Step, Rulebook, str, Sequence[Line]], bool]
 _decode: Final = msgspec.json.Decoder(Event).decode
-_FOLDS: Final = {kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity), kinds.CRM_ACCOUNT: (ACCOUNT, take_account)}
+_FOLDS: Final = {
+    kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity),
+    kinds.CRM_ACTIVITY: (ACTIVITY, take_activity),
+    kinds.CRM_ACCOUNT: (ACCOUNT, take_account),
+}
 _RESTATED: Final = {kinds.COST: take_cost, kinds.FX: take_rate}
 """Figures: their nodes are nobody, so identity does not hear of them."""
 _CLAIMING: Final = (
-    kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, *kinds.OPERATOR_EVENTS,
+    kinds.ALIAS, kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, kinds.CRM_ACTIVITY, *kinds.OPERATOR_EVENTS,
 )  # fmt: skip
 """Types that may say something of identity without naming a user, an address or a group."""
 

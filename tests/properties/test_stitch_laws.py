@@ -68,10 +68,25 @@ def deals(draw, number):
 
 
 @st.composite
+def meetings(draw, number):
+    said = {"email": st.sampled_from(["", *USERS.values()]), "account_id": st.sampled_from(["", "A"]),
+            "occurred_at": MOMENTS, "status": st.sampled_from(["", "scheduled", "cancelled", "completed"]),
+            "deleted": st.booleans()}  # fmt: skip
+    odds = {"email": 8, "account_id": 3, "occurred_at": 6, "status": 4, "deleted": 3}
+    properties = {name: draw(values) for name, values in said.items() if draw(st.integers(1, 10)) <= odds[name]}
+    return make(
+        "crm.activity", f"default/m:{draw(st.sampled_from(['7', '8']))}", f"m{number}", draw(TIMES), platform="server",
+        name=draw(st.sampled_from(["meeting", "call"])), properties=properties, received_at=draw(MOMENTS),
+    )  # fmt: skip
+
+
+@st.composite
 def sets(draw):
     count = draw(st.integers(1, 14))
     kinds = draw(
-        st.lists(st.sampled_from([visits, visits, visits, visits, mails, deals]), min_size=count, max_size=count)
+        st.lists(
+            st.sampled_from([visits, visits, visits, visits, mails, deals, meetings]), min_size=count, max_size=count
+        )
     )
     return [draw(kind(i)) for i, kind in enumerate(kinds)]
 

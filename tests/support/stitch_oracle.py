@@ -53,6 +53,8 @@ class Oracle:
                     self._give(made, self._owner(node, via, named))
         if "/o:" in node:
             self._opportunity(node, events)
+        if "/m:" in node:
+            self._activity(node, events)
 
     def _is_hit(self, e):
         return "/v:" in e.node and e.type in HIT_TYPES and e.platform in ("web", "app") and not e.bot
@@ -127,7 +129,7 @@ class Oracle:
         if kind == "e":
             domain = name.partition("@")[2]
             return ("" if domain in FREEMAIL else f"default/d:{domain}", node)
-        assert kind == "o"
+        assert kind in "om"
         return "", ""
 
     def _add_session(self, node, s, named):
@@ -265,6 +267,29 @@ class Oracle:
                 at, name, "", node, units * 100, "EUR", id_, value(node),
             )  # fmt: skip
             self._give(made, (f"default/a:{value(node)}", ""))
+
+    def _activity(self, node, events):
+        """Of each field the latest word. Of two words of one time on whose it is the greater counts."""
+        said = [(e, properties_of(e.properties)) for e in events]
+
+        def latest(name, otherwise):
+            return ([otherwise] + [p[name] for _, p in said if name in p])[-1]
+
+        at = latest("occurred_at", events[0].at)
+        if said[-1][1].get("deleted") or latest("status", "") in ("scheduled", "cancelled"):
+            return
+        if all(e.received_at < at for e in events):
+            return
+        email, account = (
+            max([(-1, "")] + [(e.at, p[name]) for e, p in said if name in p])[1] for name in ("email", "account_id")
+        )
+        owner, person = self._owner(f"default/e:{email}", "", ()) if email else ("", "")
+        name = events[-1].name
+        made = Touch(
+            derived_id("activity", node, str(at)), at, name, "Sales Outreach", "", node,
+            event_id=events[0].id, points=self.book.points("crm.activity", name, ""), last_at=at,
+        )  # fmt: skip
+        self._give(made, (f"default/a:{account}" if account else owner, person))
 
     def _give(self, made, owner):
         account, person = owner

@@ -25,7 +25,7 @@ from schemas.event import (
     WEB,
     Event,
 )
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, REGISTRY, USER, VISITOR, node
+from schemas.ids import ACCOUNT, ACTIVITY, DOMAIN, EMAIL, OPPORTUNITY, REGISTRY, USER, VISITOR, node
 
 START = 1_760_000_000_000
 MINUTE = 60_000
@@ -180,9 +180,19 @@ def crm(draw):
         event.properties = raw(found)
     elif kind == CRM_ACTIVITY:
         event.name = draw(st.sampled_from(["meeting", "call"]))
-        event.email = draw(st.sampled_from(ADDRESSES))
-        event.node = node(TENANT, EMAIL, event.email)
-        event.properties = raw({"id": "x"})
+        event.received_at = draw(TIMES)
+        name = draw(st.sampled_from(["M1", "M2"]))
+        event.node = node(TENANT, ACTIVITY, name)
+        choices = draw(
+            parts(
+                account_id=["", "", *ACCOUNTS],
+                email=["", *ADDRESSES],
+                occurred_at=[START, START + 15 * MINUTE, START + 24 * 60 * MINUTE],
+                status=["", "scheduled", "completed"],
+                deleted=[False, False, True],
+            )
+        )
+        event.properties = raw({"id": name} | choices)
     else:
         name = draw(st.sampled_from(["O1", "O2"]))
         event.node = node(TENANT, OPPORTUNITY, name)

@@ -38,11 +38,8 @@ def crm_rows(told: Course) -> Iterator[tuple[int, str, Row]]:
         yield at, CONTACTS, row
     for number, at in enumerate(told.meetings):
         row = {"id": f"m-{company.number}-{number}", "type": "meeting", "account_id": company.crm_id}
-        yield (
-            at,
-            ACTIVITIES,
-            row | {"email": company.people[0].email, "occurred_at": iso(at), "subject": "Walk-through"},
-        )
+        row |= {"email": company.people[0].email, "subject": "Walk-through"}
+        yield at, ACTIVITIES, row | {"occurred_at": iso(at), "updated_at": iso(at)}
     yield from _deal(told)
 
 

@@ -52,8 +52,7 @@ KINDS: Final = {
         path="/v1/crm/activities",
         events_of=crm.events_of,
         needs=("id", "type", "occurred_at"),
-        types={"account_id": "first", "occurred_at": "time"},
-        version="",
+        types={"account_id": "first", "occurred_at": "time"} | _VERSION,
     ),
     "costs": Kind(
         path="/v1/costs",

@@ -15,13 +15,13 @@ crm.contact    ``e:EMAIL``,    id, email, account_id, user_id, title
 crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
                                amount (decimal text in whole units), currency, contact_emails (list),
                                created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
-crm.activity   ``e:EMAIL``,    id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
-               else ``a:ID``   account_id, subject
+crm.activity   ``m:ID``        id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
+                               account_id, subject, occurred_at (ms), status (lower case, with _), deleted
 ============== =============== ====================================================================================
 
-``Event.at`` is ``updated_at`` (activities: ``occurred_at``), else the time of receipt. ``Event.email`` and ``user``
-are set for contacts and activities, ``Event.group`` is the account everywhere. Ids: an object's version is one event
-however often it is sent; an activity is one event whatever is changed in it later.
+``Event.at`` is ``updated_at``, else the time of receipt. ``Event.email`` is set for contacts and activities, ``user`` for
+contacts, ``Event.group`` is the account everywhere. Ids: an object's version is one event however often it is sent; that
+of an activity is a second one when it is sent again after ``occurred_at``, if it was sent before it.
 """
 
 import re
@@ -119,19 +119,35 @@ def _opportunity(row: Row, event: Event) -> None:
 
 def _activity(row: Row, event: Event) -> None:
     activity = required_id(row, "id")
-    event.name = _SEPARATORS.sub("_", text_of(row, "type").lower())
-    if event.name not in ACTIVITIES:
+    deleted = _yes(row, "deleted")
+    occurred_at = time_of(row, "occurred_at")
+    event.name = _word(row, "type")
+    # Who deletes an activity need not say again what it was.
+    if event.name not in ACTIVITIES and not (deleted and not event.name):
         raise Unfit(RejectReason.BAD_VALUE if event.name else RejectReason.MISSING_FIELD, "type")
     event.email = _email(row)
     event.group = normal.identifier(row.get("account_id"))
-    event.node = normal.entry_node(event.tenant, email=event.email, account=event.group)
-    if not event.node:
+    if not (event.email or event.group or deleted):
         raise Unfit(RejectReason.MISSING_FIELD, "email or account_id")
-    put_version(event, row, time_name="occurred_at")
-    event.id = derived_id(event.type, activity)
-    fields: Row = {"id": activity, "type": event.name, "email": event.email or None, "account_id": event.group or None}
-    fields["subject"] = _said(row, "subject")
-    _put(row, event, fields, ("occurred_at",))
+    event.node = normal.entry_node(event.tenant, activity=activity)
+    fields: Row = {"id": activity, "type": event.name or None}
+    fields |= {
+        "email": event.email if "email" in row else None,
+        "account_id": _said_id(row, "account_id"),
+        "subject": _said(row, "subject"),
+        "occurred_at": occurred_at,
+        "status": _word(row, "status") if "status" in row else None,
+        "deleted": deleted,
+    }
+    _finish(row, event, fields)
+    if occurred_at is not None and occurred_at > event.received_at:
+        # The same version counts once, but one that is sent again after its time has come says more than before.
+        event.id = derived_id(event.id, "ahead")
+
+
+def _word(row: Row, name: str) -> str:
+    """A word of a list, however it is spelled: lower case, with ``_``; "" if absent."""
+    return _SEPARATORS.sub("_", text_of(row, name).lower())
 
 
 def _finish(row: Row, event: Event, fields: Row, consumed: tuple[str, ...] = ()) -> None:

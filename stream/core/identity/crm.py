@@ -1,9 +1,9 @@
 """Claims of CRM objects: what they say depends on their other versions, so each object's versions are folded.
 
-Of an account the latest word on its domains counts, of an opportunity the latest word on its account and its contacts,
-whenever it came; of a contact all versions together say who employed the person when (``contacts``). A fold is a pure
-function of the set of versions. Since claims are immutable (forest rule 2), one that no longer holds is retracted, and
-comes back under a new id.
+Of an account the latest word on its domains counts, of an opportunity the latest word on its account and its contacts, of
+an activity that on its account and its person, whenever it came; of a contact all versions together say who employed the
+person when (``contacts``). A fold is a pure function of the set of versions. Since claims are immutable (forest rule 2), one
+that no longer holds is retracted, and comes back under a new id.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from schemas import event as kinds
 from schemas.codec import properties_of
 from schemas.event import Event
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, kind, node
+from schemas.ids import ACCOUNT, ACTIVITY, DOMAIN, EMAIL, OPPORTUNITY, USER, kind, node
 from schemas.messages import Claim, Merge, Retract
 from stream.core.identity import contacts, folds, precedence
 from stream.core.identity.blocked import is_blocked
@@ -21,11 +21,14 @@ from stream.core.identity.folds import ObjectFold
 from stream.core.identity.operators import registry_of
 from stream.core.step import Step
 
-FOLDED: Final = frozenset({kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY})
+_ENTRIES: Final = {kinds.CRM_ACCOUNT: ACCOUNT, kinds.CRM_OPPORTUNITY: OPPORTUNITY, kinds.CRM_ACTIVITY: ACTIVITY}
+"""The kind of node by which an object's versions come in, so that all of them meet."""
+FOLDED: Final = frozenset({kinds.CRM_CONTACT, *_ENTRIES})
 Words = dict[str, tuple[str, ...]]
 """What one version says: about what -> the nodes that it names, () for "none".
 
-``domains`` of an account; ``account`` and ``contact`` of an opportunity. Some CRMs report single links instead: ``user
+``domains`` of an account; ``account`` and ``contact`` of an opportunity; ``account`` and ``person`` of an activity.
+Some CRMs report single links instead: ``user
 NODE`` names a contact by its user, or no longer, and ``left NODE`` says that the opportunity is off that account, if it
 was there. ``deleted`` names something if the account is deleted in the CRM."""
 
@@ -37,9 +40,14 @@ def observe(step: Step, event: Event) -> None:
         observe_contact(step, event, _of_contact(step, event, properties))
         return
     is_account = event.type == kinds.CRM_ACCOUNT
-    if kind(event.node) != (ACCOUNT if is_account else OPPORTUNITY):
+    if kind(event.node) != _ENTRIES[event.type]:
         return
-    words = _of_account(event, properties) if is_account else _of_opportunity(step, event, properties)
+    if is_account:
+        words = _of_account(event, properties)
+    elif event.type == kinds.CRM_ACTIVITY:
+        words = _of_activity(step, event, properties)
+    else:
+        words = _of_opportunity(step, event, properties)
     if words:
         _fold(step, event, words)
     winner = properties.get("merged_into")
@@ -91,7 +99,7 @@ def _bring_in_line(step: Step, event: Event, fold: ObjectFold) -> None:
 
 
 def _claim(event: Event, name: str, claim_id: str, first: int, *, weak: bool) -> Claim:
-    if event.type == kinds.CRM_OPPORTUNITY:
+    if event.type != kinds.CRM_ACCOUNT:
         return Claim(
             event.node, event.id, id=claim_id, parent=name, precedence=precedence.CRM, at=first, source=event.type
         )
@@ -147,6 +155,18 @@ def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> 
         if isinstance(user, str) and not is_blocked(user, step.rules.blocked_ids):
             parent = node(event.tenant, USER, user)
             words[folds.USER + parent] = (parent,) if linked else ()
+    return words
+
+
+def _of_activity(step: Step, event: Event, properties: dict[str, object]) -> Words:
+    words: Words = {}
+    account, email = properties.get("account_id"), properties.get("email")
+    if isinstance(account, str):
+        parent = _account(step, event, account)
+        words["account"] = (parent,) if parent else ()
+    if isinstance(email, str):
+        blocked = is_blocked(email, step.rules.blocked_ids)
+        words[folds.PERSON] = () if "@" not in email or blocked else (node(event.tenant, EMAIL, email),)
     return words
 
 

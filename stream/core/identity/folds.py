@@ -17,6 +17,8 @@ LARGEST: Final = 4 << 10
 LEFT: Final = "left "
 """Before an account, of an opportunity: it is off that one, if it was there."""
 DELETED: Final = "deleted"
+PERSON: Final = "person"
+"""Of an activity: whom it was with. The link stands beside that to the account."""
 USER: Final = "user "
 """Before a user, of an opportunity: a contact of its."""
 
@@ -36,7 +38,7 @@ class ContactFold(msgspec.Struct, array_like=True, gc=False):
 
 
 class ObjectFold(msgspec.Struct, array_like=True, gc=False):
-    """An account or opportunity: the latest word on everything, and the claims that stand for that."""
+    """An account, opportunity or activity: the latest word on everything, and the claims that stand for that."""
 
     said: dict[str, tuple[int, tuple[str, ...]]] = msgspec.field(default_factory=dict)
     """About what -> event time and nodes of the latest word; of two at one time the greater names count."""
@@ -51,6 +53,9 @@ class ObjectFold(msgspec.Struct, array_like=True, gc=False):
 
     def names(self) -> tuple[str, ...]:
         """The nodes that are to be linked: of an opportunity without account those of its first contact."""
+        return self._owners() + self.said.get(PERSON, (0, ()))[1]
+
+    def _owners(self) -> tuple[str, ...]:
         for about in ("domains", "account", "contact"):
             at, found = self.said.get(about, (0, ()))
             if found and self.said.get(f"{LEFT}{found[0]}", (at, ()))[0] <= at:
@@ -69,7 +74,7 @@ class Folds(msgspec.Struct, array_like=True, gc=False):
     contacts: dict[str, ContactFold] = msgspec.field(default_factory=dict)
     """By the node of the person."""
     own: ObjectFold | None = None
-    """Accounts and opportunities."""
+    """Accounts, opportunities and activities."""
 
 
 _decode: Final = msgspec.msgpack.Decoder(Folds).decode

@@ -8,7 +8,7 @@
 
 from typing import Final
 
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, node
+from schemas.ids import ACCOUNT, ACTIVITY, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, node
 from schemas.rules import Rules
 from stream.core.identity.blocked import is_blocked
 from stream.core.identity.domains import domain_owns, work_host
@@ -20,6 +20,7 @@ LETTERS: Final = {
     "domain": DOMAIN,
     "account": ACCOUNT,
     "opportunity": OPPORTUNITY,
+    "activity": ACTIVITY,
 }
 WORDS: Final = {letter: word for word, letter in LETTERS.items()}
 _LONGEST: Final = 256

@@ -9,14 +9,14 @@ from typing import Final
 
 import msgspec
 
-from schemas.ids import LEVEL, OPPORTUNITY, VISITOR
+from schemas.ids import ACTIVITY, LEVEL, OPPORTUNITY, VISITOR
 from schemas.messages import Claim
 from stream.core.identity.precedence import OPERATOR
 from stream.core.nodes import NodeState
 from stream.core.seen import Seen
 from stream.core.state import State, key
 
-NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY})
+NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY, ACTIVITY})
 """Nobody can belong to them, so nobody has to be told."""
 MOST_USERS: Final = 500
 """Users of one visitor. More share a program's constant, not a device."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, kind, node, tenant, value
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, kind, node, tenant, value
 from schemas.messages import BEGINNING, Owner, Resolution
 from schemas.rules import Rules
 from stream.core.identity import precedence
@@ -215,5 +215,5 @@ def linked(state: NodeState) -> set[str]:
 
 
 def first_resolution(name: str) -> Resolution:
-    """What a visitor, user or opportunity resolves to that nobody has said anything about."""
-    return ((BEGINNING, Owner("", 0, name if kind(name) != OPPORTUNITY else "")),)
+    """What a visitor, user, opportunity or activity resolves to that nobody has said anything about."""
+    return ((BEGINNING, Owner("", 0, name if kind(name) in {VISITOR, USER} else "")),)

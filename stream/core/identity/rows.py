@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.facts import IdentityRow
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, account_id, kind, tenant, value
+from schemas.ids import ACCOUNT, ACTIVITY, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, account_id, kind, tenant, value
 from schemas.messages import BEGINNING, Owner, Resolution
 from stream.core.identity.node import node_of
 from stream.core.identity.resolution import Decider
@@ -17,6 +17,7 @@ KINDS: Final = {
     DOMAIN: "domain",
     ACCOUNT: "account",
     OPPORTUNITY: "opportunity",
+    ACTIVITY: "activity",
 }
 
 _NOTHING: Final[Resolution] = ((BEGINNING, Owner()),)

@@ -32,7 +32,7 @@ _HISTORIC: Final = ("group", "form")
 """Sources of what holds from its event time on (back-stitched only if it is the first); the others' holds for all time:
 who gives a work address after a private one was that person before, too, but who changes the account leaves the past
 with the old one."""
-_OBJECTS: Final = (kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY)
+_OBJECTS: Final = (kinds.CRM_ACCOUNT, kinds.CRM_OPPORTUNITY, kinds.CRM_ACTIVITY)
 _COMPANY_FIELDS: Final = ("company_domain", "company_website", "website")
 """Properties of a form, the first one with a domain counts. A company's name is nobody's: many bear it."""
 

@@ -104,18 +104,25 @@ def test_a_contact_enters_by_its_address() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("who", "node"),
-    [
-        ({"email": "a@acme.com", "account_id": "acme"}, "default/e:a@acme.com"),
-        ({"account_id": "acme"}, "default/a:acme"),
-    ],
-)
-def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str], node: str) -> None:
-    row = {"id": "t1", "type": "Email-Reply", "occurred_at": UPDATED, "subject": "Re: offer", **who}
-    (event,) = parsed("activities", row).events
-    assert (event.type, event.name, event.node, event.at) == ("crm.activity", "email_reply", node, UPDATED_MS)
-    assert properties(event) == {"id": "t1", "type": "email_reply", **who, "subject": "Re: offer"}
+@pytest.mark.parametrize("who", [{"email": "a@acme.com", "account_id": "acme"}, {"account_id": "acme"}])
+def test_an_activity_enters_by_itself_whoever_it_was_with(who: dict[str, str]) -> None:
+    row = {
+        "id": "t1",
+        "type": "Email-Reply",
+        "occurred_at": "2026-01-01",
+        "updated_at": UPDATED,
+        "status": "Not Started",
+    }
+    (event,) = parsed("activities", {**row, "subject": "Re: offer", "deleted": "false", **who}).events
+    assert (event.type, event.name, event.node, event.at) == ("crm.activity", "email_reply", "default/m:t1", UPDATED_MS)
+    assert (event.email, event.group) == (who.get("email", ""), "acme")
+    said = {"occurred_at": 1_767_225_600_000, "status": "not_started", "deleted": False, "subject": "Re: offer"}
+    assert properties(event) == {"id": "t1", "type": "email_reply", **who, **said}
+
+
+def test_who_deletes_an_activity_need_not_say_what_it_was() -> None:
+    (event,) = parsed("activities", {"id": "t1", "deleted": True}).events
+    assert (event.node, properties(event)) == ("default/m:t1", {"id": "t1", "deleted": True})
 
 
 @pytest.mark.parametrize(
@@ -145,6 +152,13 @@ def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str
         ("activities", {"id": "t", "account_id": "a"}, RejectReason.MISSING_FIELD, "type"),
         ("activities", {"id": "t", "type": "nap", "account_id": "a"}, RejectReason.BAD_VALUE, "type"),
         ("activities", {"id": "t", "type": "call"}, RejectReason.MISSING_FIELD, "email or account_id"),
+        ("activities", {"id": "t", "type": "nap", "deleted": True}, RejectReason.BAD_VALUE, "type"),
+        (
+            "activities",
+            {"id": "t", "type": "call", "account_id": "a", "occurred_at": "soon"},
+            RejectReason.BAD_TIME,
+            "occurred_at",
+        ),
         ("accounts", "acme", RejectReason.MALFORMED, "a row is a JSON object"),
     ],
 )
@@ -173,10 +187,10 @@ def test_without_its_own_time_a_value_that_comes_back_is_news() -> None:
     assert len(ids) == 2
 
 
-def test_an_activity_is_one_event_whatever_changes_in_it() -> None:
-    row = {"id": "t1", "type": "call", "account_id": "acme", "subject": "Intro"}
-    ids = {parsed("activities", {**row, "subject": text}).events[0].id for text in ("Intro", "Introduction")}
-    assert len(ids) == 1
+def test_a_planned_activity_that_is_sent_again_after_its_time_says_more() -> None:
+    row = {"id": "t1", "type": "call", "account_id": "acme", "updated_at": UPDATED, "occurred_at": NOW + 1_000}
+    ids = [parsed("activities", row, received_at=NOW + late).events[0].id for late in (0, 999, 1_000, 2_000)]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
 
 
 @pytest.mark.parametrize(

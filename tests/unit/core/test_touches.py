@@ -78,7 +78,8 @@ def test_opens_and_machine_clicks_are_no_touches_but_email_rows(name, bot):
 
 
 def test_a_meeting_is_a_touch_of_its_person():
-    stage = played(make("crm.activity", "default/e:bob@corp.example", "m", 0, name="meeting", platform="server"))
+    said = {"email": "bob@corp.example"}
+    stage = played(make("crm.activity", "default/m:1", "m", 0, name="meeting", platform="server", properties=said))
     touch = only(stage.touches[ACME])
     assert (touch.type, touch.points, touch.person) == ("meeting", 30_000, "default/e:bob@corp.example")
 

@@ -283,10 +283,14 @@ SALESFORCE = {
          {"id": "001", "name": "Acme", "domain": "www.acme.com", "parent_id": "000P", "updated_at": "2026-02-01"}),
     ],
     "activities": [
-        ("Id,Subject,StartDateTime,AccountId\n00U,Demo,2026-02-01T08:00:00Z,001\n",
-         {"id": "00U", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "001", "type": "meeting"}),
-        ("Id,Subject,TaskSubtype,ActivityDate,AccountId\n00T,Intro,Call,2026-02-01,001\n",
-         {"id": "00T", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01", "account_id": "001"}),
+        (("Id,Subject,StartDateTime,AccountId,LastModifiedDate,IsDeleted\n"
+          "00U,Demo,2026-02-01T08:00:00Z,001,2026-02-03T08:00:00Z,true\n"),
+         {"id": "00U", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "001", "type": "meeting",
+          "updated_at": "2026-02-03T08:00:00.000Z", "deleted": "true"}),
+        (("Id,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
+          "00T,Intro,Call,2026-02-01,001,Not Started,2026-02-03T08:00:00Z\n"),
+         {"id": "00T", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01", "account_id": "001",
+          "status": "Not Started", "updated_at": "2026-02-03T08:00:00.000Z"}),
     ],
 }  # fmt: skip
 
