@@ -3,12 +3,14 @@
 A contact that is synced every night makes no claim as long as it says the same; one that changes its account keeps its
 past with the old one; one that is taken off its account belongs to nobody by the CRM from then on.
 
-A contact enters by its address, or by the user that stands for it where the CRM reports changes by the contact's id
-only. Then the claims hold for the user and for every address that the user has, whichever became known first:
-``observe_contact`` hears of versions, ``readdress`` of addresses.
+A contact enters by the user that stands for it: its id is what stays when everything else is corrected. The claims hold
+for that user and for every address that it has, whichever became known first: ``observe_contact`` hears of versions,
+``readdress`` of addresses. An address that a later version replaces is the contact's until then.
+
+Contacts that enter by their address have no id that counts: all versions with one address are one contact's.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -55,16 +57,26 @@ class _Run(msgspec.Struct, frozen=True, gc=False):
     def name(self) -> str:
         return f"{self.since} {self.until} {self.parent}"
 
+    def before(self, end: int | None) -> "_Run | None":
+        """What of it lies before ``end``; None if nothing does."""
+        if end is None or (self.until is not None and self.until <= end):
+            return self
+        return _Run(self.parent, self.since, end) if self.since < end else None
+
 
 def observe_contact(step: Step, event: Event, words: Words) -> None:
     """Take a version in; bring the claims of its person in line."""
     child = _person(event)
-    if not child or words == Words():
+    address = node(event.tenant, EMAIL, event.email) if event.email and kind(child) == USER else ""
+    if not child or (words == Words() and not address):
         return
     folds = folds_of(step.state, event.node)
     fold = folds.contacts.setdefault(child, ContactFold())
     known = len(fold.versions)
     news = [_put(fold, (event.at, word)) for word in words.accounts]
+    named = address != "" and _name(fold, address, event.at)
+    # Only another address can end one. Which others end with it is found out below.
+    news.append(named and len(fold.addresses) > 1)
     if words.heir not in {"", child}:
         # Of two addresses the later one is the person's: the leading contact's counts as said last.
         since = event.at if words.leads else event.at - 1
@@ -74,7 +86,7 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     fold.erased |= words.erased
     if any(news):
         _bring_in_line(step, child, event.id, fold)
-    if any(news) or len(fold.versions) > known:
+    if any(news) or named or len(fold.versions) > known:
         keep_folds(step.state, event.node, folds)
 
 
@@ -94,6 +106,33 @@ def _put(fold: ContactFold, version: tuple[int, str]) -> bool:
         return False
     fold.versions.insert(position, version)
     return position == 0 or fold.versions[position - 1][1] != version[1]
+
+
+def _name(fold: ContactFold, address: str, at: int) -> bool:
+    """Keep that a version of ``at`` names the address. Returns: whether that was not known."""
+    times = fold.addresses.setdefault(address, [])
+    position = bisect_left(times, at)
+    if position < len(times) and times[position] == at:
+        return False
+    times.insert(position, at)
+    return True
+
+
+def _end(fold: ContactFold, address: str) -> int | None:
+    """When a version replaced the address for good; None if it is the latest one, or if no version names it.
+
+    Of two addresses at one moment the greater one is the later.
+    """
+    times = fold.addresses.get(address)
+    if not times:
+        return None
+    later = [
+        others[position]
+        for other, others in fold.addresses.items()
+        if other != address
+        and (position := (bisect_left if other > address else bisect_right)(others, times[-1])) < len(others)
+    ]
+    return min(later, default=None)
 
 
 def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> None:
@@ -123,14 +162,18 @@ def is_link(held: Held) -> bool:
 
 def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[tuple[str, Claim]]:
     """What is to be claimed, by names that tell it from everything else; the ids lack their number."""
-    addresses = sorted({held.parent for held in links.values()})
+    inherited = {held.parent for held in links.values() if held.source == MERGED}
+    # What another contact brought in stays beside the address that the versions of this one name.
+    ends = {a: None if a in inherited else _end(fold, a) for a in sorted({held.parent for held in links.values()})}
     for run in _runs(fold):
         yield run.name(), _claim(child, run, f"{kinds.CRM_CONTACT} {run.parent}")
-        for address in addresses:
-            # Of two claims that tie the greater id counts: the account before the contact, and the number last.
-            yield f"{address}\x00{run.name()}", _claim(address, run, f"{kinds.CRM_CONTACT} {run.parent} {child}")
+        for address, end in ends.items():
+            part = run.before(end)
+            if part is not None:
+                # Of two claims that tie the greater id counts: the account before the contact, and the number last.
+                yield f"{address}\x00{part.name()}", _claim(address, part, f"{kinds.CRM_CONTACT} {run.parent} {child}")
     for heir, since in fold.heirs.items():
-        for address in addresses:
+        for address in (address for address, end in ends.items() if end is None):
             # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
             said = (held for held in links.values() if held.parent == address)
             if min(held.at if held.source == MERGED else BEGINNING for held in said) < since:
@@ -155,6 +198,8 @@ def _runs(fold: ContactFold) -> Iterator[_Run]:
         elif account == word.removeprefix(LEFT):
             account = ""
         now = "" if deleted else account
+        if starts and starts[-1][0] == at:
+            starts.pop()  # of several words of one moment the last one counts, and nobody was anywhere for no time
         if not starts or starts[-1][1] != now:
             starts.append((at, now))
     for i, (since, parent) in enumerate(starts):
@@ -182,6 +227,8 @@ def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:
 
 def _person(event: Event) -> str:
     """The node of a contact's person: the user that stands for it, else the address, else the user."""
-    if event.email and kind(event.node) != USER:
+    if kind(event.node) == USER:
+        return event.node
+    if event.email:
         return node(event.tenant, EMAIL, event.email)
     return node(event.tenant, USER, event.user) if event.user else ""
