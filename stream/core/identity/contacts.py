@@ -19,7 +19,7 @@ import msgspec
 from schemas import event as kinds
 from schemas.event import Event
 from schemas.ids import EMAIL, USER, kind, node, value
-from schemas.messages import BEGINNING, Claim, Retract
+from schemas.messages import Claim, Retract
 from stream.core.identity import precedence
 from stream.core.identity.domains import link_rank
 from stream.core.identity.folds import ContactFold, folds_of, keep_folds
@@ -162,9 +162,11 @@ def is_link(held: Held) -> bool:
 
 def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[tuple[str, Claim]]:
     """What is to be claimed, by names that tell it from everything else; the ids lack their number."""
-    inherited = {held.parent for held in links.values() if held.source == MERGED}
+    merged = sorted(((held.parent, held.at) for held in links.values() if held.source == MERGED), reverse=True)
+    inherited = dict(merged)  # of several merges that brought an address in the first one counts
+    own = {held.parent: _end(fold, held.parent) for held in links.values() if held.source != MERGED}
     # What another contact brought in stays beside the address that the versions of this one name.
-    ends = {a: None if a in inherited else _end(fold, a) for a in sorted({held.parent for held in links.values()})}
+    ends = dict(sorted((own | dict.fromkeys(inherited)).items()))
     for run in _runs(fold):
         yield run.name(), _claim(child, run, f"{kinds.CRM_CONTACT} {run.parent}")
         for address, end in ends.items():
@@ -173,10 +175,10 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
                 # Of two claims that tie the greater id counts: the account before the contact, and the number last.
                 yield f"{address}\x00{part.name()}", _claim(address, part, f"{kinds.CRM_CONTACT} {run.parent} {child}")
     for heir, since in fold.heirs.items():
-        for address in (address for address, end in ends.items() if end is None):
+        for address in ends:
             # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
-            said = (held for held in links.values() if held.parent == address)
-            if min(held.at if held.source == MERGED else BEGINNING for held in said) < since:
+            is_own = address in own and own[address] is None
+            if is_own or inherited.get(address, since) < since:
                 yield f"{heir}\x00{address} {since}", _inherited(heir, address, since, f"{MERGED} {address} {child}")
 
 

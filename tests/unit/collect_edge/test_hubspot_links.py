@@ -288,6 +288,28 @@ def test_contacts_merged_in_a_circle_do_not_keep_an_address_alive_that_was_taken
         assert accounts(stage, ANN, 0, 50) == ["acme.com", "acme.com"]
 
 
+def test_contacts_merged_in_a_circle_do_not_keep_an_address_alive_that_was_replaced():
+    story = [
+        email(7, "ann@acme.com", 1), joined(7, 5, 5), merge("contact", 7, 7, heir=8, at=T + 10),
+        merge("contact", 8, 8, heir=7, at=T + 20), email(7, "ann@beta.org", 30),
+    ]  # fmt: skip
+    for order in in_any_order(story):
+        stage = played(order, more=[seen("ann@acme.com")])
+        assert accounts(stage, ANN, 29, 30) == ["5", "acme.com"]
+        assert accounts(stage, "e:ann@beta.org", 30) == ["5"]
+
+
+def test_who_goes_on_after_a_merge_has_no_address_that_was_replaced_before():
+    story = [
+        email(7, "ann@acme.com", 1), email(7, "ann@beta.org", 10), merge("contact", 7, 8, heir=11, at=T + 20),
+        joined(11, 6, 30),
+    ]  # fmt: skip
+    for order in in_any_order(story):
+        stage = played(order, more=[seen("ann@acme.com")])
+        assert accounts(stage, ANN, 30) == ["acme.com"]
+        assert accounts(stage, "e:ann@beta.org", 30) == ["6"]
+
+
 def test_after_a_privacy_deletion_nothing_that_hubspot_said_of_the_contact_counts_also_if_it_comes_later():
     gone = happened("contact.privacyDeletion", 7, T + 20)
     story = [email(7, "ann@acme.com", 1), joined(7, 5, 10), email(7, "ann@beta.org", 30), joined(7, 6, 40), gone]
