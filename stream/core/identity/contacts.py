@@ -21,6 +21,7 @@ from schemas.event import Event
 from schemas.ids import EMAIL, USER, kind, node, value
 from schemas.messages import Claim, Retract
 from stream.core.identity import precedence
+from stream.core.identity.blocked import is_blocked
 from stream.core.identity.domains import link_rank
 from stream.core.identity.folds import ContactFold, folds_of, keep_folds
 from stream.core.identity.node import node_of
@@ -77,6 +78,10 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     named = address != "" and _name(fold, address, event.at)
     # Only another address can end one. Which others end with it is found out below.
     news.append(named and len(fold.addresses) > 1)
+    login = node(event.tenant, USER, event.user) if event.user and address else ""
+    if login not in {"", child, *fold.logins} and not is_blocked(event.user, step.rules.blocked_ids):
+        fold.logins.append(login)
+        news.append(True)
     if words.heir not in {"", child}:
         # Of two addresses the later one is the person's: the leading contact's counts as said last.
         since = event.at if words.leads else event.at - 1
@@ -129,10 +134,25 @@ def _end(fold: ContactFold, address: str) -> int | None:
     later = [
         others[position]
         for other, others in fold.addresses.items()
-        if other != address
-        and (position := (bisect_left if other > address else bisect_right)(others, times[-1])) < len(others)
+        if other != address and (position := _before(others, other, times[-1], address)) < len(others)
     ]
     return min(later, default=None)
+
+
+def _begin(fold: ContactFold, address: str) -> int:
+    """Since when without a break the latest address is that, as far as versions name it."""
+    times = fold.addresses[address]
+    earlier = [
+        (others[position - 1], other)
+        for other, others in fold.addresses.items()
+        if other != address and (position := _before(others, other, times[-1], address))
+    ]
+    return times[_before(times, address, *max(earlier))] if earlier else times[0]
+
+
+def _before(times: list[int], address: str, at: int, other: str) -> int:
+    """How many of the times at which ``address`` is named are before ``other`` is named at ``at``."""
+    return (bisect_left if address > other else bisect_right)(times, at)
 
 
 def _bring_in_line(step: Step, child: str, cause: str, fold: ContactFold) -> None:
@@ -157,7 +177,12 @@ def _links(step: Step, child: str) -> dict[str, Held]:
 
 def is_link(held: Held) -> bool:
     """Whether the claim says which address a user, who may be a contact, has. Operators' links are theirs alone."""
-    return kind(held.parent) == EMAIL and held.precedence < precedence.OPERATOR
+    return (
+        kind(held.parent) == EMAIL
+        and held.precedence < precedence.OPERATOR
+        # What follows from a link is none: it goes with it.
+        and held.source != kinds.CRM_CONTACT
+    )
 
 
 def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[tuple[str, Claim]]:
@@ -174,6 +199,11 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
             if part is not None:
                 # Of two claims that tie the greater id counts: the account before the contact, and the number last.
                 yield f"{address}\x00{part.name()}", _claim(address, part, f"{kinds.CRM_CONTACT} {run.parent} {child}")
+    if len(fold.addresses) > 1:
+        for address in (a for a, end in own.items() if end is None and a in fold.addresses):
+            at = _begin(fold, address)
+            for user in (child, *fold.logins):
+                yield f"{user}\x00now {address} {at}", _corrected(user, address, at, child)
     for heir, since in fold.heirs.items():
         for address in ends:
             # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
@@ -220,6 +250,12 @@ def _claim(child: str, run: _Run, claim_id: str) -> Claim:
         until=run.until,
         source=kinds.CRM_CONTACT,
     )
+
+
+def _corrected(user: str, address: str, at: int, child: str) -> Claim:
+    """The address that replaced another one is the person's, be it a private one, as if it were first seen then."""
+    claim_id = f"{kinds.CRM_CONTACT} {address} {child}"
+    return Claim(user, id=claim_id, parent=address, precedence=precedence.LINK, at=at, source=kinds.CRM_CONTACT)
 
 
 def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:

@@ -205,6 +205,44 @@ def test_a_contact_that_says_the_same_every_night_sends_nothing_also_after_a_cor
     assert forest.observe(named(30, "p@rightdom.com"), named(40, "p@rightdom.com"), named(10, "p@wrongdom.com")) == []
 
 
+@pytest.mark.parametrize(
+    "addresses", [("p@wrongdom.com", "p@gmail.com"), ("p@a.example", "p@wrongdom.com", "p@a.example")]
+)
+def test_a_login_of_the_contact_and_the_contact_are_who_the_latest_version_says_whatever_the_order(addresses):
+    versions = [named(10 * i, address, user="7") for i, address in enumerate(addresses)]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        for user in ("u:7", "u:contact:1"):
+            assert {forest.account(user, at) for at in (0, 10, 20, 99)} == {"a:crm1"}
+            assert {forest.person(user, at) for at in (0, 10, 20, 99)} == {f"e:{addresses[-1]}"}
+
+
+def test_a_work_address_that_a_login_names_after_a_correction_is_its_own():
+    forest = Forest()
+    forest.observe(named(10, "p@wrongdom.com", user="7"), named(20, "p@rightdom.com", user="7"))
+    forest.observe(event(kinds.IDENTIFY, "u:7", 30, user="7", email="p@later.example"))
+
+    assert (forest.person("u:7"), forest.person("u:contact:1")) == ("e:p@later.example", "e:p@rightdom.com")
+
+
+def test_what_rests_on_the_corrected_address_goes_with_it():
+    forest = Forest()
+    forest.observe(named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"))
+    claims: dict[str, list[Known]] = {}
+    for known in known_of(forest.step.rows["identity_claims"]):
+        claims.setdefault(known.node, []).append(known)
+    (gone,) = [k for k in claims[name("u:contact:1")] if k.id == f"trait {name('e:p@rightdom.com')}"]
+    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
+    forest.tell(Retract(name("u:contact:1"), "operator", gone.id))
+
+    person, address = "e:p@wrongdom.com", "d:rightdom.com"
+    assert (forest.person("u:contact:1"), forest.account("e:p@rightdom.com", 30)) == (person, address)
+    assert book.decision(name("u:contact:1"), 30).owner.person == name(person)
+    assert book.decision(name("e:p@rightdom.com"), 30).owner.account == name(address)
+
+
 def test_a_login_has_the_address_of_its_contact():
     forest = Forest()
     forest.observe(named(10, "p@rightdom.com", user="7"))
