@@ -124,13 +124,11 @@ def _name(fold: ContactFold, address: str, at: int) -> bool:
 
 
 def _end(fold: ContactFold, address: str) -> int | None:
-    """When a version replaced the address for good; None if it is the latest one, or if no version names it.
+    """When a version replaced the address for good; None if it is the latest one.
 
     Of two addresses at one moment the greater one is the later.
     """
-    times = fold.addresses.get(address)
-    if not times:
-        return None
+    times = fold.addresses[address]
     later = [
         others[position]
         for other, others in fold.addresses.items()
@@ -189,7 +187,9 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
     """What is to be claimed, by names that tell it from everything else; the ids lack their number."""
     merged = sorted(((held.parent, held.at) for held in links.values() if held.source == MERGED), reverse=True)
     inherited = dict(merged)  # of several merges that brought an address in the first one counts
-    own = {held.parent: _end(fold, held.parent) for held in links.values() if held.source != MERGED}
+    # Anybody with a write key can name an address for this user; whom the contact's account has only the CRM says.
+    linked = {held.parent for held in links.values() if held.source != MERGED}
+    own = {address: _end(fold, address) for address in linked & fold.addresses.keys()}
     # What another contact brought in stays beside the address that the versions of this one name.
     ends = dict(sorted((own | dict.fromkeys(inherited)).items()))
     for run in _runs(fold):
@@ -200,7 +200,7 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
                 # Of two claims that tie the greater id counts: the account before the contact, and the number last.
                 yield f"{address}\x00{part.name()}", _claim(address, part, f"{kinds.CRM_CONTACT} {run.parent} {child}")
     if len(fold.addresses) > 1:
-        for address in (a for a, end in own.items() if end is None and a in fold.addresses):
+        for address in (address for address, end in own.items() if end is None):
             at = _begin(fold, address)
             for user in (child, *fold.logins):
                 yield f"{user}\x00now {address} {at}", _corrected(user, address, at, child)

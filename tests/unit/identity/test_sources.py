@@ -227,6 +227,14 @@ def test_a_work_address_that_a_login_names_after_a_correction_is_its_own():
     assert (forest.person("u:7"), forest.person("u:contact:1")) == ("e:p@later.example", "e:p@rightdom.com")
 
 
+def test_an_address_that_somebody_else_names_for_the_contacts_user_is_not_on_its_account():
+    forest = Forest()
+    forest.observe(named(10, "p@rightdom.com"))
+    forest.observe(event(kinds.IDENTIFY, "u:contact:1", 20, user="contact:1", email="eve@evil.example"))
+
+    assert forest.account("e:eve@evil.example", 30) == "d:evil.example"
+
+
 def test_what_rests_on_the_corrected_address_goes_with_it():
     forest = Forest()
     forest.observe(named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"))
