@@ -108,7 +108,7 @@ def warm_up(partitions: Partitions) -> None:
 def _contact(person: int, at: int) -> Event:
     email, said = f"person{person}@company{person % 4000}.example", b'{"account_id":"acct-%d"}' % (person % 4000)
     return Event(
-        id=f"warm-contact-{person}", node=f"default/e:{email}", type="crm.contact", at=at, received_at=at + 120,
+        id=f"warm-contact-{person}", node=f"default/u:contact:{person}", type="crm.contact", at=at, received_at=at + 120,
         platform="server", source="crm", protocol="crm", email=email, properties=msgspec.Raw(said),
     )  # fmt: skip
 

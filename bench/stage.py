@@ -142,7 +142,8 @@ class Site:
             )  # fmt: skip
         if kind == "crm.contact":
             said = b'{"account_id":"acct-%d"}' % company
-            return Event(node=f"default/e:{email}", protocol="crm", email=email, properties=msgspec.Raw(said), **common)
+            node = f"default/u:contact:{person}"
+            return Event(node=node, protocol="crm", email=email, properties=msgspec.Raw(said), **common)
         said = b'{"account_id":"acct-%d","stage":"open","amount":"1200.00","currency":"EUR"}' % company
         node = f"default/o:deal-{rng.randrange(8000)}"
         return Event(node=node, protocol="crm", name="Deal", properties=msgspec.Raw(said), **common)

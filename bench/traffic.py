@@ -26,7 +26,7 @@ from schemas.event import (
     TRACK,
     Event,
 )
-from schemas.ids import EMAIL, OPPORTUNITY, VISITOR, node, partition_of
+from schemas.ids import EMAIL, OPPORTUNITY, USER, VISITOR, node, partition_of
 
 FRAME_EVENTS = 1000
 """What the collector makes of 4,000 events a second and partition, about what one core takes from four."""
@@ -146,7 +146,7 @@ class Crowd:
         )  # fmt: skip
         if kind == CRM_CONTACT:
             event.email = _address(number)
-            event.node = node("default", EMAIL, event.email)
+            event.node = node("default", USER, f"contact:c{number}")
             row = {"id": f"c{number}", "email": event.email, "account_id": f"A{company}"}
         else:
             event.node = node("default", OPPORTUNITY, f"O{number}")

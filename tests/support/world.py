@@ -174,8 +174,9 @@ def crm(draw):
     elif kind == CRM_CONTACT:
         event.email = draw(st.sampled_from(ADDRESSES))
         event.user = draw(st.sampled_from(("", *USERS)))
-        event.node = node(TENANT, EMAIL, event.email)
-        found = {"id": f"c-{event.email}", "email": event.email} | draw(parts(account_id=[*ACCOUNTS, ""]))
+        number = draw(st.sampled_from("12"))
+        event.node = node(TENANT, USER, f"contact:{number}")
+        found = {"id": number, "email": event.email} | draw(parts(account_id=[*ACCOUNTS, ""]))
         event.group = found.get("account_id", "")
         event.properties = raw(found)
     elif kind == CRM_ACTIVITY:

@@ -6,7 +6,6 @@ Each row is a *version* of its object, dated ``updated_at``. What the stages rea
 these names; a field that the row did not have is missing there ("says nothing of it"), one that it had as null or ""
 is "" or [] ("says there is none"). All other members of the row are kept in ``custom``.
 
-============== =============== ====================================================================================
 type           entry node      properties
 ============== =============== ====================================================================================
 crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), parent_id, owner, stage
@@ -18,6 +17,19 @@ crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and 
 crm.activity   ``m:ID``        id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
                                account_id, subject, occurred_at (ms), status (lower case, with _), deleted
 ============== =============== ====================================================================================
+=======
+=============== ================ ==================================================================================
+type            entry node       properties
+=============== ================ ==================================================================================
+crm.account     ``a:ID``         id, name, domains (list of hosts, lower case), parent_id, owner, stage
+crm.contact     ``u:contact:ID`` id, email, account_id, user_id, title
+                ``u:hubspot:ID``
+crm.opportunity ``o:ID``         id, account_id, name, stage (lower case; won and lost for their many spellings),
+                                 amount (decimal text in whole units), currency, contact_emails (list),
+                                 created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
+crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
+                                 account_id, subject, occurred_at (ms), status (lower case, with _), deleted
+=============== ================ ==================================================================================
 
 ``Event.at`` is ``updated_at``, else the time of receipt. ``Event.email`` is set for contacts and activities, ``user`` for
 contacts, ``Event.group`` is the account everywhere. Ids: an object's version is one event however often it is sent; that
@@ -51,6 +63,8 @@ from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request, faulty
 
 ACTIVITIES: Final = frozenset({"meeting", "call", "email_reply", "event", "task"})
+CONTACT_USERS: Final = "contact:"
+"""Before a contact's id: the user that stands for it."""
 HUBSPOT_USERS: Final = "hubspot:"
 """Before a contact's number: the user that stands for it in HubSpot's webhooks."""
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
@@ -90,9 +104,9 @@ def _contact(row: Row, event: Event) -> None:
         raise Unfit(RejectReason.MISSING_FIELD, "email")
     event.user = normal.identifier(row.get("user_id"))
     event.group = normal.identifier(row.get("account_id"))
-    # A user of HubSpot's webhooks stands for this very contact, and all versions of a contact have to meet.
-    meets = event.user if event.user.startswith(HUBSPOT_USERS) else ""
-    event.node = normal.entry_node(event.tenant, user=meets, email=event.email)
+    # All versions of a contact have to meet, whatever is corrected in them; those of HubSpot's webhooks, too.
+    stands = event.user if event.user.startswith(HUBSPOT_USERS) else CONTACT_USERS + contact
+    event.node = normal.entry_node(event.tenant, user=stands)
     fields: Row = {"id": contact, "email": event.email, "account_id": _said_id(row, "account_id")}
     fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title")}
     _finish(row, event, fields)

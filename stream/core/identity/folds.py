@@ -35,6 +35,10 @@ class ContactFold(msgspec.Struct, array_like=True, gc=False):
     heirs: dict[str, int] = msgspec.field(default_factory=dict)
     """User of the contact that this one was merged into -> time from which on its addresses are that user's."""
     erased: bool = False
+    addresses: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    """Address of the contact -> event times of the versions that name it, ascending. Of a user's fold only."""
+    logins: list[str] = msgspec.field(default_factory=list)
+    """Users of the customer's own that versions with an address name for this contact."""
 
 
 class ObjectFold(msgspec.Struct, array_like=True, gc=False):

@@ -94,7 +94,10 @@ def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:
             continue
         company, heir = f" {user}\x00", f"{MERGED} {address} {user}\x00"
         found += [
-            c for c in known.get(address, ()) if c.live and c.held.source == kinds.CRM_CONTACT and company in c.id
+            c
+            for claims in known.values()
+            for c in claims
+            if c.live and c.held.source == kinds.CRM_CONTACT and company in c.id and address in {c.node, c.held.parent}
         ]
         inherited = [c for claims in known.values() for c in claims if c.live and c.id.startswith(heir)]
         found += [*inherited, *resting_on(known, inherited)]

@@ -14,7 +14,7 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import properties_of
 from schemas.event import Event
-from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, node, value
+from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, kind, node, value
 from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
 from stream.core.identity import crm, operators, precedence
@@ -179,6 +179,8 @@ def _said_by(event: Named, rules: Rules) -> list[Said]:
         return found
     if user and email:
         found.append(_said(user, node(tenant, EMAIL, email), _TRAIT))
+    if type_ == kinds.CRM_CONTACT and email and user != event.node and kind(event.node) == USER:
+        found.append(_said(event.node, node(tenant, EMAIL, email), _TRAIT))
     if group and type_ != kinds.CRM_CONTACT and not is_blocked(group, blocked) and (user or event.visitor):
         child = user or node(tenant, VISITOR, event.visitor)
         found.append(_said(child, node(tenant, ACCOUNT, group), "group"))

@@ -16,9 +16,10 @@ def login(id_, at, visitor, user, address="", **fields):
     return hit(kinds.IDENTIFY, id_, at, visitor, user=user, email=address, **fields)
 
 
-def contact(id_, at, address, account):
-    properties = {"id": "c1", "email": address, "account_id": account}
-    return make(kinds.CRM_CONTACT, f"default/e:{address}", id_, at, email=address, group=account, properties=properties)
+def contact(id_, at, address, account, number="c1"):
+    properties = {"id": number, "email": address, "account_id": account}
+    entry = f"default/u:contact:{number}"
+    return make(kinds.CRM_CONTACT, entry, id_, at, email=address, group=account, properties=properties)
 
 
 def crm_account(id_, at, account, *domains):
@@ -112,13 +113,57 @@ def test_a_contact_whose_address_the_crm_corrects_is_found_by_the_new_one():
     events = [
         login("1", 0, "ann", "7", "ann@acme.com"),
         contact("c1", DAY, "ann@acme.com", "acme"),
-        # The CRM notices the wrong domain: the old address is taken off the account, the new one is put on it.
-        contact("c2", 2 * DAY, "ann@acme.com", ""),
-        contact("c3", 2 * DAY, "ann@acme.org", "acme"),
+        # The CRM notices the wrong domain, and says so of the contact alone.
+        contact("c2", 2 * DAY, "ann@acme.org", "acme"),
         login("2", 3 * DAY, "ann", "7", "ann@acme.org"),
     ]
     # Both addresses are work addresses: the one that was first seen last is the person, for all time.
     all_say(events, [(0, "acme", "ann@acme.org"), (3 * DAY, "acme", "ann@acme.org")])
+
+
+def test_an_address_that_the_crm_corrected_earns_its_account_nothing_from_then_on():
+    def visit(id_, at, visitor, address):
+        return hit(kinds.IDENTIFY, id_, at, visitor, email=address)
+
+    wrong, right = "p@wrongdom.com", "p@rightdom.com"
+    events = [
+        contact("c1", DAY, wrong, "crm1", "c9"),
+        visit("v1", 2 * DAY, "other", wrong),
+        contact("c2", 3 * DAY, right, "crm1", "c9"),
+        # Somebody at that domain does exist, and is nobody that the CRM knows.
+        visit("v2", 4 * DAY, "other", wrong),
+        visit("v3", 5 * DAY, "mine", right),
+        won("w", 6 * DAY, "crm1"),
+    ]
+    # As long as the contact had the address it was the contact's: the past stays. Of open and of won, both of day 6,
+    # the two visits of crm1 have a half each; the one between them is another company's.
+    for found in in_many_orders(events):
+        assert found.touches() == [
+            (2 * DAY, "crm1", wrong),
+            (4 * DAY, "wrongdom.com", wrong),
+            (5 * DAY, "crm1", right),
+        ]
+        assert found.credit() == {("crm1", 2 * DAY): Decimal(1), ("crm1", 5 * DAY): Decimal(1)}
+    # Without the correction both visits with this address are the account's, and none with the other one.
+    uncorrected = [event for event in events if event.id != "c2"]
+    for found in in_many_orders(uncorrected):
+        assert found.touches() == [
+            (2 * DAY, "crm1", wrong),
+            (4 * DAY, "crm1", wrong),
+            (5 * DAY, "rightdom.com", right),
+        ]
+        assert found.credit() == {("crm1", 2 * DAY): Decimal(1), ("crm1", 4 * DAY): Decimal(1)}
+
+
+def test_who_changes_employer_and_address_leaves_the_past_with_the_old_one():
+    old, new = "ann@acme.com", "ann@beta.org"
+    events = [
+        contact("c1", 0, old, "crm-a"),
+        hit(kinds.IDENTIFY, "1", DAY, "desk", email=old),
+        contact("c2", 2 * DAY, new, "crm-b"),
+        hit(kinds.IDENTIFY, "2", 3 * DAY, "laptop", email=new),
+    ]
+    all_say(events, [(DAY, "crm-a", old), (3 * DAY, "crm-b", new)])
 
 
 def test_what_a_domain_had_is_the_crm_accounts_once_that_names_it():
@@ -130,7 +175,7 @@ def test_what_a_domain_had_is_the_crm_accounts_once_that_names_it():
 def _two_crm_accounts():
     return [
         contact("c1", 0, "ann@acme.com", "crm-1"),
-        contact("c2", 0, "bob@acme.com", "crm-2"),
+        contact("c2", 0, "bob@acme.com", "crm-2", "c2"),
         login("1", 0, "ann", "7", "ann@acme.com"),
         login("2", DAY, "bob", "8", "bob@acme.com"),
         won("w", 2 * DAY, "crm-2"),

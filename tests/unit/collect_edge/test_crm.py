@@ -90,10 +90,10 @@ def test_an_account_has_all_its_domains_once() -> None:
     }  # fmt: skip
 
 
-def test_a_contact_enters_by_its_address() -> None:
+def test_a_contact_enters_by_its_id() -> None:
     row = {"id": "c1", "email": "Ann@Acme.com", "account_id": "acme", "user_id": "u1", "title": "CTO"}
     (event,) = parsed("contacts", row).events
-    assert (event.type, event.node) == ("crm.contact", "default/e:ann@acme.com")
+    assert (event.type, event.node) == ("crm.contact", "default/u:contact:c1")
     assert (event.email, event.user, event.group) == ("ann@acme.com", "u1", "acme")
     assert properties(event) == {
         "id": "c1",

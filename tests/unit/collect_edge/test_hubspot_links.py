@@ -143,6 +143,26 @@ def test_a_contact_that_changes_its_address_takes_its_companies_along():
         assert accounts(stage, "e:ann@beta.org", 10, 20) == accounts(stage, ANN, 10, 20) == ["5", "6"]
 
 
+def test_an_address_that_hubspot_corrected_is_the_contacts_until_then():
+    wrong, right = "p@wrongdom.com", "p@rightdom.com"
+    story = [joined(7, 5, 10), email(7, wrong, 11), email(7, right, 20)]
+    for order in in_any_order(story):
+        stage = played(order)
+        assert accounts(stage, f"e:{wrong}", 10, 19, 20) == ["5", "5", "wrongdom.com"]
+        assert accounts(stage, f"e:{right}", 10, 19, 20) == ["5", "5", "5"]
+        assert of(stage, "u:hubspot:7", "person_id", 99) == right
+
+
+def test_an_address_that_came_with_a_merge_stays_beside_the_one_that_the_contact_names():
+    story = [
+        email(7, "ann@acme.com", 1), merge("contact", 7, 8, heir=11, at=T + 10), joined(11, 6, 11),
+        email(11, "ann@acme.com", 12), email(11, "ann@beta.org", 20),
+    ]  # fmt: skip
+    for order in in_any_order(story):
+        stage = played(order)
+        assert accounts(stage, ANN, 30) == accounts(stage, "e:ann@beta.org", 30) == ["6"]
+
+
 def test_a_deleted_contact_keeps_its_past_and_a_restored_one_returns():
     story = [email(7, "ann@acme.com", 1), joined(7, 5, 10), happened("contact.deletion", 7, T + 20)]
     back = happened("contact.restore", 7, T + 30)
@@ -266,6 +286,28 @@ def test_contacts_merged_in_a_circle_do_not_keep_an_address_alive_that_was_taken
         stage = played(order, more=[seen("ann@acme.com"), back])
         assert [of(stage, f"u:hubspot:{n}", "person_id", 50) for n in (7, 8)] == ["hubspot:7", "hubspot:8"]
         assert accounts(stage, ANN, 0, 50) == ["acme.com", "acme.com"]
+
+
+def test_contacts_merged_in_a_circle_do_not_keep_an_address_alive_that_was_replaced():
+    story = [
+        email(7, "ann@acme.com", 1), joined(7, 5, 5), merge("contact", 7, 7, heir=8, at=T + 10),
+        merge("contact", 8, 8, heir=7, at=T + 20), email(7, "ann@beta.org", 30),
+    ]  # fmt: skip
+    for order in in_any_order(story):
+        stage = played(order, more=[seen("ann@acme.com")])
+        assert accounts(stage, ANN, 29, 30) == ["5", "acme.com"]
+        assert accounts(stage, "e:ann@beta.org", 30) == ["5"]
+
+
+def test_who_goes_on_after_a_merge_has_no_address_that_was_replaced_before():
+    story = [
+        email(7, "ann@acme.com", 1), email(7, "ann@beta.org", 10), merge("contact", 7, 8, heir=11, at=T + 20),
+        joined(11, 6, 30),
+    ]  # fmt: skip
+    for order in in_any_order(story):
+        stage = played(order, more=[seen("ann@acme.com")])
+        assert accounts(stage, ANN, 30) == ["acme.com"]
+        assert accounts(stage, "e:ann@beta.org", 30) == ["6"]
 
 
 def test_after_a_privacy_deletion_nothing_that_hubspot_said_of_the_contact_counts_also_if_it_comes_later():

@@ -152,6 +152,112 @@ def test_a_contact_with_a_user_says_who_the_user_is():
     assert (forest.account("u:7"), forest.person("u:7")) == ("a:a", "e:ann@acme.com")
 
 
+def named(at: int, address: str, *, number: str = "1", **more):
+    """A contact that enters by its id."""
+    fields = {"email": address, "properties": {"id": number, "email": address, "account_id": "crm1"}}
+    return event(kinds.CRM_CONTACT, f"u:contact:{number}", at, id=f"{number} {at} {address}", **fields | more)
+
+
+def test_of_two_addresses_the_one_of_the_latest_version_is_the_contacts_whatever_the_order():
+    versions = [named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"), named(30, "p@rightdom.com")]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert [forest.account("e:p@wrongdom.com", at) for at in (0, 10, 19, 20)] == ["a:crm1"] * 3 + ["d:wrongdom.com"]
+        assert [forest.account("e:p@rightdom.com", at) for at in (0, 10, 20, 99)] == ["a:crm1"] * 4
+        assert forest.person("u:contact:1", 99) == "e:p@rightdom.com"
+
+
+def test_an_address_that_the_contact_has_again_was_never_lost():
+    versions = [named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"), named(30, "p@wrongdom.com")]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert [forest.account("e:p@wrongdom.com", at) for at in (10, 20, 30)] == ["a:crm1"] * 3
+        assert [forest.account("e:p@rightdom.com", at) for at in (20, 29, 30)] == ["a:crm1"] * 2 + ["d:rightdom.com"]
+
+
+def test_of_two_versions_at_one_moment_the_greater_address_is_the_later_whatever_the_order():
+    versions = [named(10, "a@acme.com"), named(10, "b@beta.org")]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert (forest.account("e:a@acme.com", 10), forest.account("e:b@beta.org", 10)) == ("d:acme.com", "a:crm1")
+
+
+def test_an_address_that_one_of_two_duplicates_gives_up_is_still_the_others():
+    versions = [named(10, "ann@acme.com"), named(20, "ann@acme.com", number="2"), named(30, "ann@acme.org", number="2")]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert [forest.account("e:ann@acme.com", at) for at in (0, 10, 20, 30)] == ["a:crm1"] * 4
+        assert forest.account("e:ann@acme.org", 30) == "a:crm1"
+
+
+def test_a_contact_that_says_the_same_every_night_sends_nothing_also_after_a_correction():
+    forest = Forest()
+    forest.observe(named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"))
+
+    assert forest.observe(named(30, "p@rightdom.com"), named(40, "p@rightdom.com"), named(10, "p@wrongdom.com")) == []
+
+
+@pytest.mark.parametrize(
+    "addresses", [("p@wrongdom.com", "p@gmail.com"), ("p@a.example", "p@wrongdom.com", "p@a.example")]
+)
+def test_a_login_of_the_contact_and_the_contact_are_who_the_latest_version_says_whatever_the_order(addresses):
+    versions = [named(10 * i, address, user="7") for i, address in enumerate(addresses)]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        for user in ("u:7", "u:contact:1"):
+            assert {forest.account(user, at) for at in (0, 10, 20, 99)} == {"a:crm1"}
+            assert {forest.person(user, at) for at in (0, 10, 20, 99)} == {f"e:{addresses[-1]}"}
+
+
+def test_a_work_address_that_a_login_names_after_a_correction_is_its_own():
+    forest = Forest()
+    forest.observe(named(10, "p@wrongdom.com", user="7"), named(20, "p@rightdom.com", user="7"))
+    forest.observe(event(kinds.IDENTIFY, "u:7", 30, user="7", email="p@later.example"))
+
+    assert (forest.person("u:7"), forest.person("u:contact:1")) == ("e:p@later.example", "e:p@rightdom.com")
+
+
+def test_an_address_that_somebody_else_names_for_the_contacts_user_is_not_on_its_account():
+    forest = Forest()
+    forest.observe(named(10, "p@rightdom.com"))
+    forest.observe(event(kinds.IDENTIFY, "u:contact:1", 20, user="contact:1", email="eve@evil.example"))
+
+    assert forest.account("e:eve@evil.example", 30) == "d:evil.example"
+
+
+def test_what_rests_on_the_corrected_address_goes_with_it():
+    forest = Forest()
+    forest.observe(named(10, "p@wrongdom.com"), named(20, "p@rightdom.com"))
+    claims: dict[str, list[Known]] = {}
+    for known in known_of(forest.step.rows["identity_claims"]):
+        claims.setdefault(known.node, []).append(known)
+    (gone,) = [k for k in claims[name("u:contact:1")] if k.id == f"trait {name('e:p@rightdom.com')}"]
+    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
+    forest.tell(Retract(name("u:contact:1"), "operator", gone.id))
+
+    person, address = "e:p@wrongdom.com", "d:rightdom.com"
+    assert (forest.person("u:contact:1"), forest.account("e:p@rightdom.com", 30)) == (person, address)
+    assert book.decision(name("u:contact:1"), 30).owner.person == name(person)
+    assert book.decision(name("e:p@rightdom.com"), 30).owner.account == name(address)
+
+
+def test_a_login_has_the_address_of_its_contact():
+    forest = Forest()
+    forest.observe(named(10, "p@rightdom.com", user="7"))
+
+    assert (forest.account("u:7"), forest.person("u:7")) == ("a:crm1", "e:p@rightdom.com")
+
+
 def account(crm_id: str, at: int, *domains: str):
     return event(kinds.CRM_ACCOUNT, f"a:{crm_id}", at, properties={"id": crm_id, "domains": list(domains)})
 
