@@ -9,7 +9,7 @@ is "" or [] ("says there is none"). All other members of the row are kept in ``c
 ============== =============== ====================================================================================
 type           entry node      properties
 ============== =============== ====================================================================================
-crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), parent_id, owner, stage
+crm.account    ``a:ID``        id, name, domains (list of bare hosts, lower case), parent_id, owner, stage
 crm.contact    ``e:EMAIL``,    id, email, account_id, user_id, title
                ``u:hubspot:ID``
 crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
@@ -22,6 +22,9 @@ crm.activity   ``e:EMAIL``,    id, type (also ``Event.name``: meeting, call, ema
 ``Event.at`` is ``updated_at`` (activities: ``occurred_at``), else the time of receipt. ``Event.email`` and ``user``
 are set for contacts and activities, ``Event.group`` is the account everywhere. Ids: an object's version is one event
 however often it is sent; an activity is one event whatever is changed in it later.
+
+What of an account's domains cannot be read as a host is noted in ``Parsed.noted``; the account is taken. If nothing of
+them can, the row says nothing of domains.
 """
 
 import re
@@ -33,6 +36,7 @@ from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
+from stream.collect.adapters.crm_domains import hosts_of
 from stream.collect.adapters.crm_stages import closed_of, history_of, stage_of
 from stream.collect.adapters.rows import (
     ReadRow,
@@ -68,9 +72,9 @@ def events_of(body: bytes, request: Request) -> Parsed:
     return parsed_rows(body, request, kind, "crm", read)
 
 
-def _account(row: Row, event: Event) -> None:
+def _account(row: Row, event: Event) -> str:
     account = required_id(row, "id")
-    domains = _domains(row)
+    domains, unread = _domains(row)
     event.group = account
     event.node = normal.entry_node(event.tenant, account=account)
     fields: Row = {
@@ -81,6 +85,7 @@ def _account(row: Row, event: Event) -> None:
     }
     fields |= {"owner": _said(row, "owner"), "stage": stage_of(row)}
     _finish(row, event, fields, ("domain",))
+    return unread
 
 
 def _contact(row: Row, event: Event) -> None:
@@ -166,13 +171,12 @@ def _yes(row: Row, name: str) -> bool | None:
     return found
 
 
-def _domains(row: Row) -> list[str] | None:
-    """Hosts of ``domain`` and ``domains``, without repeats; None if the row has neither."""
-    if "domain" not in row and "domains" not in row:
-        return None
-    given = [row.get("domain"), *_listed(row.get("domains"), "domains")]
-    hosts = (normal.text(host, 253).strip().lower().strip(".") for host in given)
-    return list(dict.fromkeys(filter(None, hosts)))
+def _domains(row: Row) -> tuple[list[str] | None, str]:
+    """Hosts of ``domain`` and ``domains``, None if the row says nothing of them; the fields that cannot be read wholly."""
+    found = {name: hosts_of(_listed(row[name], name)) for name in ("domain", "domains") if name in row}
+    hosts = list(dict.fromkeys(host for some, _ in found.values() for host in some))
+    unread = " and ".join(name for name, (_, whole) in found.items() if not whole)
+    return (hosts if hosts or (found and not unread) else None), unread
 
 
 def _emails(row: Row) -> list[str] | None:
