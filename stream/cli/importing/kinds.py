@@ -31,7 +31,7 @@ KINDS: Final = {
         path="/v1/crm/accounts",
         events_of=crm.events_of,
         needs=("id",),
-        types={"domains": "list", "parent_id": "first"} | _VERSION,
+        types={"domains": "list", "parent_id": "first", "merged_into": "first"} | _VERSION,
     ),
     "contacts": Kind(
         path="/v1/crm/contacts",

@@ -9,7 +9,8 @@ is "" or [] ("says there is none"). All other members of the row are kept in ``c
 ============== =============== ====================================================================================
 type           entry node      properties
 ============== =============== ====================================================================================
-crm.account    ``a:ID``        id, name, domains (list of bare hosts, lower case), parent_id, owner, stage
+crm.account    ``a:ID``        id, name, domains (list of bare hosts, lower case), parent_id, owner, stage,
+                               merged_into (id of the account that goes on), deleted
 crm.contact    ``e:EMAIL``,    id, email, account_id, user_id, title
                ``u:hubspot:ID``
 crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
@@ -84,6 +85,7 @@ def _account(row: Row, event: Event) -> str:
         "parent_id": _said_id(row, "parent_id"),
     }
     fields |= {"owner": _said(row, "owner"), "stage": stage_of(row)}
+    fields |= {"merged_into": _said_id(row, "merged_into") or None, "deleted": _yes(row, "deleted")}
     _finish(row, event, fields, ("domain",))
     return unread
 

@@ -127,6 +127,14 @@ def test_a_domain_among_things_that_are_none_counts() -> None:
     assert [note.detail for note in found.noted] == ["domain and domains"]
 
 
+def test_an_account_that_is_gone_says_so_as_hubspots_webhooks_do() -> None:
+    row = {"id": "b", "merged_into": 7, "deleted": "TRUE"}
+    assert properties(parsed("accounts", row).events[0]) == {"id": "b", "merged_into": "7", "deleted": True}
+    row = {"id": "b", "merged_into": "", "deleted": False}
+    assert properties(parsed("accounts", row).events[0]) == {"id": "b", "deleted": False}
+    assert properties(parsed("accounts", {"id": "b", "deleted": None}).events[0]) == {"id": "b"}
+
+
 def test_a_contact_enters_by_its_address() -> None:
     row = {"id": "c1", "email": "Ann@Acme.com", "account_id": "acme", "user_id": "u1", "title": "CTO"}
     (event,) = parsed("contacts", row).events
@@ -160,6 +168,7 @@ def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str
     [
         ("accounts", {"name": "Acme"}, RejectReason.MISSING_FIELD, "id"),
         ("accounts", {"id": "null"}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": "a", "deleted": "perhaps"}, RejectReason.BAD_VALUE, "deleted"),
         ("contacts", {"id": "c"}, RejectReason.MISSING_FIELD, "email"),
         ("contacts", {"id": "c", "email": "nobody"}, RejectReason.BAD_VALUE, "email"),
         ("opportunities", {"id": "o", "amount": "many"}, RejectReason.BAD_VALUE, "amount"),
@@ -353,6 +362,7 @@ FIELDS = sorted(
         *RATE,
         "stages",
         "deleted",
+        "merged_into",
         "email",
         "user_id",
         "type",

@@ -235,6 +235,14 @@ def test_hubspot_deals_have_their_history(tmp_path):
     }  # fmt: skip
 
 
+def test_hubspot_companies_have_all_their_domains(tmp_path):
+    path = file(
+        tmp_path, "companies.csv", "Record ID,Company Domain Name,Additional Domains\n5,acme.com,acme.io;acme.de\n6,b.co,\n"
+    )
+    found = [row for _, (row,), reason in made(path, "accounts", "hubspot", "updated_at=2026-01-01") if reason == ""]
+    assert [(row["domain"], row["domains"]) for row in found] == [("acme.com", ["acme.io", "acme.de"]), ("b.co", "")]
+
+
 def test_hubspot_contacts_are_the_users_of_its_webhooks(tmp_path):
     path = file(tmp_path, "contacts.csv", (
         "Record ID,Email,Associated Company IDs (Primary),Last Modified Date\n7,ann@acme.com,501,2026-01-02 08:00\n"
@@ -281,6 +289,8 @@ SALESFORCE = {
     "accounts": [
         ("Account ID,Account Name,Website,Parent Account ID,Last Modified Date\n001,Acme,www.acme.com,000P,2/1/2026\n",
          {"id": "001", "name": "Acme", "domain": "www.acme.com", "parent_id": "000P", "updated_at": "2026-02-01"}),
+        ("Id,IsDeleted,MasterRecordId,Website,SystemModstamp\n002,true,001,acme.io,2026-02-01T08:00:00Z\n",
+         {"id": "002", "deleted": "true", "merged_into": "001", "domain": "acme.io", "updated_at": "2026-02-01T08:00:00.000Z"}),
     ],
     "activities": [
         ("Id,Subject,StartDateTime,AccountId\n00U,Demo,2026-02-01T08:00:00Z,001\n",
