@@ -108,7 +108,10 @@ def _blank(request: Request, source: Source, kind: str, protocol: str) -> Event:
 
 def required_id(row: Row, name: str) -> str:
     """An id in normal form. Raises: Unfit if it is missing or names nobody."""
-    found = normal.identifier(row.get(name))
+    given = row.get(name)
+    found = normal.identifier(given)
+    if not found and given is not None and given != "":
+        raise Unfit(RejectReason.BAD_VALUE, f"{name} that names nobody")
     if not found:
         raise Unfit(RejectReason.MISSING_FIELD, name)
     return found

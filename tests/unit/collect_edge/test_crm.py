@@ -167,7 +167,10 @@ def test_an_activity_enters_by_the_person_else_by_the_account(who: dict[str, str
     ("objects", "row", "reason", "detail"),
     [
         ("accounts", {"name": "Acme"}, RejectReason.MISSING_FIELD, "id"),
-        ("accounts", {"id": "null"}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": ""}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": None}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": "null"}, RejectReason.BAD_VALUE, "id that names nobody"),
+        ("contacts", {"id": 0, "email": "a@b.co"}, RejectReason.BAD_VALUE, "id that names nobody"),
         ("accounts", {"id": "a", "deleted": "perhaps"}, RejectReason.BAD_VALUE, "deleted"),
         ("contacts", {"id": "c"}, RejectReason.MISSING_FIELD, "email"),
         ("contacts", {"id": "c", "email": "nobody"}, RejectReason.BAD_VALUE, "email"),

@@ -237,7 +237,9 @@ def test_hubspot_deals_have_their_history(tmp_path):
 
 def test_hubspot_companies_have_all_their_domains(tmp_path):
     path = file(
-        tmp_path, "companies.csv", "Record ID,Company Domain Name,Additional Domains\n5,acme.com,acme.io;acme.de\n6,b.co,\n"
+        tmp_path,
+        "companies.csv",
+        "Record ID,Company Domain Name,Additional Domains\n5,acme.com,acme.io;acme.de\n6,b.co,\n",
     )
     found = [row for _, (row,), reason in made(path, "accounts", "hubspot", "updated_at=2026-01-01") if reason == ""]
     assert [(row["domain"], row["domains"]) for row in found] == [("acme.com", ["acme.io", "acme.de"]), ("b.co", "")]
