@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from schemas.errors import ConfigError
 from stream.cli.import_file import command
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of, shipped
-from stream.cli.importing.options import Options, plan_of
+from stream.cli.importing.options import Options, doubtful, plan_of
 from stream.cli.importing.readers import opened, rows_of
 from stream.cli.importing.run import made_of
 
@@ -134,6 +135,32 @@ def test_the_command_line_is_stronger_than_the_mapping(tmp_path):
     path = file(tmp_path, "a.csv", 'date,amount,currency\n31/01/2026,"1,5",\n')
     found = only(made(path, "costs", "", "currency=USD", decimal=",", dates=("%d/%m/%Y",)))
     assert (found["date"], found["amount"], found["currency"]) == ("2026-01-31", "1.5", "USD")
+
+
+def test_a_constant_that_is_no_field_is_doubtful(tmp_path):
+    mapping = file(tmp_path, "m.toml", '[accounts]\nkeep = ["team"]\n[accounts.fields]\nid = "Nr"\n')
+    own, mapped = file(tmp_path, "a.csv", "id,region\n7,\n"), file(tmp_path, "b.csv", "Nr\n7\n")
+
+    def names(path: Path, kind: str, mapping: str, *constants: str) -> list[str]:
+        return doubtful(plan_of(path, kind, msgspec.structs.replace(NONE, mapping=mapping, constants=constants)))
+
+    assert names(own, "accounts", "", "domian=acme.com", "domain=acme.com", "region=DACH", "id=7") == ["domian"]
+    assert names(mapped, "accounts", str(mapping), "region=DACH", "team=x", "owner=kim") == ["region"]
+    assert names(own, "events", "", "properties.plan=pro") == []
+    told = CliRunner().invoke(command, [str(own), "--kind", "accounts", "--set", "domian=acme.com", "--dry-run"])
+    assert (told.exit_code, told.stderr.splitlines()[0].split(";")[0]) == (
+        0,
+        "--set domian: accounts have no such field",
+    )
+
+
+def test_the_fields_of_each_kind_are_those_of_the_page():
+    page = (Path(__file__).parents[3] / "docs" / "crm.md").read_text("utf-8")
+    for kind in KINDS.values():
+        if kind.others:
+            (cells,) = re.findall(rf"^\| `{kind.path}` \| (.*) \|$", page, re.MULTILINE)
+            listed = re.sub(r"\([^)]*\)|\*\*", "", cells).replace(" or ", ", ").split(",")
+            assert {name.strip() for name in listed} == {*kind.needs, *kind.others}
 
 
 def test_an_event_gets_an_id_that_a_second_import_derives_again(tmp_path):
