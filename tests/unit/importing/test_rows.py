@@ -93,6 +93,17 @@ def test_what_the_collector_would_refuse_is_found_before_it_is_sent(tmp_path):
     ]
 
 
+def test_a_row_that_is_taken_but_for_one_field_is_sent_and_says_so(tmp_path):
+    path = file(tmp_path, "a.csv", "id,domain\n1,Acme\n2,https://b.co/en\n")
+    assert made(path, "accounts", "", "updated_at=2026-01-31") == [
+        (2, [{"id": "1", "domain": "Acme", "updated_at": "2026-01-31"}], "domain: bad value"),
+        (3, [{"id": "2", "domain": "https://b.co/en", "updated_at": "2026-01-31"}], ""),
+    ]
+    told = CliRunner().invoke(command, [str(path), "--kind", "accounts", "--dry-run", "--json"])
+    summary = json.loads(told.stdout)
+    assert (told.exit_code, summary["sent"], summary["bad"], summary["notes"]) == (0, 2, 0, {"domain: bad value": 1})
+
+
 def test_ndjson_keeps_its_types_and_a_broken_line_spoils_no_other(tmp_path):
     path = file(tmp_path, "a.ndjson", '{"id": 1, "domains": ["a.com"]}\n\n[1]\n{"id": \n{"id": "2", "x": {"y": 1}}\n')
     found = made(path, "accounts")
