@@ -93,9 +93,11 @@ def command(settings: Settings, file: Path | None, kind: str | None, list_mappin
 
 def _import(settings: Settings, file: Path, kind: str, options: "Options") -> int:
     from stream.cli.importing import bad_rows, show  # noqa: PLC0415
-    from stream.cli.importing.options import plan_of  # noqa: PLC0415
+    from stream.cli.importing.options import doubtful, plan_of  # noqa: PLC0415
 
     plan = plan_of(file, kind, options)
+    for name in doubtful(plan):
+        click.echo(f"--set {name}: {kind} have no such field; it is kept under that name and changes nothing", err=True)
     bad = bad_rows.BadRows(options.bad or bad_rows.place_of(plan.source), plan.source, append=options.resume)
     started = time.monotonic()
     try:

@@ -179,12 +179,13 @@ class Ingest:
 
     async def _keep(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
         """Put everything on the log. Raises: Retryable."""
-        if parsed.rejected:
+        letters = [*parsed.rejected, *parsed.noted]
+        if letters:
             await asyncio.gather(
                 self._frames.submit(parsed.events),
-                self._dead_letters.submit(parsed.rejected, received_at, parsed.source),
+                self._dead_letters.submit(letters, received_at, parsed.source),
             )
-            self._metrics.rejected.update(refusal.reason.value for refusal in parsed.rejected)
+            self._metrics.rejected.update(refusal.reason.value for refusal in letters)
         else:
             await self._frames.submit(parsed.events)
         self._metrics.accepted[endpoint.path] += len(parsed.events)

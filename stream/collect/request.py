@@ -105,6 +105,8 @@ class Parsed(msgspec.Struct):
     """HTML that the client is shown once all is on the log."""
     visit: str = ""
     """Address that has to be opened before the answer: Amazon SNS asks whether a subscription is wanted."""
+    noted: list[Rejected] = []
+    """What could not be used of things that are in ``events`` all the same: dead letters, too."""
 
 
 Adapter = Callable[[bytes, Request], Parsed]

@@ -114,6 +114,14 @@ def test_salesforces_accounts_contacts_opportunities_and_history(imports: Import
     )
 
 
+def test_a_website_that_is_an_address_of_a_page_is_the_accounts_domain(imports: Imports) -> None:
+    # The file says https://www.initech.com/about. Milton is none of the CRM's contacts.
+    call = {"type": "identify", "userId": "milton", "traits": {"email": "milton@initech.com"}}
+    imports.machine.post("/v1/batch", json.dumps({"batch": [call]}).encode())
+    imports.eventually("SELECT domain FROM v_accounts WHERE account_id = '001A1'", [("initech.com",)])
+    imports.eventually("SELECT account_id FROM v_identity WHERE node = 'e:milton@initech.com'", [("001A1",)])
+
+
 ATTRIBUTION = (
     "SELECT stage, channel, amount, currency, reporting_amount, unconverted FROM v_attribution_reporting"
     " WHERE model = 'linear' AND stage = 'won' ORDER BY currency, channel"

@@ -73,6 +73,16 @@ async def test_bad_events_are_dead_letters_with_their_bytes_and_the_answer_stays
     assert len(await collector.events()) == 1
 
 
+async def test_what_of_a_row_cannot_be_read_is_a_dead_letter_beside_its_event(collector):
+    row = {"id": "a", "name": "Acme", "domain": "to be done"}
+    async with collector.client.post("/v1/crm/accounts", data=json.dumps(row), headers=DEV) as answer:
+        assert answer.status == 200
+    (letter,) = await collector.dead_letters()
+    assert (letter["reason"], letter["detail"]) == ("bad_value", "domain")
+    assert json.loads(base64.b64decode(letter["body"])) == row
+    assert [event["properties"] for event in await collector.events()] == [{"id": "a", "name": "Acme"}]
+
+
 async def test_an_unknown_write_key_is_answered_200_and_dead_lettered(collector):
     async with collector.client.post("/v1/batch", data=batch("1"), headers={"Authorization": "Bearer nope"}) as answer:
         assert answer.status == 200

@@ -13,8 +13,8 @@ from stream.settings import Source
 _ANYBODY: Final = Source("import", "import")
 
 
-def refusal_of(kind: str, found: Row, *, now: int) -> str:
-    """Why the collector would refuse the object; "" if it would take it.
+def judged(kind: str, found: Row, *, now: int) -> tuple[bool, str]:
+    """Whether the collector would take the object, and why not, or what of it could not be read ("": all of it).
 
     Args:
         kind: of the object.
@@ -25,7 +25,8 @@ def refusal_of(kind: str, found: Row, *, now: int) -> str:
     request = Request(received_at=now, source=_ANYBODY, path=endpoint.path)
     parsed = endpoint.events_of(body_of(kind, [msgspec.json.encode(found)]), request)
     refused = parsed.fault or next(iter(parsed.rejected), None)
-    return "" if refused is None else _words(refused)
+    said = refused or next(iter(parsed.noted), None)
+    return refused is None, "" if said is None else _words(said)
 
 
 def body_of(kind: str, encoded: list[bytes]) -> bytes:

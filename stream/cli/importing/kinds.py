@@ -18,6 +18,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What the collector itself makes of a row."""
     needs: tuple[str, ...]
     """Fields that a mapping must find a column for."""
+    others: tuple[str, ...] = ()
+    """What else it has a meaning for; () if any name may have one."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Field -> time, day, number, list, first (of a list); the others are texts."""
     version: str = "updated_at"
@@ -31,18 +33,24 @@ KINDS: Final = {
         path="/v1/crm/accounts",
         events_of=crm.events_of,
         needs=("id",),
-        types={"domains": "list", "parent_id": "first"} | _VERSION,
+        others=("name", "domain", "domains", "parent_id", "owner", "stage", "merged_into", "deleted", "updated_at"),
+        types={"domains": "list", "parent_id": "first", "merged_into": "first"} | _VERSION,
     ),
     "contacts": Kind(
         path="/v1/crm/contacts",
         events_of=crm.events_of,
         needs=("id", "email"),
+        others=("account_id", "user_id", "title", "updated_at"),
         types={"account_id": "first"} | _VERSION,
     ),
     "opportunities": Kind(
         path="/v1/crm/opportunities",
         events_of=crm.events_of,
         needs=("id",),
+        others=(
+            "account_id", "name", "stage", "stages", "amount", "currency", "contact_emails", "created_at", "updated_at",
+            "closed_at", "deleted",
+        ),
         types={
             "account_id": "first", "amount": "number", "contact_emails": "list", "created_at": "time",
             "closed_at": "time",
@@ -52,18 +60,21 @@ KINDS: Final = {
         path="/v1/crm/activities",
         events_of=crm.events_of,
         needs=("id", "type", "occurred_at"),
+        others=("email", "account_id", "subject", "status", "deleted", "updated_at"),
         types={"account_id": "first", "occurred_at": "time"} | _VERSION,
     ),
     "costs": Kind(
         path="/v1/costs",
         events_of=cost.events_of,
         needs=("date", "amount", "currency"),
+        others=("channel", "utm_source", "utm_medium", "utm_campaign", "updated_at"),
         types={"date": "day", "amount": "number"} | _VERSION,
     ),
     "fx": Kind(
         path="/v1/fx",
         events_of=fx.events_of,
         needs=("date", "from", "to", "rate"),
+        others=("updated_at",),
         types={"date": "day", "rate": "number"} | _VERSION,
     ),
     "events": Kind(

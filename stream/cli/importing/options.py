@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from schemas.errors import ConfigError
+from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of
 from stream.cli.importing.readers import opened
 from stream.cli.importing.run import Plan
@@ -37,6 +38,20 @@ def plan_of(path: Path, kind: str, options: Options) -> Plan:
     source = opened(path, options.form or "", options.encoding, options.delimiter.replace("\\t", "\t"))
     mapping = _adjusted(mapping_of(options.mapping), options)
     return Plan(kind, source, mapping, dict(map(_constant, options.constants)), _version_of(path))
+
+
+def doubtful(plan: Plan) -> list[str]:
+    """Names given with --set that are no field, no column of the file and nothing that the mapping keeps.
+
+    They are sent all the same, as what the user adds of its own; mostly they are misspelt.
+    """
+    kind = KINDS[plan.kind]
+    if not kind.others:
+        return []
+    known = {*kind.needs, *kind.others, *plan.source.columns}
+    for table in plan.mapping.tables(plan.kind):
+        known |= {*table.keep, *table.fields}
+    return [name for name in plan.constants if name not in known]
 
 
 def _adjusted(mapping: Mapping, options: Options) -> Mapping:

@@ -16,7 +16,7 @@ from stream.cli.importing import bookmark as bookmarks
 from stream.cli.importing.bad_rows import BadRows
 from stream.cli.importing.binding import Bound, bind
 from stream.cli.importing.bookmark import Bookmark
-from stream.cli.importing.checking import body_of, refusal_of
+from stream.cli.importing.checking import body_of, judged
 from stream.cli.importing.delivery import Collector
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping
@@ -58,12 +58,14 @@ class Tally(msgspec.Struct):
     skipped: int = 0
     bad: int = 0
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    notes: Counter[str] = msgspec.field(default_factory=Counter)
+    """What of rows that are taken could not be read."""
     examples: list[tuple[Row, list[Row]]] = msgspec.field(default_factory=list)
     """The first rows and what becomes of them."""
 
 
 Made = tuple[SourceRow, list[Row], str]
-"""A row, its objects, and why it has none ("" also for a skipped one)."""
+"""A row, its objects, and why it has none ("" also for a skipped one) or what of it could not be read."""
 
 
 def made_of(plan: Plan, skip: int = 0) -> Iterator[Made]:
@@ -103,11 +105,13 @@ def made_of(plan: Plan, skip: int = 0) -> Iterator[Made]:
 
 def _checked(kind: str, objects: list[Row]) -> tuple[list[Row], str]:
     now = time.time_ns() // 1_000_000
+    note = ""
     for found in objects:
-        refusal = refusal_of(kind, found, now=now)
-        if refusal:
-            return [], refusal
-    return objects, ""
+        is_taken, said = judged(kind, found, now=now)
+        if not is_taken:
+            return [], said
+        note = note or said
+    return objects, note
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -169,11 +173,13 @@ def send(
 
 def _count(tally: Tally, bad: BadRows, row: SourceRow, objects: list[Row], reason: str) -> None:
     tally.rows += 1
-    if reason:
+    if objects:
+        tally.taken += 1
+        if reason:
+            tally.notes[reason] += 1
+    elif reason:
         tally.bad += 1
         tally.reasons[reason] += 1
         bad.add(row, reason)
-    elif objects:
-        tally.taken += 1
     else:
         tally.skipped += 1

@@ -91,6 +91,8 @@ class Summary(msgspec.Struct):
     bad: int
     bad_file: str
     reasons: dict[str, int]
+    notes: dict[str, int]
+    """What of rows that are sent could not be read; since the last ``--resume``."""
     version: str
     """Time of versions that have none of their own."""
     requests: int
@@ -102,7 +104,8 @@ def summary_of(plan: Plan, tally: Tally, *, dry_run: bool, bad_file: str) -> Sum
     """The summary, without what only the sender knows."""
     return Summary(
         str(plan.source.path), plan.kind, dry_run, tally.rows, tally.sent, tally.skipped, tally.bad,
-        bad_file if tally.bad else "", dict(tally.reasons.most_common()), plan.version, 0, 0, 0.0,
+        bad_file if tally.bad else "", dict(tally.reasons.most_common()), dict(tally.notes.most_common()),
+        plan.version, 0, 0, 0.0,
     )  # fmt: skip
 
 
@@ -116,6 +119,8 @@ def print_summary(summary: Summary) -> None:
         click.echo(f"  {count:,} x {reason}")
     if len(summary.reasons) > _REASONS:
         click.echo(f"  and {len(summary.reasons) - _REASONS} other reasons")
+    for note, count in list(summary.notes.items())[:_REASONS]:
+        click.echo(f"  {count:,} sent without what cannot be read: {note}")
     if summary.bad_file:
         click.echo(f"The bad rows are in {summary.bad_file}: repair them there and import that file.")
 

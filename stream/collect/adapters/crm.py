@@ -6,22 +6,11 @@ Each row is a *version* of its object, dated ``updated_at``. What the stages rea
 these names; a field that the row did not have is missing there ("says nothing of it"), one that it had as null or ""
 is "" or [] ("says there is none"). All other members of the row are kept in ``custom``.
 
-type           entry node      properties
-============== =============== ====================================================================================
-crm.account    ``a:ID``        id, name, domains (list of hosts, lower case), parent_id, owner, stage
-crm.contact    ``e:EMAIL``,    id, email, account_id, user_id, title
-               ``u:hubspot:ID``
-crm.opportunity ``o:ID``       id, account_id, name, stage (lower case; won and lost for their many spellings),
-                               amount (decimal text in whole units), currency, contact_emails (list),
-                               created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
-crm.activity   ``m:ID``        id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
-                               account_id, subject, occurred_at (ms), status (lower case, with _), deleted
-============== =============== ====================================================================================
-=======
 =============== ================ ==================================================================================
 type            entry node       properties
 =============== ================ ==================================================================================
-crm.account     ``a:ID``         id, name, domains (list of hosts, lower case), parent_id, owner, stage
+crm.account     ``a:ID``         id, name, domains (list of bare hosts, lower case), parent_id, owner, stage,
+                                 merged_into (id of the account that goes on), deleted
 crm.contact     ``u:contact:ID`` id, email, account_id, user_id, title
                 ``u:hubspot:ID``
 crm.opportunity ``o:ID``         id, account_id, name, stage (lower case; won and lost for their many spellings),
@@ -34,6 +23,9 @@ crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, e
 ``Event.at`` is ``updated_at``, else the time of receipt. ``Event.email`` is set for contacts and activities, ``user`` for
 contacts, ``Event.group`` is the account everywhere. Ids: an object's version is one event however often it is sent; that
 of an activity is a second one when it is sent again after ``occurred_at``, if it was sent before it.
+
+What of an account's domains cannot be read as a host is noted in ``Parsed.noted``; the account is taken. If nothing of
+them can, the row says nothing of domains.
 """
 
 import re
@@ -45,6 +37,7 @@ from schemas.event import Event
 from schemas.ids import derived_id
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
+from stream.collect.adapters.crm_domains import hosts_of
 from stream.collect.adapters.crm_stages import closed_of, history_of, stage_of
 from stream.collect.adapters.rows import (
     ReadRow,
@@ -82,9 +75,9 @@ def events_of(body: bytes, request: Request) -> Parsed:
     return parsed_rows(body, request, kind, "crm", read)
 
 
-def _account(row: Row, event: Event) -> None:
+def _account(row: Row, event: Event) -> str:
     account = required_id(row, "id")
-    domains = _domains(row)
+    domains, unread = _domains(row)
     event.group = account
     event.node = normal.entry_node(event.tenant, account=account)
     fields: Row = {
@@ -94,7 +87,9 @@ def _account(row: Row, event: Event) -> None:
         "parent_id": _said_id(row, "parent_id"),
     }
     fields |= {"owner": _said(row, "owner"), "stage": stage_of(row)}
+    fields |= {"merged_into": _said_id(row, "merged_into") or None, "deleted": _yes(row, "deleted")}
     _finish(row, event, fields, ("domain",))
+    return unread
 
 
 def _contact(row: Row, event: Event) -> None:
@@ -196,13 +191,12 @@ def _yes(row: Row, name: str) -> bool | None:
     return found
 
 
-def _domains(row: Row) -> list[str] | None:
-    """Hosts of ``domain`` and ``domains``, without repeats; None if the row has neither."""
-    if "domain" not in row and "domains" not in row:
-        return None
-    given = [row.get("domain"), *_listed(row.get("domains"), "domains")]
-    hosts = (normal.text(host, 253).strip().lower().strip(".") for host in given)
-    return list(dict.fromkeys(filter(None, hosts)))
+def _domains(row: Row) -> tuple[list[str] | None, str]:
+    """Hosts of ``domain`` and ``domains``, None if the row says nothing of them; the fields that cannot be read wholly."""
+    found = {name: hosts_of(_listed(row[name], name)) for name in ("domain", "domains") if name in row}
+    hosts = list(dict.fromkeys(host for some, _ in found.values() for host in some))
+    unread = " and ".join(name for name, (_, whole) in found.items() if not whole)
+    return (hosts if hosts or (found and not unread) else None), unread
 
 
 def _emails(row: Row) -> list[str] | None:

@@ -20,8 +20,8 @@ from stream.collect.request import Parsed, Request, faulty
 from stream.settings import Source
 
 Row = dict[str, object]
-ReadRow = Callable[[Row, Event], None]
-"""Fills the event from the row. Raises: Unfit."""
+ReadRow = Callable[[Row, Event], str | None]
+"""Fills the event from the row. Returns: the field of which not everything could be read, if any. Raises: Unfit."""
 
 _array: Final = msgspec.json.Decoder(list[Raw]).decode
 _object: Final = msgspec.json.Decoder(dict[str, object]).decode
@@ -33,7 +33,7 @@ _DAY_CHARACTERS: Final = 10
 
 
 def parsed_rows(body: bytes, request: Request, kind: str, protocol: str, read: ReadRow) -> Parsed:
-    """Every row as an event of type ``kind`` or as a refusal with its bytes."""
+    """Every row as an event of type ``kind`` or as a refusal with its bytes; an event may have a note beside it."""
     source = request.source
     body = clean(body)
     if source is None:
@@ -48,11 +48,13 @@ def parsed_rows(body: bytes, request: Request, kind: str, protocol: str, read: R
         try:
             row = _row(checked(raw, request.max_event_bytes))
             event = _blank(request, source, kind, protocol)
-            read(row, event)
+            unread = read(row, event)
         except (Unfit, *UNREADABLE) as error:
             parsed.rejected.append(refusal(error, raw))
         else:
             parsed.events.append(event)
+            if unread:
+                parsed.noted.append(rejected(RejectReason.BAD_VALUE, unread, raw))
     return parsed
 
 
@@ -106,7 +108,10 @@ def _blank(request: Request, source: Source, kind: str, protocol: str) -> Event:
 
 def required_id(row: Row, name: str) -> str:
     """An id in normal form. Raises: Unfit if it is missing or names nobody."""
-    found = normal.identifier(row.get(name))
+    given = row.get(name)
+    found = normal.identifier(given)
+    if not found and given is not None and given != "":
+        raise Unfit(RejectReason.BAD_VALUE, f"{name} that names nobody")
     if not found:
         raise Unfit(RejectReason.MISSING_FIELD, name)
     return found

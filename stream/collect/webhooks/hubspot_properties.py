@@ -5,6 +5,7 @@ from typing import Final
 
 from schemas.rejections import RejectReason
 from stream.collect import clock, normal
+from stream.collect.adapters.crm_domains import hosts_of
 from stream.collect.adapters.crm_stages import stage_of
 from stream.collect.adapters.rows import Row, amount_of
 from stream.collect.bodies import Unfit
@@ -23,8 +24,10 @@ def _id(field: str) -> Fields:
 
 
 def _domain(value: str, _webhook: Webhook) -> Row:
-    host = normal.text(value).strip().lower().strip(".")
-    return {"domains": [host] if host else []}
+    hosts, whole = hosts_of([value])
+    if not whole:
+        raise Unfit(RejectReason.BAD_VALUE, "propertyValue")
+    return {"domains": hosts}
 
 
 def _deal_stage(value: str, webhook: Webhook) -> Row:

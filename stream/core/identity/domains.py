@@ -40,6 +40,9 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 _SCHEME: Final = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//")
 _AFTER_HOST: Final = re.compile("[/?#:]")
+_PORT: Final = re.compile(r":\d*")
+_SHORTEST_END: Final = 2
+"""Characters of a top-level domain: "n.a." is none."""
 _LONGEST_HOST: Final = 253
 
 
@@ -80,8 +83,30 @@ def typed_domain(text: str) -> str:
     >>> typed_domain("https://www.Acme.com:443/about?x"), typed_domain("linkedin.com/company/acme"), typed_domain("Acme")
     ('acme.com', '', '')
     """
-    host = _AFTER_HOST.split(_SCHEME.sub("", text.strip().lower()), maxsplit=1)[0]
+    host = _host_and_rest(text)[0]
     return "" if look_up(host) is not None else work_host(host)
+
+
+@lru_cache(maxsize=1 << 12)
+def website_host(text: str) -> str:
+    """The host of a company's website, given as a host or as an address of a page; "" if it is none.
+
+    Without ``www.``, in punycode. A page in a network, a shop and the like is not the company's website; their own hosts
+    are theirs.
+
+    >>> website_host("https://www.Acme.com:443/about?x"), website_host("linkedin.com/company/acme"), website_host("n/a")
+    ('acme.com', '', '')
+    >>> website_host("www.linkedin.com/")
+    'linkedin.com'
+    """
+    typed, rest = _host_and_rest(text)
+    host = _ascii(typed.rstrip("."))
+    bare = host.removeprefix("www.")
+    host = bare if "." in bare else host
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host) or len(host.rpartition(".")[2]) < _SHORTEST_END:
+        return ""
+    is_page = _PORT.sub("", rest, count=1).strip("/") != ""
+    return "" if is_page and look_up(host) is not None else host
 
 
 def domain_owns(domain: str, rules: Rules) -> bool:
@@ -102,6 +127,13 @@ def is_role_address(address: str) -> bool:
 @lru_cache(maxsize=8)
 def _added(domains: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(str.lower, domains))
+
+
+def _host_and_rest(text: str) -> tuple[str, str]:
+    """Of a host or an address of a page: the host in lower case, and what comes after it."""
+    address = _SCHEME.sub("", text.strip().lower())
+    host = _AFTER_HOST.split(address, maxsplit=1)[0]
+    return host, address[len(host) :]
 
 
 def _ascii(host: str) -> str:

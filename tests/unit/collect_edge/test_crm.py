@@ -90,6 +90,51 @@ def test_an_account_has_all_its_domains_once() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [("https://www.done.com", ["done.com"]), ("https://www.sfacme.com/en", ["sfacme.com"]), ("dtwo.com/", ["dtwo.com"]),
+     ("dfive.com/about", ["dfive.com"]), ("www.x.com", ["x.com"]), ("HTTP://Six.com:8080/?a#b", ["six.com"]),
+     ("//seven.com", ["seven.com"]), ("a.com;b.com", ["a.com", "b.com"]), ("a.com, b.com", ["a.com", "b.com"]),
+     ("a.com b.com\nwww.a.com", ["a.com", "b.com"]), ("eu.acme.co.uk", ["eu.acme.co.uk"]), ("www.co", ["www.co"]),
+     ("https://www.b\u00fccher.de/", ["xn--bcher-kva.de"]), ("https://www.linkedin.com/", ["linkedin.com"]),
+     (None, []), (" ; ", [])],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["domain", "domains"])
+def test_domains_are_bare_hosts_however_they_were_typed(field: str, given: str | None, hosts: list[str]) -> None:
+    found = parsed("accounts", {"id": "a", field: given})
+    assert (properties(found.events[0])["domains"], found.noted, found.rejected) == (hosts, [], [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["Acme", "n/a", "n.a.", "-", "192.168.0.1", "info@acme.com", "https://", "linkedin.com/company/acme", "a..com",
+     f"{'a' * 64}.com", 7, True, {"host": "acme.com"}],
+)  # fmt: skip
+def test_what_is_no_domain_is_noted_and_the_account_is_taken(given: object) -> None:
+    row = {"id": "a", "name": "Acme", "domain": given}
+    found = parsed("accounts", {"id": "b"}, row)
+    # It is not "there is none", which would take the account off a domain that it has.
+    assert [properties(event) for event in found.events] == [{"id": "b"}, {"id": "a", "name": "Acme"}]
+    assert [(note.reason, note.detail, json.loads(note.body)) for note in found.noted] == [
+        (RejectReason.BAD_VALUE, "domain", row)
+    ]
+    assert found.rejected == []
+
+
+def test_a_domain_among_things_that_are_none_counts() -> None:
+    found = parsed("accounts", {"id": "a", "domain": "acme.com (old)", "domains": ["acme.io", 7]})
+    assert properties(found.events[0])["domains"] == ["acme.com", "acme.io"]
+    assert [note.detail for note in found.noted] == ["domain and domains"]
+
+
+def test_an_account_that_is_gone_says_so_as_hubspots_webhooks_do() -> None:
+    row = {"id": "b", "merged_into": 7, "deleted": "TRUE"}
+    assert properties(parsed("accounts", row).events[0]) == {"id": "b", "merged_into": "7", "deleted": True}
+    row = {"id": "b", "merged_into": "", "deleted": False}
+    assert properties(parsed("accounts", row).events[0]) == {"id": "b", "deleted": False}
+    assert properties(parsed("accounts", {"id": "b", "deleted": None}).events[0]) == {"id": "b"}
+
+
 def test_a_contact_enters_by_its_id() -> None:
     row = {"id": "c1", "email": "Ann@Acme.com", "account_id": "acme", "user_id": "u1", "title": "CTO"}
     (event,) = parsed("contacts", row).events
@@ -129,7 +174,11 @@ def test_who_deletes_an_activity_need_not_say_what_it_was() -> None:
     ("objects", "row", "reason", "detail"),
     [
         ("accounts", {"name": "Acme"}, RejectReason.MISSING_FIELD, "id"),
-        ("accounts", {"id": "null"}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": ""}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": None}, RejectReason.MISSING_FIELD, "id"),
+        ("accounts", {"id": "null"}, RejectReason.BAD_VALUE, "id that names nobody"),
+        ("contacts", {"id": 0, "email": "a@b.co"}, RejectReason.BAD_VALUE, "id that names nobody"),
+        ("accounts", {"id": "a", "deleted": "perhaps"}, RejectReason.BAD_VALUE, "deleted"),
         ("contacts", {"id": "c"}, RejectReason.MISSING_FIELD, "email"),
         ("contacts", {"id": "c", "email": "nobody"}, RejectReason.BAD_VALUE, "email"),
         ("opportunities", {"id": "o", "amount": "many"}, RejectReason.BAD_VALUE, "amount"),
@@ -330,6 +379,7 @@ FIELDS = sorted(
         *RATE,
         "stages",
         "deleted",
+        "merged_into",
         "email",
         "user_id",
         "type",
@@ -350,6 +400,7 @@ def test_every_row_is_taken_or_refused_whatever_it_holds(objects: str, row: dict
     taken = parsed(objects, {"id": "x", "email": "a@acme.com", **row}), costs({**COST, **row}), rates({**RATE, **row})
     for found in taken:
         assert len(found.events) + len(found.rejected) == 1
+        assert len(found.noted) <= len(found.events)
         assert all(event.node and event.id and 0 < event.at <= NOW for event in found.events)
 
 

@@ -54,6 +54,7 @@ def said(event: Event) -> tuple[str, str, str, object]:
         (happened("company.creation", 5), "crm.account", "a:5", {}),
         (change("company", 5, "name", "Acme"), "crm.account", "a:5", {"name": "Acme"}),
         (change("company", 5, "domain", " Acme.com"), "crm.account", "a:5", {"domains": ["acme.com"]}),
+        (change("company", 5, "domain", "https://www.acme.com/en"), "crm.account", "a:5", {"domains": ["acme.com"]}),
         (change("company", 5, "domain", ""), "crm.account", "a:5", {"domains": []}),
         (change("company", 5, "lifecyclestage", "customer"), "crm.account", "a:5", {"stage": "customer"}),
         (change("company", 5, "hs_parent_company_id", "4"), "crm.account", "a:5", {"parent_id": "4"}),
@@ -238,6 +239,7 @@ def test_own_stages_and_the_only_currency_are_configured():
         (happened("deal.creation", 9, at=5), RejectReason.BAD_TIME, "occurredAt"),
         (change("deal", 9, "amount", "a lot"), RejectReason.BAD_VALUE, "amount"),
         (change("deal", 9, "closedate", "soon"), RejectReason.BAD_TIME, "propertyValue"),
+        (change("company", 5, "domain", "Acme"), RejectReason.BAD_VALUE, "propertyValue"),
     ],
 )
 def test_what_says_nothing_that_we_can_use_is_refused(payload, reason, detail):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from schemas.errors import ConfigError
 from stream.cli.import_file import command
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of, shipped
-from stream.cli.importing.options import Options, plan_of
+from stream.cli.importing.options import Options, doubtful, plan_of
 from stream.cli.importing.readers import opened, rows_of
 from stream.cli.importing.run import made_of
 
@@ -92,6 +93,17 @@ def test_what_the_collector_would_refuse_is_found_before_it_is_sent(tmp_path):
     ]
 
 
+def test_a_row_that_is_taken_but_for_one_field_is_sent_and_says_so(tmp_path):
+    path = file(tmp_path, "a.csv", "id,domain\n1,Acme\n2,https://b.co/en\n")
+    assert made(path, "accounts", "", "updated_at=2026-01-31") == [
+        (2, [{"id": "1", "domain": "Acme", "updated_at": "2026-01-31"}], "domain: bad value"),
+        (3, [{"id": "2", "domain": "https://b.co/en", "updated_at": "2026-01-31"}], ""),
+    ]
+    told = CliRunner().invoke(command, [str(path), "--kind", "accounts", "--dry-run", "--json"])
+    summary = json.loads(told.stdout)
+    assert (told.exit_code, summary["sent"], summary["bad"], summary["notes"]) == (0, 2, 0, {"domain: bad value": 1})
+
+
 def test_ndjson_keeps_its_types_and_a_broken_line_spoils_no_other(tmp_path):
     path = file(tmp_path, "a.ndjson", '{"id": 1, "domains": ["a.com"]}\n\n[1]\n{"id": \n{"id": "2", "x": {"y": 1}}\n')
     found = made(path, "accounts")
@@ -134,6 +146,32 @@ def test_the_command_line_is_stronger_than_the_mapping(tmp_path):
     path = file(tmp_path, "a.csv", 'date,amount,currency\n31/01/2026,"1,5",\n')
     found = only(made(path, "costs", "", "currency=USD", decimal=",", dates=("%d/%m/%Y",)))
     assert (found["date"], found["amount"], found["currency"]) == ("2026-01-31", "1.5", "USD")
+
+
+def test_a_constant_that_is_no_field_is_doubtful(tmp_path):
+    mapping = file(tmp_path, "m.toml", '[accounts]\nkeep = ["team"]\n[accounts.fields]\nid = "Nr"\n')
+    own, mapped = file(tmp_path, "a.csv", "id,region\n7,\n"), file(tmp_path, "b.csv", "Nr\n7\n")
+
+    def names(path: Path, kind: str, mapping: str, *constants: str) -> list[str]:
+        return doubtful(plan_of(path, kind, msgspec.structs.replace(NONE, mapping=mapping, constants=constants)))
+
+    assert names(own, "accounts", "", "domian=acme.com", "domain=acme.com", "region=DACH", "id=7") == ["domian"]
+    assert names(mapped, "accounts", str(mapping), "region=DACH", "team=x", "owner=kim") == ["region"]
+    assert names(own, "events", "", "properties.plan=pro") == []
+    told = CliRunner().invoke(command, [str(own), "--kind", "accounts", "--set", "domian=acme.com", "--dry-run"])
+    assert (told.exit_code, told.stderr.splitlines()[0].split(";")[0]) == (
+        0,
+        "--set domian: accounts have no such field",
+    )
+
+
+def test_the_fields_of_each_kind_are_those_of_the_page():
+    page = (Path(__file__).parents[3] / "docs" / "crm.md").read_text("utf-8")
+    for kind in KINDS.values():
+        if kind.others:
+            (cells,) = re.findall(rf"^\| `{kind.path}` \| (.*) \|$", page, re.MULTILINE)
+            listed = re.sub(r"\([^)]*\)|\*\*", "", cells).replace(" or ", ", ").split(",")
+            assert {name.strip() for name in listed} == {*kind.needs, *kind.others}
 
 
 def test_an_event_gets_an_id_that_a_second_import_derives_again(tmp_path):
@@ -235,6 +273,16 @@ def test_hubspot_deals_have_their_history(tmp_path):
     }  # fmt: skip
 
 
+def test_hubspot_companies_have_all_their_domains(tmp_path):
+    path = file(
+        tmp_path,
+        "companies.csv",
+        "Record ID,Company Domain Name,Additional Domains\n5,acme.com,acme.io;acme.de\n6,b.co,\n",
+    )
+    found = [row for _, (row,), reason in made(path, "accounts", "hubspot", "updated_at=2026-01-01") if reason == ""]
+    assert [(row["domain"], row["domains"]) for row in found] == [("acme.com", ["acme.io", "acme.de"]), ("b.co", "")]
+
+
 def test_hubspot_contacts_are_the_users_of_its_webhooks(tmp_path):
     path = file(tmp_path, "contacts.csv", (
         "Record ID,Email,Associated Company IDs (Primary),Last Modified Date\n7,ann@acme.com,501,2026-01-02 08:00\n"
@@ -281,6 +329,8 @@ SALESFORCE = {
     "accounts": [
         ("Account ID,Account Name,Website,Parent Account ID,Last Modified Date\n001,Acme,www.acme.com,000P,2/1/2026\n",
          {"id": "001", "name": "Acme", "domain": "www.acme.com", "parent_id": "000P", "updated_at": "2026-02-01"}),
+        ("Id,IsDeleted,MasterRecordId,Website,SystemModstamp\n002,true,001,acme.io,2026-02-01T08:00:00Z\n",
+         {"id": "002", "deleted": "true", "merged_into": "001", "domain": "acme.io", "updated_at": "2026-02-01T08:00:00.000Z"}),
     ],
     "activities": [
         (("Id,Subject,StartDateTime,AccountId,LastModifiedDate,IsDeleted\n"
