@@ -18,7 +18,7 @@ _BODIES: Final[dict[Answer, tuple[bytes, str]]] = {
     "ok": (b"ok", "text/plain"),
     "gif": (PIXEL, "image/gif"),
 }
-_ALLOWED_HEADERS: Final = "authorization, content-type, content-encoding, x-retry-count, sp-anonymous, anonymousid"
+_USUAL_HEADERS: Final = "authorization, content-type, content-encoding, x-retry-count, sp-anonymous, anonymousid"
 _PREFLIGHT_S: Final = "3600"
 
 
@@ -51,13 +51,18 @@ def allow(headers: CIMultiDict[str], origin: str) -> None:
 
 
 def preflight(request: web.Request) -> web.Response:
-    """OPTIONS of any ingest path."""
+    """OPTIONS of any ingest path.
+
+    All headers that are asked for are allowed: none of them lets anybody in, and SDKs add their own with every release
+    (RudderStack's ``SentAt``, ``RSA-*``), whose events the browser would hold back.
+    """
     response = web.Response(status=204)
     origin = request.headers.get("Origin")
     if origin is not None:
         allow(response.headers, origin)
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
-        response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        asked = request.headers.get("Access-Control-Request-Headers", _USUAL_HEADERS)
+        response.headers["Access-Control-Allow-Headers"] = asked
         response.headers["Access-Control-Max-Age"] = _PREFLIGHT_S
     return response
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -127,6 +127,9 @@ class Collector:
         self._identity.add_routes(app)
         app.router.add_get("/t.js", script("t.js"))
         app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
+        settings = app.router.add_resource("/sourceConfig/")
+        settings.add_route("GET", _rudderstack_settings)
+        settings.add_route("OPTIONS", _preflight)
         app.router.add_get("/healthz", _healthy)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._figures)
@@ -154,8 +157,17 @@ async def _healthy(_request: web.Request) -> web.Response:
 
 async def _segment_settings(request: web.Request) -> web.Response:
     """What analytics-next asks its CDN for before it sends: one destination, us."""
-    key = request.match_info["key"]
-    response = web.json_response({"integrations": {"Segment.io": {"apiKey": key}}, "plan": {}})
+    return _settings(request, {"integrations": {"Segment.io": {"apiKey": request.match_info["key"]}}, "plan": {}})
+
+
+async def _rudderstack_settings(request: web.Request) -> web.Response:
+    """What RudderStack's browser SDK asks ``configUrl`` for before it sends: nobody else gets its events from the page."""
+    key = request.query.get("writeKey", "")
+    return _settings(request, {"source": {"id": key, "enabled": True, "config": {}, "destinations": []}})
+
+
+def _settings(request: web.Request, settings: dict[str, Any]) -> web.Response:
+    response = web.json_response(settings)
     origin = request.headers.get("Origin")
     if origin is not None:
         answers.allow(response.headers, origin)

@@ -106,6 +106,14 @@ def text(value: object, limit: int = TEXT_LIMIT) -> str:
     return ""
 
 
+def unnamed(tenant: str, source: str, visit: str) -> str:
+    """The visitor of an event that names nobody: a repeat has the same, and nobody's own id is like it.
+
+    ``visit`` is what its events have in common: the id of a client's session, or that of the one event.
+    """
+    return ids.derived_id("unnamed", tenant, source, visit)
+
+
 def entry_node(
     tenant: str,
     visitor: str = "",

@@ -28,6 +28,7 @@ _SUCCESS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }
 _OPERATIONS: Final = (
     ("/v1/projects/{key}/settings", "What Segment's browser SDK loads before it sends", "application/json", ()),
+    ("/sourceConfig/", "What RudderStack's browser SDK loads before it sends", "application/json", ()),
     ("/t.js", "The browser tracker", "text/javascript", (304,)),
     ("/healthz", "The process lives", "application/json", ()),
     ("/readyz", "The broker is reached", "application/json", (503,)),

@@ -19,7 +19,7 @@ from msgspec import UNSET
 
 from schemas.codec import json_encoder
 from schemas.event import Event
-from schemas.ids import derived_id, kind, value
+from schemas.ids import kind, value
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
 from stream.settings import ANALYTICS_CONSENT
@@ -56,7 +56,7 @@ def _keep_counts_only(event: Event) -> None:
     """Strip who it was, where exactly, and whatever free text might say it."""
     if event.protocol not in _EPHEMERAL or not event.visitor:
         # Derived, so that a repeat of the event is a repeat; from the event alone, so that it links no two of them.
-        event.visitor = derived_id("unnamed", event.tenant, event.source, event.id)
+        event.visitor = normal.unnamed(event.tenant, event.source, event.id)
     event.node = normal.entry_node(event.tenant, event.visitor)
     event.user = event.group = event.email = event.client_session = ""
     event.region = event.city = event.company = event.locale = ""

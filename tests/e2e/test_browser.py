@@ -1,13 +1,12 @@
-"""Our t.js and Segment's analytics-next in a real browser deliver every event once with all fields."""
+"""Our t.js in a real browser delivers every event once with all fields."""
 
 import gzip
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Page
 
 from tests.e2e.checks import once, properties, traits
 from tests.e2e.landing import Landing, Row
@@ -21,20 +20,6 @@ window.touchline = window.touchline || [];
 for (const name of ['page', 'identify', 'track', 'group', 'reset', 'consent'])
   touchline[name] = (...args) => touchline.push([name, ...args]);
 </script>"""
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of its own: no cookies, nothing stored."""
-    context = browser.new_context(locale="de-AT", viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
 
 
 def tag(landing: Landing, options: str = "") -> str:
@@ -278,40 +263,3 @@ def test_engaged_time_is_what_was_visible_before_leaving(landing: Landing, site:
     (ping,) = (e for e in landing.delivered(2) if e.type == "ping")
     assert 1_500 <= ping.engaged_ms <= 10_000
     assert ping.url == f"{site.url}/one"
-
-
-@pytest.mark.node
-def test_segments_browser_sdk_delivers_once(
-    landing: Landing, site: Site, page: Page, node_modules: Path, tmp_path: Path
-) -> None:
-    entry = node_modules / "next.mjs"
-    entry.write_text(
-        "import { AnalyticsBrowser } from '@segment/analytics-next'; window.AnalyticsBrowser = AnalyticsBrowser;"
-    )
-    bundle = tmp_path / "next.js"
-    esbuild = node_modules / "node_modules" / ".bin" / "esbuild"
-    subprocess.run([esbuild, entry, "--bundle", "--minify", f"--outfile={bundle}", "--log-level=error"], check=True)
-    site.pages["/next.js"] = bundle.read_text()
-    site.pages["/"] = "<!doctype html><title>Start</title><script src=/next.js></script>"
-    page.goto(f"{site.url}/?utm_source=news")
-    page.evaluate(
-        """async ([url, host]) => {
-            const client = AnalyticsBrowser.load(
-                {writeKey: 'dev', cdnURL: url},
-                {integrations: {'Segment.io': {apiHost: host + '/v1', protocol: 'http'}}},
-            );
-            await client.page('docs', 'Install');
-            await client.identify('u1', {email: 'ann@acme.com'});
-            await client.track('Demo Requested', {seats: 7});
-            await client.group('acme', {name: 'Acme'});
-        }""",
-        [landing.url, landing.url.removeprefix("http://")],
-    )
-    found = once(landing.delivered(4), 4)
-    assert {e.protocol + e.platform for e in found.values()} == {"segmentweb"}
-    assert len({e.visitor_id for e in found.values()}) == 1
-    assert properties(found["trackDemo Requested"]) == {"seats": 7}
-    assert (found["identify"].user_id, found["identify"].email) == ("u1", "ann@acme.com")
-    assert found["group"].group_id == "acme"
-    assert found["pageInstall"].url == f"{site.url}/?utm_source=news"
-    assert found["pageInstall"].utm_source == "news"

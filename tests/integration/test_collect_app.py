@@ -154,6 +154,14 @@ async def test_preflights_allow_what_the_browser_sdks_send(collector, path):
         assert "POST" in answer.headers["Access-Control-Allow-Methods"]
 
 
+async def test_a_preflight_allows_whatever_headers_a_new_sdk_sends(collector):
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Headers": "anonymousid,authorization,sentat,x-of-tomorrow"}
+    for path in ("/v1/track", "/sourceConfig/"):
+        async with collector.client.options(path, headers=headers) as answer:
+            assert answer.headers["Access-Control-Allow-Headers"] == headers["Access-Control-Request-Headers"]
+            assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
 async def test_pages_of_other_origins_cannot_use_a_key(bootstrap):
     config = Config(sources=(Source("website", "dev", origins=(ORIGIN,)),))
     async with collecting(collector_settings(bootstrap), config) as collector:
@@ -190,6 +198,9 @@ async def test_operations_are_told_how_it_stands(collector):
     assert "touchline_collect_buffered_bytes 0.0" in figures
     async with collector.client.get("/v1/projects/dev/settings") as answer:
         assert "Segment.io" in (await answer.json())["integrations"]
+    async with collector.client.get("/sourceConfig/?writeKey=dev", headers={"Origin": ORIGIN}) as answer:
+        assert (await answer.json())["source"] == {"id": "dev", "enabled": True, "config": {}, "destinations": []}
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
 async def test_the_tracker_is_small_and_cached(collector):

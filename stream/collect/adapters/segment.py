@@ -210,6 +210,9 @@ def _identify(event: Event, item: Item, context: Context | None, trait_of: dict[
     event.group = normal.identifier(item.group_id)
     if context is not None:
         _promote(event, context)
+    if event.type == kinds.IDENTIFY and not event.group:
+        in_context = context.traits.company if context is not None and context.traits is not None else None
+        event.group = _company_id(trait_of.get("company")) or _company_id(in_context)
     if trait_of and event.type != kinds.GROUP:
         # The traits of a ``group`` call are the account's, so their email is not the person's.
         event.email = normal.address(trait_of.get("email")) or event.email
@@ -225,6 +228,11 @@ def _identify(event: Event, item: Item, context: Context | None, trait_of: dict[
     event.node = normal.entry_node(event.tenant, event.visitor, event.user, event.email)
     if not event.node:
         raise Unfit(RejectReason.MISSING_FIELD, "userId or anonymousId")
+
+
+def _company_id(company: object) -> str:
+    """The account of the trait ``company``; never by its name, which many companies bear."""
+    return normal.identifier(company.get("id")) if isinstance(company, dict) else ""
 
 
 def _promote(event: Event, context: Context) -> None:

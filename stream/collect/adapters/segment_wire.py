@@ -39,6 +39,8 @@ class ContextTraits(msgspec.Struct, gc=False):
     """``context.traits``: what was known of the user at the time of the call."""
 
     email: Text = None
+    company: object = None
+    """``{"id", "name", ...}``; some send the name alone."""
 
 
 class ExternalId(msgspec.Struct, gc=False):

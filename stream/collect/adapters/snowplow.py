@@ -240,12 +240,20 @@ def _platform(payload: Payload, kind: str) -> str:
 
 
 def _identify(event: Event, payload: Payload, entities: list[SelfDescribing], request: Request) -> None:
-    """Visitor: the first-party id, else the app's own id, else the collector's cookie. Raises: Unfit."""
+    """Visitor: the first-party id, else the app's own id, else the network's; of the anonymous their session or event.
+
+    Raises: Unfit.
+    """
+    anonymous = "sp-anonymous" in request.headers
     event.visitor = normal.identifier(payload.duid) or _device(event, entities)
-    if not event.visitor and "sp-anonymous" not in request.headers:
+    if not event.visitor and not anonymous:
         event.visitor = normal.identifier(payload.tnuid) or normal.identifier(payload.nuid)
     event.user = normal.identifier(payload.uid)
-    if not event.visitor and payload.p == "web":
+    if not event.visitor and not event.user and event.platform != kinds.SERVER:
+        # Before the cookie, which would join what a visitor who wants to stay anonymous does in all of his sessions.
+        visit = normal.identifier(event.client_session) or (event.id if anonymous else "")
+        event.visitor = normal.unnamed(event.tenant, event.source, visit) if visit else ""
+    if not event.visitor and payload.p == "web" and not anonymous:
         event.visitor = normal.identifier(request.network_id)
     event.email = normal.address(event.user)
     event.node = normal.entry_node(event.tenant, event.visitor, event.user, event.email)

@@ -203,6 +203,29 @@ def test_alias_joins_the_previous_id_to_the_user():
     assert (event.type, event.visitor, event.user, event.node) == ("alias", "v9", "u1", "default/v:v9")
 
 
+COMPANY = {"id": "acme", "name": "Acme Inc.", "website": "https://www.acme.com/"}
+
+
+@pytest.mark.parametrize(
+    ("said", "account"),
+    [
+        ({"traits": {"company": COMPANY}}, "acme"),
+        ({"traits": {"company": COMPANY | {"id": 42}}}, "42"),
+        ({"context": {"traits": {"company": COMPANY}}}, "acme"),
+        ({"traits": {"company": COMPANY}, "context": {"traits": {"company": {"id": "of the context"}}}}, "acme"),
+        ({"traits": {"company": COMPANY}, "context": {"groupId": "beta"}}, "beta"),
+        ({"traits": {"company": COMPANY | {"id": "null"}}}, ""),
+        ({"traits": {"company": {"name": "Acme Inc."}}}, ""),
+        ({"traits": {"company": "Acme Inc."}, "context": {"traits": {"company": ["acme"]}}}, ""),
+        ({"traits": {"company": COMPANY}, "type": "track"}, ""),
+        ({"context": {"traits": {"company": COMPANY}}, "type": "track"}, ""),
+    ],
+)
+def test_the_company_of_an_identify_call_is_the_account_by_its_id_alone(said, account):
+    event = only(events_of(batch(call(type="identify") | said), request()))
+    assert (event.user, event.group, event.node) == ("u1", account, "default/u:u1")
+
+
 def test_group_traits_are_the_accounts_and_give_the_person_no_email():
     item = {"type": "group", "userId": "u1", "groupId": "acme", "traits": {"email": "info@acme.com", "name": "Acme"}}
     event = only(events_of(batch(item), request()))

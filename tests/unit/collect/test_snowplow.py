@@ -145,8 +145,43 @@ def test_network_user_id_is_tnuid_then_nuid_then_the_cookie():
 
 def test_anonymous_tracking_keeps_no_network_id_and_no_address():
     headers = {"user-agent": "agent", "sp-anonymous": "*"}
-    parsed = post(item(duid=None, nuid="n", uid="u"), headers=headers, network_id="")
+    parsed = post(item(duid=None, nuid="n", uid="u"), headers=headers, network_id="cookie")
     assert (only(parsed).visitor, only(parsed).city, only(parsed).browser) == ("", "", "agent")
+
+
+def anonymous(**params):
+    """The visitor of an event that names nobody, sent in Snowplow's anonymous mode."""
+    headers = {"user-agent": "agent", "sp-anonymous": "*"}
+    event = only(
+        post(item(**{"duid": None, "nuid": "n", "tnuid": "t", **params}), headers=headers, network_id="cookie")
+    )
+    assert (event.user, event.email, event.node) == ("", "", f"default/v:{event.visitor}")
+    return event.visitor
+
+
+def test_anonymous_events_are_their_sessions_or_else_their_own():
+    # By hand: printf 'unnamed\037default\037website\037s1' | b2sum -l 128
+    session, alone = "7a02df17ec4e0d05dd4f9be64c823d21", "89957ae249c9595e64c1c67aa7fc2c06"
+    assert anonymous(eid="e1", sid="s1") == anonymous(eid="e2", sid="s1") == session
+    assert anonymous(eid="e1") == anonymous(eid="e1", sid="null") == alone
+    assert anonymous(eid="e2") not in {session, alone}
+
+
+def test_a_session_without_domain_user_is_no_cookies():
+    def visitor(**params):
+        return only(post(item(duid=None, eid="e1", **params), network_id="cookie")).visitor
+
+    assert visitor(sid="s1") == anonymous(sid="s1")
+    assert visitor(sid="s1", uid="u1") == "cookie", "who is named is not anonymous"
+    assert visitor(sid="s1", nuid="n") == "n"
+    assert visitor() == "cookie"
+
+
+def test_an_app_that_hides_its_installation_is_its_session():
+    nobody = {"userId": "00000000-0000-0000-0000-000000000000", "sessionId": "s1"}
+    session = {"schema": "iglu:com.snowplowanalytics.snowplow/client_session/jsonschema/1-0-2", "data": nobody}
+    event = only(post(item(p="mob", duid=None, co=wrapped(schema=CONTEXTS.format("1-0-0"), data=[session]))))
+    assert (event.visitor, event.client_session) == (anonymous(sid="s1"), "s1")
 
 
 def test_servers_do_not_lend_their_address_agent_or_cookie():
