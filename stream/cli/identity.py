@@ -118,6 +118,8 @@ def explain(client: IdentityClient, node: str, at: str, as_json: bool) -> None:
 
     NODE may also be touch:ID, with an id of v_touches: why is this touch on this account?
     """
+    if not node.strip():
+        raise click.UsageError("NODE is empty; an identifier is written visitor:ID, user:ID, email:ADDRESS, ...")
     found = client.get(quoted(node), at=at)
     if _plain(found, as_json):
         return

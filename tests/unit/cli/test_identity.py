@@ -111,6 +111,12 @@ def test_what_the_collector_refuses_is_said_in_its_words(asked, capsys):
     assert "there is no such claim" in capsys.readouterr().err
 
 
+def test_an_empty_identifier_is_wrong_usage_and_asks_nobody(asked, capsys):
+    assert run(["identity", "explain", " "]) == 2
+    assert "NODE is empty" in capsys.readouterr().err
+    assert asked == []
+
+
 def test_for_programs_it_is_json(asked, capsys):
     assert run(["identity", "explain", "visitor:v1"]) == 0
     assert json.loads(capsys.readouterr().out) == FOUND
