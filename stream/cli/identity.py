@@ -196,5 +196,7 @@ def _plain(found: dict[str, Any], as_json: bool) -> bool:
 def _told(answer: dict[str, Any], node: str) -> None:
     for said in answer["said"]:
         click.echo(f"{said['type']} {click.style(said['claim'], bold=True)}")
+    for warning in answer.get("warnings", []):
+        click.echo(f"warning: {warning}", err=True)
     if node and sys.stdout.isatty():
         click.echo(f"on the log; seconds later: touchline identity explain {node}")

@@ -42,7 +42,7 @@ class Collector(http.server.BaseHTTPRequestHandler):
             if self.command == "GET"
             else MOVES
             if "preview" in self.path
-            else {"said": [{"type": "t", "claim": "op-1"}]}
+            else {"said": [{"type": "t", "claim": "op-1"}], "warnings": ["nothing is known of account:a yet"]}
         )
         if refused:
             answer = {"success": False, "error": {"reason": "no_claim", "detail": "there is no such claim"}}
@@ -109,6 +109,13 @@ def test_each_command_is_one_request(asked, words, wanted, capsys):
 def test_what_the_collector_refuses_is_said_in_its_words(asked, capsys):
     assert run(["identity", "unlink", "nobody"]) == 1
     assert "there is no such claim" in capsys.readouterr().err
+
+
+def test_a_warning_is_said_beside_what_was_booked(asked, capsys):
+    assert run(["identity", "merge", "account:a", "account:b"]) == 0
+    printed = capsys.readouterr()
+    assert "op-1" in printed.out
+    assert printed.err == "warning: nothing is known of account:a yet\n"
 
 
 def test_an_empty_identifier_is_wrong_usage_and_asks_nobody(asked, capsys):
