@@ -183,7 +183,10 @@ class TouchRow(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class IdentityRow(msgspec.Struct, gc=False):
-    """``identity``: the whole present step function of a node (parallel arrays); latest version counts."""
+    """``identity``: the whole present step function of a node (parallel arrays); latest version counts.
+
+    Empty arrays: nothing refers to the node any more, and views show it no longer.
+    """
 
     tenant: str
     node: str

@@ -118,6 +118,8 @@ def explain(client: IdentityClient, node: str, at: str, as_json: bool) -> None:
 
     NODE may also be touch:ID, with an id of v_touches: why is this touch on this account?
     """
+    if not node.strip():
+        raise click.UsageError("NODE is empty; an identifier is written visitor:ID, user:ID, email:ADDRESS, ...")
     found = client.get(quoted(node), at=at)
     if _plain(found, as_json):
         return
@@ -194,5 +196,7 @@ def _plain(found: dict[str, Any], as_json: bool) -> bool:
 def _told(answer: dict[str, Any], node: str) -> None:
     for said in answer["said"]:
         click.echo(f"{said['type']} {click.style(said['claim'], bold=True)}")
+    for warning in answer.get("warnings", []):
+        click.echo(f"warning: {warning}", err=True)
     if node and sys.stdout.isatty():
         click.echo(f"on the log; seconds later: touchline identity explain {node}")

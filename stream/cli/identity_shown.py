@@ -39,12 +39,15 @@ def explanation_tree(found: dict[str, Any]) -> Tree:
         )
         for lost in step["lost"]:
             branch.add(f"[dim]not {escape(lost['belongs_to'])}: {_reason(lost)}; {escape(lost.get('why', ''))}[/]")
+    for rule in found["protections"]:
+        name = rule["rule"].replace("_", " ")
+        tree.add(f"{escape(rule['node'])}: [yellow]{escape(name)}[/]: {escape(rule['why'])}", highlight=False)
     if found["taken_back"]:
         gone = tree.add("[dim]no longer counts[/]")
         for claim in found["taken_back"]:
             parent = escape(claim["belongs_to"]) or "?"
             gone.add(f"[dim]{escape(claim['node'])} → {parent}  {_reason(claim)}[/]")
-    if not found["steps"]:
+    if not found["steps"] and not found["protections"]:
         tree.add("[dim]nobody has said anything about it[/]")
     return tree
 

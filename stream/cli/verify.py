@@ -27,11 +27,14 @@ _ORDERS: Final = {
     epilog="\b\nExamples:\n  touchline verify\n  touchline verify --wait 300 --json\n  touchline verify --order log --keep"
 )
 @settings_options(
+    "data",
+    "config",
     "kafka",
     "clickhouse",
     "clickhouse_user",
     "database",
     "host",
+    "http_port",
     "broker_port",
     "sql_port",
     "topic_prefix",

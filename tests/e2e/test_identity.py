@@ -145,3 +145,12 @@ def test_a_crm_claim_is_taken_back_by_the_id_that_people_see(machine):
     call(machine, "unlink", claim["claim_id"])
     until(lambda: owners(machine)[0], "acme-corp.com")
     assert machine.touchline("verify").returncode == 0
+
+
+def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machine):
+    body = b'{"loser":"account:nope","winner":"account:alsonope"}'
+    status, found = asked(machine, "/v1/identity/merges", KEY, "POST", body)
+    assert (status, [said["type"] for said in found["said"]]) == (200, ["identity.merge"])
+    assert found["warnings"] == [
+        f"nothing is known of account:{name} yet: it counts once something is" for name in ("nope", "alsonope")
+    ]

@@ -1,4 +1,5 @@
 -- To whom each node belongs, one row a node and stretch of time. The first stretch reaches back for ever: 1970-01-01.
+-- A node on which nothing rests any more has no stretch, and so no row.
 CREATE OR REPLACE VIEW v_identity AS
 SELECT
     tenant,

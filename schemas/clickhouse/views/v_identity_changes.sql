@@ -1,5 +1,6 @@
 -- Every change of owner: what belonged to whom before and after, for which stretch of time, when that became known, and
--- the event that caused it. The first owner of a node is a change, too, from nobody.
+-- the event that caused it. The first owner of a node is a change, too, from nobody. A row without a stretch of time only
+-- says that nothing rests on the node any more: that is no change of owner.
 CREATE OR REPLACE VIEW v_identity_changes AS
 SELECT
     tenant,
@@ -40,6 +41,7 @@ FROM
             lagInFrame(now_parts) OVER history AS before,
             row_number() OVER history = 1 AS first
         FROM identity_history
+        WHERE notEmpty(since)
         WINDOW history AS (PARTITION BY tenant, node ORDER BY version, _i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     )
 )

@@ -159,6 +159,12 @@ class Audit:
         rows = await self._rows(_TOUCHES + "touch_id IN {some:Array(String)}", [touch_id])
         return _record(self.tenant, rows[0]) if rows else None
 
+    async def unseen(self, names: Sequence[str]) -> list[str]:
+        """Those of the nodes on which nothing rests: no event of theirs, no claim, nobody who belongs to them."""
+        sql = "SELECT DISTINCT node FROM v_identity WHERE tenant = {tenant:String} AND node IN {some:Array(String)}"
+        seen = {f"{self.tenant}/{row['node']}" for row in await self._rows(sql, [_bare(name) for name in names])}
+        return [name for name in names if name not in seen]
+
     async def session_at(self, visitor: str, at: int) -> tuple[str, str] | None:
         """Account and person of the visitor's session around ``at`` (ms)."""
         sql = (

@@ -1,7 +1,8 @@
 """The handlers of ``/v1/identity``. They check the key, read what they need, let pure functions decide, and answer."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ from stream.settings import Config, Operator, Settings
 logger = structlog.get_logger(__name__)
 
 _LARGEST_BODY: Final = 64 << 10
+_WARNING_S: Final = 2.0
+"""Longest wait for what is only a warning."""
 _TOUCH: Final = "touch:"
 T = TypeVar("T", bound=msgspec.Struct)
 Answerer = Callable[[web.Request, Operator], Awaitable[web.Response]]
@@ -93,7 +96,18 @@ class IdentityService:
         return await self._say([link_of(await _body(request, Link), _teller(operator), self._config.rules)])
 
     async def _merge(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self._say([merge_of(await _body(request, Merge), _teller(operator), self._config.rules)])
+        order = merge_of(await _body(request, Merge), _teller(operator), self._config.rules)
+        accounts = [f"{operator.tenant}/{name}" for name in (order.words.loser, order.words.parent)]
+        return await self._say([order], await self._warnings(operator, accounts))
+
+    async def _warnings(self, operator: Operator, names: list[str]) -> list[str]:
+        """That nobody has seen them yet: it may come, so what is said of them counts; but it may be a slip of the pen."""
+        try:
+            async with asyncio.timeout(_WARNING_S):
+                unseen = await self._audit(operator).unseen(names)
+        except (Retryable, TimeoutError):
+            return []  # what an operator says needs no ClickHouse
+        return [f"nothing is known of {spoken(name)} yet: it counts once something is" for name in unseen]
 
     async def _unlink(self, request: web.Request, operator: Operator) -> web.Response:
         query = request.query
@@ -112,7 +126,7 @@ class IdentityService:
         teller = _teller(operator)
         return await self._say([retraction_of(name, claim, teller, reason) for name, claim in claims])
 
-    async def _say(self, orders: list[Order]) -> web.Response:
+    async def _say(self, orders: list[Order], warnings: Sequence[str] = ()) -> web.Response:
         """Put them on the log. Whoever reads the answer knows that they are there."""
         await self._frames.submit([order.event for order in orders])
         for order in orders:
@@ -120,7 +134,7 @@ class IdentityService:
                 "an operator spoke", operator=order.event.source, type=order.event.type, event_id=order.event.id
             )
         shown = [{"claim": order.claim, "event_id": order.event.id, "type": order.event.type} for order in orders]
-        return web.json_response({"success": True, "said": shown})
+        return web.json_response({"success": True, "said": shown, "warnings": list(warnings)})
 
     # -- what is asked --------------------------------------------------------------------------------------------
 

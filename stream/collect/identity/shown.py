@@ -32,6 +32,7 @@ def explanation_shown(found: Explanation, said: Said) -> dict[str, Any]:
         "source": found.source,
         "session_user": spoken(found.via),
         "steps": [_edge(edge, said) for edge in found.edges],
+        "protections": [{"node": spoken(p.node), "rule": p.rule, "why": p.why} for p in found.protections],
         "taken_back": [_claim(known, said) | {"node": spoken(known.node)} for known in found.taken_back],
     }
 

@@ -25,7 +25,9 @@ from stream.core.referrers import look_up
 
 _LISTS: Final = tomllib.loads((files("stream.core") / "data" / "mail_hosts.toml").read_text("utf-8"))
 _SUPPLEMENT: Final = frozenset(host for section in _LISTS.values() for host in section["hosts"])
-_OWNS_NOTHING: Final[frozenset[str]] = _SUPPLEMENT | frozenset(whitelist) | frozenset(blocklist)
+_FREEMAIL: Final[frozenset[str]] = frozenset(whitelist)
+_DISPOSABLE: Final[frozenset[str]] = frozenset(blocklist)
+_OWNS_NOTHING: Final[frozenset[str]] = _SUPPLEMENT | _FREEMAIL | _DISPOSABLE
 
 _ROLES: Final = frozenset({
     "abuse", "accounting", "accounts", "admin", "administrator", "billing", "bookings", "careers", "compliance",
@@ -112,6 +114,25 @@ def website_host(text: str) -> str:
 def domain_owns(domain: str, rules: Rules) -> bool:
     """Whether a domain node is anybody's: not freemail by the shipped lists, nor by this installation's rules."""
     return domain not in _OWNS_NOTHING and domain not in _added(rules.freemail_domains)
+
+
+def list_with(host: str, rules: Rules) -> str:
+    """The list for which a mail host owns nothing; "" if it is on none.
+
+    >>> list_with("gmail.com", Rules()), list_with("guest.booking.com", Rules()), list_with("acme.com", Rules())
+    ('freemail', 'relay', '')
+    """
+    for name in dict.fromkeys([host, registrable(host)]):
+        shipped = next((section for section, held in _LISTS.items() if name in held["hosts"]), "")
+        if shipped:
+            return shipped
+        if name in _added(rules.freemail_domains):
+            return "freemail_domains"
+        if name in _DISPOSABLE:
+            return "disposable"
+        if name in _FREEMAIL:
+            return "freemail"
+    return ""
 
 
 def link_rank(address: str) -> int:

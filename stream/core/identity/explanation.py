@@ -12,6 +12,7 @@ from stream.core.identity import precedence
 from stream.core.identity.audit import NETWORK, SESSION
 from stream.core.identity.book import Book, Known
 from stream.core.identity.node import person_kind
+from stream.core.identity.protection import Protection, protections
 from stream.core.identity.resolution import Candidate, Decider
 from stream.core.identity.timeline import value_at
 from stream.core.nodes import Held
@@ -59,6 +60,8 @@ class Explanation(msgspec.Struct, frozen=True):
     edges: list[Edge]
     taken_back: list[Known]
     """Claims on the way that no longer count."""
+    protections: list[Protection]
+    """Protecting rules that hold for nodes on the way."""
 
 
 def explain(book: Book, name: str, at: int, via: str = "", company: str = "") -> Explanation:
@@ -79,8 +82,9 @@ def explain(book: Book, name: str, at: int, via: str = "", company: str = "") ->
         edges += _edges(book, company, at, "", account=True)
     way = dict.fromkeys([name, *(edge.node for edge in edges), *(edge.reason.parent for edge in edges)])
     gone = [known for node in way for known in book.known.get(node, ()) if not known.live]
+    rules = [rule for node in way for rule in protections(book.decider(node), via if node == name else "")]
     owner = decision.owner
-    return Explanation(name, at, via, owner.account, owner.person, owner.rank, decision.source, edges, gone)
+    return Explanation(name, at, via, owner.account, owner.person, owner.rank, decision.source, edges, gone, rules)
 
 
 def _edges(book: Book, name: str, at: int, via: str, *, account: bool) -> Iterator[Edge]:

@@ -47,6 +47,8 @@ def heard(text: str, tenant: str, rules: Rules | None = None) -> str:
     word, colon, value = text.partition(":")
     letter = LETTERS.get(word.strip().lower(), word.strip() if word.strip() in WORDS else "")
     value = value.strip()
+    if not colon and "@" in text:
+        raise NoNode(f"an address is written email:{text.strip()}")
     if not colon or not letter or not value:
         raise NoNode(f"an identifier is written {', '.join(f'{w}:...' for w in LETTERS)}")
     if len(value) > _LONGEST or not value.isprintable() or is_blocked(value, rules.blocked_ids):

@@ -4,7 +4,7 @@ from typing import Final
 
 from schemas.facts import IdentityRow
 from schemas.ids import ACCOUNT, ACTIVITY, DOMAIN, EMAIL, OPPORTUNITY, USER, VISITOR, account_id, kind, tenant, value
-from schemas.messages import BEGINNING, Owner, Resolution
+from schemas.messages import Resolution
 from stream.core.identity.node import node_of
 from stream.core.identity.resolution import Decider
 from stream.core.nodes import NodeState
@@ -20,19 +20,20 @@ KINDS: Final = {
     ACTIVITY: "activity",
 }
 
-_NOTHING: Final[Resolution] = ((BEGINNING, Owner()),)
+_GONE: Final[Resolution] = ()
+"""Of a node that nothing refers to any more: no stretch of time, so that no view shows it."""
 
 
 def flush(step: Step) -> None:
     """Book one ``IdentityRow`` for each node whose resolution changed in this step. Call it once, at its end.
 
     A node whose gate is shut is left out: it is booked when the gate opens. One that nothing refers to any more gets a
-    row that says nothing.
+    row without any stretch of time: had its events come in another order, it might have none at all.
     """
     for name, cause in step.changed.items():
         state = node_of(step.state, name)
         if state is not None and state.orphan:
-            step.fact("identity", _row(step, name, state, _NOTHING, cause))
+            step.fact("identity", _row(step, name, state, _GONE, cause))
         elif state is not None and state.resolution is not None and not state.waiting:
             step.fact("identity", _row(step, name, state, state.resolution, cause))
     step.changed.clear()

@@ -36,7 +36,7 @@ def check_rows(world: World, states: dict[str, NodeState], oracle: Oracle) -> No
     for name, state in states.items():
         row = rows[name.partition("/")[2]]
         if state.orphan:
-            same(f"row of {name}, to which nothing refers", (row.person_id, row.account_id), ([""], [""]))
+            same(f"row of {name}, to which nothing refers", (row.since, row.person_id, row.account_id), ([], [], []))
             continue
         same(f"row of {name}", row.since, [start for start, _ in state.resolution])
         for at in (BEGINNING, *range(-1, 9)):

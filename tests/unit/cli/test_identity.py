@@ -15,6 +15,7 @@ KEY = "k" * 20
 FOUND = {
     "node": "visitor:v1", "at": "2026-06-01T00:00:00.000Z", "account_id": "acme", "account": "account:acme",
     "person": "email:ann@acme.com", "rank": 100, "source": "operator", "session_user": "", "taken_back": [],
+    "protections": [],
     "steps": [{
         "node": "visitor:v1", "belongs_to": "account:acme", "as": "account",
         "because": {"source": "operator", "rank": 100, "claim": "op-1", "said_by": "ops", "reason": "[bold]told"},
@@ -41,7 +42,7 @@ class Collector(http.server.BaseHTTPRequestHandler):
             if self.command == "GET"
             else MOVES
             if "preview" in self.path
-            else {"said": [{"type": "t", "claim": "op-1"}]}
+            else {"said": [{"type": "t", "claim": "op-1"}], "warnings": ["nothing is known of account:a yet"]}
         )
         if refused:
             answer = {"success": False, "error": {"reason": "no_claim", "detail": "there is no such claim"}}
@@ -110,6 +111,19 @@ def test_what_the_collector_refuses_is_said_in_its_words(asked, capsys):
     assert "there is no such claim" in capsys.readouterr().err
 
 
+def test_a_warning_is_said_beside_what_was_booked(asked, capsys):
+    assert run(["identity", "merge", "account:a", "account:b"]) == 0
+    printed = capsys.readouterr()
+    assert "op-1" in printed.out
+    assert printed.err == "warning: nothing is known of account:a yet\n"
+
+
+def test_an_empty_identifier_is_wrong_usage_and_asks_nobody(asked, capsys):
+    assert run(["identity", "explain", " "]) == 2
+    assert "NODE is empty" in capsys.readouterr().err
+    assert asked == []
+
+
 def test_for_programs_it_is_json(asked, capsys):
     assert run(["identity", "explain", "visitor:v1"]) == 0
     assert json.loads(capsys.readouterr().out) == FOUND
@@ -134,6 +148,13 @@ def test_people_see_the_way_what_lost_and_what_was_written_as_it_was_written():
     assert "visitor:v1 → account:acme, person email:ann@acme.com" in text
     assert "an operator said so, rank 100; by ops; claim op-1; “[bold]told”" in text
     assert "not domain:beta.org: company of the network, rank 0; rank 0 is not above 100" in text
+
+
+def test_people_see_the_rule_that_decided_where_no_claim_did():
+    rule = {"node": "visitor:v1", "rule": "shared_device", "why": "2 users share this device"}
+    text = printed(explanation_tree(FOUND | {"account": "", "steps": [], "protections": [rule]}))
+    assert "visitor:v1: shared device: 2 users share this device" in text
+    assert "nobody has said anything" not in text
 
 
 def test_people_see_what_would_move_with_its_money():

@@ -85,6 +85,17 @@ def test_flags_beat_the_environment_which_beats_the_defaults(monkeypatch: pytest
     assert seen == [Settings(http_port=3, sql_port=2, trust_forwarded=True, sink_s=0.5)]
 
 
+def test_what_looks_at_an_installation_takes_the_flags_that_it_was_started_with() -> None:
+    """Who writes ``up --data D --http-port N`` writes the same after ``doctor`` and ``verify``."""
+    context = click.Context(cli)
+    started = cli.get_command(context, "up")
+    assert started is not None
+    for name in ("doctor", "verify"):
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert {p.name for p in started.params} <= {p.name for p in command.params}
+
+
 def test_a_flag_of_the_wrong_type_is_wrong_usage() -> None:
     @click.command()
     @settings_options("http_port")

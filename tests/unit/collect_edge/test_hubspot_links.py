@@ -39,7 +39,7 @@ def played(payloads: Iterable[Payload], partitions: int = 2, more: Sequence[Even
 def of(stage: Stage, node: str, column: str, at: int) -> str:
     """What the table says of the node at ``T + at``."""
     row = stage.table("identity").get(node)
-    if row is None:
+    if row is None or not row["since"]:  # nothing refers to it (any more)
         return ""
     return [value for since, value in zip(row["since"], row[column], strict=True) if since <= T + at][-1]
 

@@ -110,3 +110,8 @@ def test_parameters_are_written_as_clickhouse_reads_them():
     assert literal(["a'b", "c\\d"]) == r"['a\'b','c\\d']"
     assert literal("tab\t") == r"tab\t"
     assert literal(5) == "5"
+
+
+def test_an_address_without_its_kind_is_answered_with_how_it_is_written():
+    with pytest.raises(NoNode, match=r"an address is written email:ann@acme\.com"):
+        heard(" ann@acme.com ", "default")

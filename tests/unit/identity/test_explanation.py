@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from schemas.messages import BEGINNING
 from schemas.rules import Rules
 from stream.core.identity.book import Book, Held, Known
@@ -71,6 +73,49 @@ def test_of_a_shared_device_the_session_decides():
     book = Book(both, Rules())
     assert explain(book, V, at=5).account == ""
     assert explain(book, V, at=5, via="t/u:8").account == "t/a:other"
+
+
+def rules_of(found):
+    return [(p.node, p.rule) for p in found.protections]
+
+
+def test_a_user_with_six_companies_is_told_to_be_over_the_limit_and_one_with_five_is_not():
+    six = [known(U, f"t/e:ann@firm{n}.com", "trait", 50, at=n) for n in range(6)]
+    over = explain(Book(six, Rules()), U, at=9)
+    assert (over.account, over.person, rules_of(over)) == ("", "", [(U, "limit")])
+    assert "more than 5 companies" in over.protections[0].why
+    assert rules_of(explain(Book(six[:5], Rules()), U, at=9)) == []
+
+
+def test_a_user_of_more_than_a_thousand_visitors_is_told_to_be_over_that_limit():
+    found = explain(Book([*CHAIN, known(U, "", "limit", 0)], Rules()), U, at=9)
+    assert rules_of(found) == [(U, "limit")]
+    assert "more than 1000 visitors" in found.protections[0].why
+
+
+def test_of_a_shared_device_it_is_told_how_many_share_it_but_not_of_a_session_with_a_user():
+    book = Book([*CHAIN, known(V, "t/u:8", "session", 50)], Rules())
+    found = explain(book, V, at=5)
+    assert rules_of(found) == [(V, "shared_device")]
+    assert found.protections[0].why.startswith("2 users share this device")
+    assert rules_of(explain(book, V, at=5, via=U)) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "rule"),
+    [
+        ("joe@gmail.com", "freemail"),
+        ("joe@posteo.de", "freemail"),
+        ("joe@mailinator.com", "disposable"),
+        ("joe@relay.firefox.com", "relay"),
+        ("joe@t-online.de", "provider"),
+        ("joe@ourmail.org", "freemail_domains"),
+        ("info@acme.com", "role_address"),
+    ],
+)
+def test_an_address_says_by_which_list_its_domain_owns_nothing_or_it_is_nobody(address, rule):
+    found = explain(Book([], Rules(freemail_domains=("ourmail.org",))), f"t/e:{address}", at=5)
+    assert rule in {p.rule for p in found.protections if p.node == f"t/e:{address}"}
 
 
 def by_node(claims):
