@@ -17,9 +17,9 @@ def page(id_: str, visitor: int) -> dict[str, object]:
     return _call("page", id_, visitor, path) | {"name": "Page", "properties": {"path": path, "title": "Acme"}}
 
 
-def identify(id_: str, visitor: int, domain: str) -> dict[str, object]:
-    """The visitor is ann@``domain``."""
-    traits = {"email": f"ann@{domain}", "name": "Ann"}
+def identify(id_: str, visitor: int, domain: str, *, name: str = "ann") -> dict[str, object]:
+    """The visitor is ``name``@``domain``."""
+    traits = {"email": f"{name}@{domain}", "name": name.title()}
     return _call("identify", id_, visitor, "/") | {"userId": f"user-{visitor}", "traits": traits}
 
 

@@ -2,9 +2,9 @@
 
     python -m bench.identity_move [--touches N] [--kafka | --embedded]
 
-Against a running ``touchline up``. 300 people of one domain have 10,000 touches in the 150 days before a deal was won, and
-the deal belongs to one of them, so all of it is the domain's. Then the CRM says that the domain is an account of its own:
-one claim at one node, and every person, touch and the deal move. The clock starts when that request is sent and stops
+Against a running ``touchline up``. 300 people of one domain made 10,000 visits in the 150 days before a deal was won, a touch
+each, and the deal belongs to one of them, so all of it is the domain's. Then the CRM says that the domain is an account of its
+own: one claim at one node, and every person, touch and the deal move. The clock starts when that request is sent and stops
 when ``v_ledger`` gives every touch its linear share on the new account and nothing on the old one, and ``v_ledger_check``
 says that the credits of all models are whole: at the moment in which the last of these questions is asked.
 
@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import uvloop
 
+from bench import calls
 from bench.command import run
 from bench.figure import Figure
 from bench.neighbours import Neighbours, neighbours, quantile_ms
@@ -31,7 +32,7 @@ from tests.support.machine import Machine
 PEOPLE = 300
 DOMAIN, ACCOUNT = "moving.example", "crm-moving"
 _DAYS = 150
-_BATCH = 1000
+_BATCH = 500
 _ALERTS_S = 20
 _CALM_S = 15.0
 _MOST_S = 120.0
@@ -84,14 +85,14 @@ def _fill(machine: Machine, touches: int) -> None:
     now = datetime.now(UTC)
     step = timedelta(days=_DAYS) / touches
     for begin in range(0, touches, _BATCH):
-        rows = [
-            {
-                "id": f"call-{number}", "type": "call", "email": f"p{number % PEOPLE}@{DOMAIN}",
-                "occurred_at": (now - timedelta(days=_DAYS) + number * step).isoformat(),
-            }
-            for number in range(begin, min(begin + _BATCH, touches))
-        ]  # fmt: skip
-        machine.post("/v1/crm/activities", msgspec.json.encode(rows))
+        visits = []
+        for number in range(begin, min(begin + _BATCH, touches)):
+            person = number % PEOPLE
+            call = calls.page(f"visit-{number}", person)
+            if number < PEOPLE:
+                call = calls.identify(f"visit-{number}", person, DOMAIN, name=f"p{person}")
+            visits.append(call | {"timestamp": (now - timedelta(days=_DAYS) + number * step).isoformat()})
+        machine.post("/v1/batch", msgspec.json.encode({"batch": visits}))
     until(machine, f"SELECT count() AS n FROM v_touches WHERE account_id = '{DOMAIN}'", touches)
     deal = {"id": "deal", "contact_emails": [f"p1@{DOMAIN}"], "stage": "won", "amount": "100000", "currency": "EUR"}
     machine.post("/v1/crm/opportunities", msgspec.json.encode([deal | {"updated_at": now.isoformat()}]))
