@@ -40,8 +40,8 @@ KINDS: Final = {
         path="/v1/crm/contacts",
         events_of=crm.events_of,
         needs=("id", "email"),
-        others=("account_id", "user_id", "title", "updated_at"),
-        types={"account_id": "first"} | _VERSION,
+        others=("account_id", "user_id", "title", "merged_into", "deleted", "updated_at"),
+        types={"account_id": "first", "merged_into": "first"} | _VERSION,
     ),
     "opportunities": Kind(
         path="/v1/crm/opportunities",

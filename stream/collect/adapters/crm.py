@@ -11,8 +11,8 @@ type            entry node       properties
 =============== ================ ==================================================================================
 crm.account     ``a:ID``         id, name, domains (list of bare hosts, lower case), parent_id, owner, stage,
                                  merged_into (id of the account that goes on), deleted
-crm.contact     ``u:contact:ID`` id, email, account_id, user_id, title
-                ``u:hubspot:ID``
+crm.contact     ``u:contact:ID`` id, email, account_id, user_id, title, merged_into (user that stands for the contact that
+                ``u:hubspot:ID`` goes on), deleted
 crm.opportunity ``o:ID``         id, account_id, name, stage (lower case; won and lost for their many spellings),
                                  amount (decimal text in whole units), currency, contact_emails (list),
                                  created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
@@ -95,15 +95,18 @@ def _account(row: Row, event: Event) -> str:
 def _contact(row: Row, event: Event) -> None:
     contact = required_id(row, "id")
     event.email = _email(row)
-    if not event.email:
+    deleted, heir = _yes(row, "deleted"), _said_id(row, "merged_into")
+    # Who says that a contact is gone need not say again whom it was.
+    if not (event.email or deleted or heir):
         raise Unfit(RejectReason.MISSING_FIELD, "email")
     event.user = normal.identifier(row.get("user_id"))
     event.group = normal.identifier(row.get("account_id"))
     # All versions of a contact have to meet, whatever is corrected in them; those of HubSpot's webhooks, too.
-    stands = event.user if event.user.startswith(HUBSPOT_USERS) else CONTACT_USERS + contact
-    event.node = normal.entry_node(event.tenant, user=stands)
-    fields: Row = {"id": contact, "email": event.email, "account_id": _said_id(row, "account_id")}
-    fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title")}
+    of_hubspot = event.user.startswith(HUBSPOT_USERS)
+    event.node = normal.entry_node(event.tenant, user=event.user if of_hubspot else CONTACT_USERS + contact)
+    fields: Row = {"id": contact, "email": event.email or None, "account_id": _said_id(row, "account_id")}
+    fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title"), "deleted": deleted}
+    fields["merged_into"] = (HUBSPOT_USERS if of_hubspot else CONTACT_USERS) + heir if heir else None
     _finish(row, event, fields)
 
 

@@ -149,6 +149,15 @@ def test_a_contact_enters_by_its_id() -> None:
     }
 
 
+@pytest.mark.parametrize(("user", "prefix"), [({}, "contact:"), ({"user_id": "hubspot:c1"}, "hubspot:")])
+def test_a_contact_that_is_gone_says_so_without_its_address(user: dict[str, str], prefix: str) -> None:
+    (event,) = parsed("contacts", {"id": "c1", "merged_into": "c2", "deleted": "true", **user}).events
+    assert event.node == f"default/u:{prefix}c1"
+    assert properties(event) == {"id": "c1", "merged_into": f"{prefix}c2", "deleted": True, **user}
+    (fault,) = parsed("contacts", {"id": "c1", "deleted": False}).rejected
+    assert (fault.reason, fault.detail) == (RejectReason.MISSING_FIELD, "email")
+
+
 @pytest.mark.parametrize("who", [{"email": "a@acme.com", "account_id": "acme"}, {"account_id": "acme"}])
 def test_an_activity_enters_by_itself_whoever_it_was_with(who: dict[str, str]) -> None:
     row = {

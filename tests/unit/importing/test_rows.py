@@ -323,6 +323,9 @@ SALESFORCE = {
     "contacts": [
         ("Id,Email,AccountId,Title,LastModifiedDate\n003,ann@acme.com,001,CTO,2026-02-01T08:00:00Z\n",
          {"id": "003", "email": "ann@acme.com", "account_id": "001", "title": "CTO", "updated_at": "2026-02-01T08:00:00.000Z"}),
+        ("Id,IsDeleted,MasterRecordId,Email,SystemModstamp\n002,true,003,ann@acme.com,2026-02-01T08:00:00Z\n",
+         {"id": "002", "deleted": "true", "merged_into": "003", "email": "ann@acme.com",
+          "updated_at": "2026-02-01T08:00:00.000Z"}),
         ("Id,Email,Company,ConvertedAccountId,LastModifiedDate\n00Q,bob@acme.com,Acme,001,2026-02-01T08:00:00Z\n",
          {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "updated_at": "2026-02-01T08:00:00.000Z"}),
     ],
