@@ -19,6 +19,7 @@ from stream.core.rulebook import Rulebook, rulebook_of
 from stream.core.sources import Source
 from stream.core.state import key
 from stream.core.step import Step
+from stream.core.versions import with_version
 
 _CHANNELS: Final = dict.fromkeys(("event", "webinar", "tradeshow", "conference"), channels.EVENT)
 _NOT_HELD: Final = frozenset({
@@ -59,9 +60,7 @@ def take_activity(step: Step, event: Event) -> None:
     book = rulebook_of(step.rules)
     place = key("f", event.node)
     fold = step.state.get(place, Activity) or Activity()
-    fold.versions = [v for v in fold.versions if v.event != event.id]
-    fold.versions.append(_version_of(step, book, event))
-    fold.versions.sort(key=lambda version: (version.at, version.event))
+    fold.versions = with_version(fold.versions, _version_of(step, book, event))
     item = _item(book, event.type, event.node, fold.versions)
     told = fold.told
     fold.told = None if item is None else (item.at, item.id)

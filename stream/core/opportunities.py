@@ -16,6 +16,7 @@ from stream.core.leaf import put_item, remove_item
 from stream.core.opportunity_stages import Reached, Update, stage_name, stages_of
 from stream.core.state import key
 from stream.core.step import Step
+from stream.core.versions import with_version
 
 
 class Opportunity(msgspec.Struct, array_like=True, gc=False):
@@ -34,9 +35,7 @@ def take_opportunity(step: Step, event: Event) -> None:
     """
     place = key("f", event.node)
     fold = step.state.get(place, Opportunity) or Opportunity()
-    fold.updates = [u for u in fold.updates if u.event != event.id]
-    fold.updates.append(_update_of(step, event))
-    fold.updates.sort(key=_order)
+    fold.updates = with_version(fold.updates, _update_of(step, event))
     wanted = stages_of(fold.updates)
     for stage, (at, item_id) in list(fold.told.items()):
         if stage not in wanted or wanted[stage].at != at:
@@ -48,10 +47,6 @@ def take_opportunity(step: Step, event: Event) -> None:
         put_item(step, event.node, item, reason, event.id)
         fold.told[stage] = (item.at, item.id)
     step.state.put(place, fold)
-
-
-def _order(update: Update) -> tuple[int, str]:
-    return update.at, update.event
 
 
 def _item(node: str, stage: str, reached: Reached) -> Item:

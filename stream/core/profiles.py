@@ -9,6 +9,7 @@ from schemas.messages import BEGINNING, Profile
 from stream.core.items import properties_or_reject, text_of
 from stream.core.state import key
 from stream.core.step import Step
+from stream.core.versions import with_version
 
 _PROFILE_FIELDS: Final = {
     "name": ("name",), "domain": ("domain", "domains", "website"), "stage": ("stage",),
@@ -36,9 +37,7 @@ def take_account(step: Step, event: Event) -> None:
     """Fold a CRM account's update in and tell the account its present profile."""
     place = key("f", event.node)
     fold = step.state.get(place, Profiles) or Profiles()
-    fold.updates = [u for u in fold.updates if u.event != event.id]
-    fold.updates.append(ProfileUpdate(event.at, event.id, _fields_of(step, event)))
-    fold.updates.sort(key=lambda update: (update.at, update.event))
+    fold.updates = with_version(fold.updates, ProfileUpdate(event.at, event.id, _fields_of(step, event)))
     fold.told_at = max(fold.told_at, fold.updates[-1].at)
     step.state.put(place, fold)
     fields: dict[str, str] = {}

@@ -13,8 +13,8 @@ contact (0-1)            ``crm.contact`` of the user ``hubspot:ID``; the propert
 contact, opted out       email event ``unsubscribed`` (``subscribed``) of the user ``hubspot:ID``
 ======================== ==========================================================================================
 
-What is said of links and of whole objects, too, is one property each. The stage knows them; of ``/v1/crm/...`` only
-accounts have ``merged_into`` and ``deleted``, and opportunities ``deleted``:
+What is said of links and of whole objects, too, is one property each. The stage knows them; of them ``/v1/crm/...`` has
+``merged_into`` of accounts and contacts, and ``deleted``:
 
 ========================= =========================================================================================
 property                  what it says

@@ -21,16 +21,13 @@ from stream.core.identity.folds import ObjectFold
 from stream.core.identity.operators import registry_of
 from stream.core.step import Step
 
-_ENTRIES: Final = {kinds.CRM_ACCOUNT: ACCOUNT, kinds.CRM_OPPORTUNITY: OPPORTUNITY, kinds.CRM_ACTIVITY: ACTIVITY}
-"""The kind of node by which an object's versions come in, so that all of them meet."""
-FOLDED: Final = frozenset({kinds.CRM_CONTACT, *_ENTRIES})
+FOLDED: Final = frozenset({kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPORTUNITY, kinds.CRM_ACTIVITY})
 Words = dict[str, tuple[str, ...]]
 """What one version says: about what -> the nodes that it names, () for "none".
 
 ``domains`` of an account; ``account`` and ``contact`` of an opportunity; ``account`` and ``person`` of an activity.
-Some CRMs report single links instead: ``user
-NODE`` names a contact by its user, or no longer, and ``left NODE`` says that the opportunity is off that account, if it
-was there. ``deleted`` names something if the account is deleted in the CRM."""
+Some CRMs report single links instead: ``user NODE`` names a contact by its user, or no longer, and ``left NODE`` says that
+the opportunity is off that account, if it was there. ``deleted`` names something if the account is deleted in the CRM."""
 
 
 def observe(step: Step, event: Event) -> None:
@@ -39,19 +36,14 @@ def observe(step: Step, event: Event) -> None:
     if event.type == kinds.CRM_CONTACT:
         observe_contact(step, event, _of_contact(step, event, properties))
         return
-    is_account = event.type == kinds.CRM_ACCOUNT
-    if kind(event.node) != _ENTRIES[event.type]:
+    entry, words_of = _OBJECTS[event.type]
+    if kind(event.node) != entry:
         return
-    if is_account:
-        words = _of_account(event, properties)
-    elif event.type == kinds.CRM_ACTIVITY:
-        words = _of_activity(step, event, properties)
-    else:
-        words = _of_opportunity(step, event, properties)
+    words = words_of(step, event, properties)
     if words:
         _fold(step, event, words)
     winner = properties.get("merged_into")
-    if is_account and isinstance(winner, str):
+    if event.type == kinds.CRM_ACCOUNT and isinstance(winner, str):
         _merge(step, event, _account(step, event, winner))
 
 
@@ -126,7 +118,7 @@ def _of_contact(step: Step, event: Event, properties: dict[str, object]) -> cont
     )
 
 
-def _of_account(event: Event, properties: dict[str, object]) -> Words:
+def _of_account(_step: Step, event: Event, properties: dict[str, object]) -> Words:
     words: Words = {}
     domains, deleted = properties.get("domains"), properties.get("deleted")
     if isinstance(domains, list):
@@ -138,11 +130,7 @@ def _of_account(event: Event, properties: dict[str, object]) -> Words:
 
 
 def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> Words:
-    words: Words = {}
-    account = properties.get("account_id")
-    if isinstance(account, str):
-        parent = _account(step, event, account)
-        words["account"] = (parent,) if parent else ()
+    words = _employer(step, event, properties)
     emails = properties.get("contact_emails")
     if isinstance(emails, list):
         first = next((email for email in emails if isinstance(email, str) and "@" in email), "")
@@ -159,17 +147,30 @@ def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> 
 
 
 def _of_activity(step: Step, event: Event, properties: dict[str, object]) -> Words:
-    words: Words = {}
-    account, email = properties.get("account_id"), properties.get("email")
-    if isinstance(account, str):
-        parent = _account(step, event, account)
-        words["account"] = (parent,) if parent else ()
+    words, email = _employer(step, event, properties), properties.get("email")
     if isinstance(email, str):
         blocked = is_blocked(email, step.rules.blocked_ids)
         words[folds.PERSON] = () if "@" not in email or blocked else (node(event.tenant, EMAIL, email),)
     return words
 
 
+def _employer(step: Step, event: Event, properties: dict[str, object]) -> Words:
+    """What it says of the account that it belongs to."""
+    account = properties.get("account_id")
+    if not isinstance(account, str):
+        return {}
+    parent = _account(step, event, account)
+    return {"account": (parent,) if parent else ()}
+
+
 def _account(step: Step, event: Event, account: str) -> str:
     """The account's node, "" for "none"."""
     return "" if is_blocked(account, step.rules.blocked_ids) else node(event.tenant, ACCOUNT, account)
+
+
+_OBJECTS: Final = {
+    kinds.CRM_ACCOUNT: (ACCOUNT, _of_account),
+    kinds.CRM_OPPORTUNITY: (OPPORTUNITY, _of_opportunity),
+    kinds.CRM_ACTIVITY: (ACTIVITY, _of_activity),
+}
+"""The kind of node by which an object's versions come in, so that all of them meet, and what they say."""

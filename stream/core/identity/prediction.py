@@ -85,6 +85,7 @@ def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:
     """
     found: list[Known] = []
     taken = {(claim.node, claim.id) for claim in gone}
+    live = [claim for claims in known.values() for claim in claims if claim.live]
     for claim in gone:
         user, address = claim.node, claim.held.parent
         if kind(user) != USER or not is_link(claim.held):
@@ -95,11 +96,10 @@ def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:
         company, heir = f" {user}\x00", f"{MERGED} {address} {user}\x00"
         found += [
             c
-            for claims in known.values()
-            for c in claims
-            if c.live and c.held.source == kinds.CRM_CONTACT and company in c.id and address in {c.node, c.held.parent}
+            for c in live
+            if c.held.source == kinds.CRM_CONTACT and company in c.id and address in {c.node, c.held.parent}
         ]
-        inherited = [c for claims in known.values() for c in claims if c.live and c.id.startswith(heir)]
+        inherited = [c for c in live if c.id.startswith(heir)]
         found += [*inherited, *resting_on(known, inherited)]
     return found
 

@@ -36,9 +36,9 @@ def protections(decider: Decider, via: str = "") -> Iterator[Protection]:
     name, letter = decider.name, decider.kind
     if decider.shared:
         yield Protection(name, "limit", _limit(decider))
-    if letter == VISITOR and not via and len(linked(decider.state)) > 1:
-        count = len(linked(decider.state))
-        why = f"{count} users share this device: a session belongs to who signed in there, one without a user to nobody"
+    users = len(linked(decider.state)) if letter == VISITOR and not via else 0
+    if users > 1:
+        why = f"{users} users share this device: a session belongs to who signed in there, one without a user to nobody"
         yield Protection(name, "shared_device", why)
     if letter in {EMAIL, DOMAIN}:
         host = value(name).rpartition("@")[2]
