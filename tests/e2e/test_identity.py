@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import schemathesis
 
 from tests.support.machine import Machine
 
@@ -154,3 +155,134 @@ def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machi
     assert found["warnings"] == [
         f"nothing is known of account:{name} yet: it counts once something is" for name in ("nope", "alsonope")
     ]
+
+
+ACCOUNTS = [
+    {"id": "holding", "name": "Holding"},
+    {
+        "id": "whole",
+        "name": "Whole",
+        "domains": ["whole-corp.com", "shared-corp.com", "gmail.com"],
+        "parent_id": "holding",
+    },
+    {"id": "first", "name": "First", "domains": ["shared-corp.com"], "updated_at": "2026-01-01T00:00:00Z"},
+    {"id": "part", "name": "Part", "domains": ["part-corp.com"]},
+    {"id": "below", "name": "Below", "parent_id": "part"},
+    {"id": "apart", "name": "Apart", "domains": []},
+    {"id": "ring", "name": "Ring", "parent_id": "round"},
+    {"id": "round", "name": "Round", "parent_id": "ring"},
+    {"id": "under", "name": "Under", "parent_id": "ring"},
+    {"id": "self", "name": "Self", "parent_id": "self"},
+    *({"id": f"deep{n}", "name": f"Deep {n}", "parent_id": f"deep{n - 1}"} for n in range(1, 8)),
+]
+
+
+def test_an_account_is_explained_by_its_domains_its_parent_its_children_and_its_merges(machine):
+    crm = [{"updated_at": "2026-02-01T00:00:00Z"} | account for account in ACCOUNTS]
+    machine.post("/v1/crm/accounts", json.dumps(crm).encode())
+    call(machine, "merge", "account:part", "account:whole", "--reason", "bought")
+    wrong = call(machine, "merge", "account:apart", "account:whole").split()[1]
+    merged = "SELECT count() AS n FROM v_identity_claims WHERE source = 'operator' AND live AND parent = 'a:whole'"
+    until(lambda: machine.rows(merged)[0]["n"], 2)
+    call(machine, "unmerge", wrong)
+    until(lambda: machine.rows(merged)[0]["n"], 1)
+    accounts = "SELECT count() AS n FROM v_account_tree WHERE parent_id IN ('whole', 'holding')"
+    until(lambda: machine.rows(accounts)[0]["n"], 2)
+
+    found = json.loads(call(machine, "explain", "account:whole"))
+    assert (found["account_id"], found["steps"], found["warnings"]) == ("whole", [], [])
+    whole = found["made_of"]
+    assert (whole["name"], whole["people"], whole["touches"]) == ("Whole", 0, 0)
+
+    named = {d["domain"]: d for d in whole["domains"]}
+    assert {name: (d["counts"], d["belongs_to"]) for name, d in named.items()} == {
+        "domain:whole-corp.com": (True, "account:whole"),
+        "domain:part-corp.com": (True, "account:whole"),  # by way of the merge
+        "domain:shared-corp.com": (False, "account:first"),
+        "domain:gmail.com": (False, ""),
+    }
+    (own,) = named["domain:whole-corp.com"]["claims"]
+    assert (own["source"], own["rank"], own["belongs_to"]) == ("crm.account", 40, "account:whole")
+    assert (own["said_by"], own["said_at"]) == ("website", "2026-02-01T00:00:00.000Z")
+    (brought,) = named["domain:part-corp.com"]["claims"]
+    assert brought["belongs_to"] == "account:part"
+    shared = named["domain:shared-corp.com"]
+    assert [claim["why"] for claim in shared["claims"]] == ["the same rank, and later"]
+    assert (shared["instead"]["source"], shared["instead"]["said_at"]) == ("crm.account", "2026-01-01T00:00:00.000Z")
+    assert [rule["rule"] for rule in named["domain:gmail.com"]["protections"]] == ["freemail"]
+
+    assert (whole["parent"]["account"], whole["parent"]["problem"]) == ("account:holding", "")
+    assert (whole["parent"]["said_by"], whole["parent"]["said_at"]) == ("website", "2026-02-01T00:00:00.000Z")
+    assert whole["children"] == [{"account": "account:below", "name": "Below"}]  # its parent was merged into this one
+    bought, back = whole["merges"]
+    assert (bought["loser"], bought["counts"], bought["because"]["reason"]) == ("account:part", True, "bought")
+    assert bought["because"]["said_by"] == "ops"
+    assert (back["loser"], back["counts"], back["because"]["why"]) == ("account:apart", False, "taken back")
+
+    part = json.loads(call(machine, "explain", "account:part"))
+    assert [(step["node"], step["belongs_to"]) for step in part["steps"]] == [("account:part", "account:whole")]
+    assert [d["domain"] for d in part["made_of"]["domains"] if d["counts"]] == ["domain:part-corp.com"]
+
+
+def test_of_parents_and_children_an_explanation_says_what_the_tree_says(machine):
+    tree = {row["account_id"]: row for row in machine.rows("SELECT account_id, parent_id, problem FROM v_account_tree")}
+    assert {row["problem"] for row in tree.values()} == {"", "circle", "too deep"}
+    for account in [one["id"] for one in ACCOUNTS]:
+        found = json.loads(call(machine, "explain", f"account:{account}"))["made_of"]
+        parent = found["parent"] or {"account": "", "problem": ""}
+        assert (parent["account"].removeprefix("account:"), parent["problem"]) == (
+            tree[account]["parent_id"], tree[account]["problem"],
+        ), account  # fmt: skip
+        children = sorted(row["account_id"] for row in tree.values() if row["parent_id"] == account)
+        assert [child["account"].removeprefix("account:") for child in found["children"]] == children, account
+
+
+def test_the_id_of_an_automatic_account_is_told_to_be_a_domain(machine):
+    body = {"userId": "9", "anonymousId": "v9", "messageId": "auto", "traits": {"email": "joe@auto-corp.com"}}
+    machine.post("/v1/identify", json.dumps(body).encode())
+    seen = "SELECT count() AS n FROM v_identity WHERE node = 'd:auto-corp.com'"
+    until(lambda: machine.rows(seen)[0]["n"], 1)
+    found = json.loads(call(machine, "explain", "account:auto-corp.com"))
+    assert found["warnings"] == ["nothing is known of account:auto-corp.com yet; is domain:auto-corp.com meant?"]
+    assert "made_of" not in json.loads(call(machine, "explain", "domain:auto-corp.com"))
+
+
+def strict(schema):
+    """The schema, where each object has no members but those that are described."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
+    return {name: strict(part) for name, part in schema.items()} | closed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "status"),
+    [
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:whole"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:part"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:unheard-of"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "visitor:v1"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "user:8"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "email:joe@gmail.com"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "nonsense"}}, 400),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "touch:none"}}, 404),
+        ("POST", "/v1/identity/preview", {"body": {"link": {"child": "user:7", "parent": "account:beta"}}}, 200),
+        ("POST", "/v1/identity/merges", {"body": {"loser": "account:un", "winner": "account:heard"}}, 200),
+        ("POST", "/v1/identity/links", {"body": {"child": "user:z", "parent": "account:un"}}, 200),
+        (
+            "DELETE",
+            "/v1/identity/links/{id}",
+            {"path_parameters": {"id": "none"}},
+            404,
+        ),
+    ],
+)
+def test_what_is_answered_is_what_openapi_describes(machine, method, path, given, status):
+    with urllib.request.urlopen(f"{machine.url}/openapi.json", timeout=20) as answer:
+        operation = schemathesis.openapi.from_dict(strict(json.load(answer)))[path][method]
+    case = operation.Case(headers={"Authorization": f"Bearer {KEY}"}, media_type="application/json", **given)
+    answer = case.call(base_url=machine.url)
+    assert answer.status_code == status, answer.text
+    operation.validate_response(answer)
