@@ -62,11 +62,11 @@ def _add_made_of(tree: Tree, found: dict[str, Any]) -> None:
     """What an account is made of: domains, parent, children, merges."""
     made_of = found["made_of"]
     if made_of["name"]:
-        tree.add(f"“{escape(made_of['name'])}”: {made_of['people']:,} people, {made_of['touches']:,} touches")
+        tree.add(f"“{escape(made_of['name'])}”  people: {made_of['people']:,}, touches: {made_of['touches']:,}")
     if made_of["domains"]:
         branch = tree.add("domains")
         for domain in made_of["domains"]:
-            _add_domain(branch, domain)
+            _add_domain(branch, domain, found["node"])
         _add_more(branch, made_of["more_domains"])
     if made_of["parent"]:
         tree.add(_parent(made_of["parent"]), highlight=False)
@@ -88,7 +88,7 @@ def _is_step(merge: dict[str, Any], found: dict[str, Any]) -> bool:
     return bool(merge["counts"]) and any(step["node"] == merge["loser"] for step in found["steps"])
 
 
-def _add_domain(branch: Tree, domain: dict[str, Any]) -> None:
+def _add_domain(branch: Tree, domain: dict[str, Any], account: str) -> None:
     name = escape(domain["domain"])
     owner = escape(domain["belongs_to"]) or "nobody"
     if domain["counts"]:
@@ -98,7 +98,9 @@ def _add_domain(branch: Tree, domain: dict[str, Any]) -> None:
         own = branch.add(f"[dim]not {name}: it belongs to {owner}{because}[/]", highlight=False)
     for claim in domain["claims"]:
         why = claim.get("why", "")
-        own.add(f"[dim]{_reason(claim)}; {escape(why)}[/]" if why else _reason(claim), highlight=False)
+        brought = "" if claim["belongs_to"] == account else f"for {escape(claim['belongs_to'])}: "
+        text = f"{brought}{_reason(claim)}"
+        own.add(f"[dim]{text}; {escape(why)}[/]" if why else text, highlight=False)
     _add_more(own, domain["more_claims"])
     for rule in domain["protections"]:
         own.add(f"[yellow]{escape(rule['rule'].replace('_', ' '))}[/]: {escape(rule['why'])}", highlight=False)

@@ -158,14 +158,15 @@ def test_people_see_the_rule_that_decided_where_no_claim_did():
     assert "nobody has said anything" not in text
 
 
-CRM = {"source": "crm.account", "rank": 40, "said_by": "crm", "claim": "a:acme #00000000"}
+CRM = {"source": "crm.account", "rank": 40, "said_by": "crm", "claim": "a:acme #00000000", "belongs_to": "account:acme"}
 MADE_OF = {
     "name": "Acme [Ltd]", "people": 3, "touches": 1200,
     "parent": {"account": "account:holding", "named": "account:old-holding", "problem": "", "said_by": "crm",
                "said_at": "2026-06-01T00:00:00.000Z", "event_id": "e"},
     "children": [{"account": "account:sub", "name": "Sub"}], "more_children": 7,
     "domains": [
-        {"domain": "domain:acme.com", "counts": True, "belongs_to": "account:acme", "claims": [CRM], "more_claims": 0,
+        {"domain": "domain:acme.com", "counts": True, "belongs_to": "account:acme", "more_claims": 0,
+         "claims": [CRM, CRM | {"belongs_to": "account:old"}],
          "instead": None, "protections": []},
         {"domain": "domain:gmail.com", "counts": False, "belongs_to": "", "more_claims": 2, "instead": None,
          "claims": [CRM | {"why": "the domain owns nothing"}],
@@ -187,8 +188,10 @@ MADE_OF = {
 def test_people_see_what_an_account_is_made_of():
     text = printed(explanation_tree(FOUND | {"node": "account:acme", "steps": [], "made_of": MADE_OF}))
     lines = [line.lstrip("│├└─ ").rstrip() for line in text.splitlines()]
-    assert "“Acme [Ltd]”: 3 people, 1,200 touches" in lines
+    assert "“Acme [Ltd]”  people: 3, touches: 1,200" in lines
     assert "domain:acme.com" in lines
+    assert "domains of the CRM account, rank 40; by crm; claim a:acme #00000000" in lines
+    assert "for account:old: domains of the CRM account, rank 40; by crm; claim a:acme #00000000" in lines
     assert "not domain:gmail.com: it belongs to nobody" in lines
     assert "freemail: it owns nothing" in lines
     assert "not domain:beta.org: it belongs to account:beta  an operator said so, rank 100; by ops" in lines
