@@ -118,7 +118,8 @@ def asked(machine, path, key, method="GET", body=None):
 
 def test_nobody_without_an_operators_key_may_ask_or_say_anything(machine):
     for key in ("", "dev", KEY + "x"):
-        assert asked(machine, "/v1/identity/user:7", key)[0] == 401
+        status, found = asked(machine, "/v1/identity/user:7", key)
+        assert (status, "when the collector started" in found["error"]["detail"]) == (401, True)
         assert asked(machine, "/v1/identity/links", key, "POST", b'{"child":"user:7","parent":"account:x"}')[0] == 401
     assert asked(machine, "/v1/identity/user%3A7", KEY)[0] == 200
 

@@ -38,6 +38,8 @@ _LARGEST_BODY: Final = 64 << 10
 _WARNING_S: Final = 2.0
 """Longest wait for what is only a warning."""
 _TOUCH: Final = "touch:"
+_WHEN_READ: Final = "when the collector started"
+"""Who has just written a key there needs to know that."""
 T = TypeVar("T", bound=msgspec.Struct)
 Answerer = Callable[[web.Request, Operator], Awaitable[web.Response]]
 
@@ -86,10 +88,14 @@ class IdentityService:
 
     def _operator(self, request: web.Request) -> Operator:
         if not self._config.operators:
-            raise Refused(403, "no_operators", "touchline.toml has no [[operators]]: see docs/identity.md#operators")
+            detail = f"touchline.toml had no [[operators]] {_WHEN_READ}: see docs/identity.md#operators"
+            raise Refused(403, "no_operators", detail)
         operator = operator_of(request.headers, self._config.operators)
         if operator is None:
-            raise Refused(401, "unknown_key", "Authorization needs the key of one of [[operators]] as Bearer token")
+            detail = (
+                f"Authorization needs a key that touchline.toml had under [[operators]] {_WHEN_READ}, as Bearer token"
+            )
+            raise Refused(401, "unknown_key", detail)
         return operator
 
     def _audit(self, operator: Operator) -> Audit:
