@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import schemathesis
@@ -246,6 +247,40 @@ def test_the_id_of_an_automatic_account_is_told_to_be_a_domain(machine):
     found = json.loads(call(machine, "explain", "account:auto-corp.com"))
     assert found["warnings"] == ["nothing is known of account:auto-corp.com yet; is domain:auto-corp.com meant?"]
     assert "made_of" not in json.loads(call(machine, "explain", "domain:auto-corp.com"))
+
+
+def send_calls(machine, calls):
+    for start in range(0, len(calls), 200):
+        machine.post("/v1/batch", json.dumps({"batch": calls[start : start + 200]}).encode())
+
+
+def limited(machine, node):
+    query = f"SELECT count() AS n FROM v_identity_claims WHERE status = 'limit' AND node = '{node}'"
+    return machine.rows(query)[0]["n"]
+
+
+def test_a_visitor_of_more_than_five_hundred_users_is_explained_by_that_limit(machine):
+    page = {"type": "page", "anonymousId": "kiosk", "context": {"page": {"url": "https://x.example/"}}}
+    first = datetime(2026, 5, 1, tzinfo=UTC)
+    send_calls(machine, [
+        page | {"userId": f"k{n}", "messageId": f"kiosk{n}", "timestamp": (first + timedelta(hours=n)).isoformat()}
+        for n in range(501)
+    ])  # fmt: skip
+    until(lambda: limited(machine, "v:kiosk"), 501)
+    found = json.loads(call(machine, "explain", "visitor:kiosk"))
+    (rule,) = found["protections"]
+    assert (rule["node"], rule["rule"], "more than 500 users" in rule["why"]) == ("visitor:kiosk", "limit", True)
+    assert (found["account"], len(found["taken_back"]), found["more_taken_back"]) == ("", 50, 451)
+
+
+def test_a_user_with_more_than_a_thousand_claims_is_explained_by_that_limit(machine):
+    group = {"type": "group", "userId": "busy", "anonymousId": "busy"}
+    send_calls(machine, [group | {"groupId": f"g{n}", "messageId": f"busy{n}"} for n in range(1001)])
+    until(lambda: limited(machine, "u:busy"), 1001)
+    found = json.loads(call(machine, "explain", "user:busy"))
+    assert [(rule["node"], rule["rule"]) for rule in found["protections"]] == [("user:busy", "limit")]
+    assert "more than 1000 claims" in found["protections"][0]["why"]
+    assert (found["account"], len(found["taken_back"]), found["more_taken_back"]) == ("", 50, 951)
 
 
 def strict(schema):

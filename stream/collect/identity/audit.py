@@ -20,7 +20,7 @@ _CHUNK: Final = 1000
 _LEVELS: Final = 8
 """Five kinds, and merges of merges: no way up is longer."""
 _CLAIMS: Final = (
-    "SELECT node, raw_id, parent, source, precedence, tie_break, live, cause_event_id, status = 'limit' AS limited,"
+    "SELECT node, raw_id, parent, source, precedence, tie_break, live, cause_event_id, toBool(status = 'limit') AS limited,"
     " toUnixTimestamp64Milli(recorded_at) AS recorded, toUnixTimestamp64Milli(holds_from) AS since,"
     " toUnixTimestamp64Milli(holds_to) AS until FROM v_identity_claims WHERE tenant = {tenant:String} AND "
 )
