@@ -68,6 +68,20 @@ def _add_made_of(tree: Tree, found: dict[str, Any]) -> None:
         for domain in made_of["domains"]:
             _add_domain(branch, domain, found["node"])
         _add_more(branch, made_of["more_domains"])
+    if made_of["direct"]:
+        branch = tree.add("named for it directly")
+        for direct in made_of["direct"]:
+            branch.add(f"{direct['kind']}: {direct['identifiers']:,}  {_WORDS.get(direct['source'], direct['source'])}")
+    _add_family(tree, made_of)
+    merges = [merge for merge in made_of["merges"] if not _is_step(merge, found)]
+    if merges:
+        branch = tree.add("merges")
+        for merge in merges:
+            _add_merge(branch, merge)
+        _add_more(branch, made_of["more_merges"])
+
+
+def _add_family(tree: Tree, made_of: dict[str, Any]) -> None:
     if made_of["parent"]:
         tree.add(_parent(made_of["parent"]), highlight=False)
     if made_of["children"]:
@@ -75,12 +89,6 @@ def _add_made_of(tree: Tree, found: dict[str, Any]) -> None:
         for child in made_of["children"]:
             branch.add(f"{escape(child['account'])}  {escape(child['name'])}", highlight=False)
         _add_more(branch, made_of["more_children"])
-    merges = [merge for merge in made_of["merges"] if not _is_step(merge, found)]
-    if merges:
-        branch = tree.add("merges")
-        for merge in merges:
-            _add_merge(branch, merge)
-        _add_more(branch, made_of["more_merges"])
 
 
 def _is_step(merge: dict[str, Any], found: dict[str, Any]) -> bool:

@@ -119,6 +119,14 @@ class Domain(msgspec.Struct, frozen=True):
     protections: list[Protection]
 
 
+class Direct(msgspec.Struct, frozen=True):
+    """How many identifiers of a kind have a claim of that source to belong to the account. Not all of them need win."""
+
+    kind: str
+    source: str
+    identifiers: int
+
+
 class AccountMerge(msgspec.Struct, frozen=True):
     """A merge into the account, into one that was merged into it, or of it."""
 
@@ -139,6 +147,7 @@ class MadeOf(msgspec.Struct, frozen=True):
     more_children: int
     domains: list[Domain]
     more_domains: int
+    direct: list[Direct]
     merges: list[AccountMerge]
     more_merges: int
 

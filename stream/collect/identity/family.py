@@ -35,6 +35,12 @@ _NAMED: Final = (
 )
 
 
+_DIRECT: Final = (
+    "SELECT substring(node, 1, 1) AS letter, source, uniqExact(node) AS nodes FROM v_identity_claims"
+    " WHERE tenant = {tenant:String} AND live AND parent IN {some:Array(String)} AND NOT match(node, '^[ad]:') AND node IN"
+    " (SELECT node FROM identity_claims WHERE tenant = {tenant:String} AND parent IN {some:Array(String)})"
+    " GROUP BY letter, source ORDER BY nodes DESC, letter, source"
+)
 MOST_STEPS: Final = 5
 """Of the way up that ``v_account_tree`` goes."""
 
@@ -44,6 +50,14 @@ class Child(NamedTuple):
 
     account_id: str
     name: str
+
+
+class Direct(NamedTuple):
+    """How many identifiers of a kind one source names for the account."""
+
+    letter: str
+    source: str
+    nodes: int
 
 
 class Family(msgspec.Struct):
@@ -62,6 +76,7 @@ class Family(msgspec.Struct):
     children: list[Child] = []
     """At most ``MOST_SHOWN``."""
     more_children: int = 0
+    direct: list[Direct] = []
 
 
 async def named_for(audit: Audit, accounts: list[str]) -> Named:
@@ -71,6 +86,12 @@ async def named_for(audit: Audit, accounts: list[str]) -> Named:
     hosts = sorted({host for row in said for host in row["hosts"]})
     more = rows[0]["domains"] - len(rows) if rows else 0
     return Named([f"{audit.tenant}/{row['node']}" for row in rows], more, hosts)
+
+
+async def named_directly(audit: Audit, accounts: list[str]) -> list[Direct]:
+    """Who is named for one of the accounts other than by a domain: users by their group, contacts by the CRM, ..."""
+    rows = await audit.rows(_DIRECT, some=[_bare(account) for account in accounts])
+    return [Direct(row["letter"], row["source"], row["nodes"]) for row in rows]
 
 
 async def family_of(audit: Audit, book: Book, account: str) -> Family:

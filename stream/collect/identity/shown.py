@@ -13,7 +13,7 @@ from stream.collect.identity.family import Family
 from stream.core.identity.book import Known
 from stream.core.identity.composition import AccountMerge, Composition, NamedDomain
 from stream.core.identity.explanation import Edge, Explanation, Reason
-from stream.core.identity.names import spoken
+from stream.core.identity.names import WORDS, spoken
 from stream.core.identity.precedence import confidence
 from stream.core.identity.prediction import Move
 from stream.core.identity.protection import Protection
@@ -59,6 +59,7 @@ def made_of_shown(composition: Composition, family: Family, said: Said) -> answe
         family.more_children,
         [_domain(domain, said) for domain in composition.domains],
         composition.more_domains,
+        [answered.Direct(WORDS[direct.letter], direct.source, direct.nodes) for direct in family.direct],
         [_merge(merge, said) for merge in composition.merges],
         composition.more_merges,
     )

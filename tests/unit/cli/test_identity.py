@@ -175,7 +175,7 @@ MADE_OF = {
          "claims": [CRM | {"why": "rank 40 is not above 100"}], "protections": [],
          "instead": {"source": "operator", "rank": 100, "said_by": "ops"}},
     ],
-    "more_domains": 0,
+    "more_domains": 0, "direct": [{"kind": "user", "source": "group", "identifiers": 1200}],
     "merges": [
         {"loser": "account:old", "winner": "account:acme", "counts": True, "because": {"source": "operator", "rank": 100}},
         {"loser": "account:acme", "winner": "account:x", "counts": False,
@@ -199,6 +199,7 @@ def test_people_see_what_an_account_is_made_of():
         "below account:holding, which account:old-holding was merged into  CRM account; by crm, 2026-06-01T00:00:00.000Z"
         in lines
     )
+    assert "user: 1,200  group call" in lines
     assert "account:sub  Sub" in lines
     assert "and 7 more" in lines
     assert "account:old → account:acme  an operator said so, rank 100" in lines
