@@ -48,19 +48,19 @@ KINDS: Final = {
         events_of=crm.events_of,
         needs=("id",),
         others=(
-            "account_id", "name", "stage", "stages", "amount", "currency", "contact_emails", "created_at", "updated_at",
-            "closed_at", "deleted",
+            "account_id", "name", "stage", "stages", "amount", "currency", "contact_emails", "contact_ids", "created_at",
+            "updated_at", "closed_at", "deleted",
         ),
         types={
-            "account_id": "first", "amount": "number", "contact_emails": "list", "created_at": "time",
-            "closed_at": "time",
+            "account_id": "first", "amount": "number", "contact_emails": "list", "contact_ids": "list",
+            "created_at": "time", "closed_at": "time",
         } | _VERSION,
     ),
     "activities": Kind(
         path="/v1/crm/activities",
         events_of=crm.events_of,
         needs=("id", "type", "occurred_at"),
-        others=("email", "account_id", "subject", "status", "deleted", "updated_at"),
+        others=("email", "contact_id", "account_id", "subject", "status", "deleted", "updated_at"),
         types={"account_id": "first", "occurred_at": "time"} | _VERSION,
     ),
     "costs": Kind(
