@@ -22,6 +22,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What else it has a meaning for; () if any name may have one."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Field -> time, day, number, list, first (of a list); the others are texts."""
+    merges: str = ""
+    """Field by which an object says that it was merged into another one; "" if none can."""
     version: str = "updated_at"
     """Field with the time of the version; "" where rows have none."""
 
@@ -35,6 +37,7 @@ KINDS: Final = {
         needs=("id",),
         others=("name", "domain", "domains", "parent_id", "owner", "stage", "merged_into", "deleted", "updated_at"),
         types={"domains": "list", "parent_id": "first", "merged_into": "first"} | _VERSION,
+        merges="merged_into",
     ),
     "contacts": Kind(
         path="/v1/crm/contacts",
@@ -42,6 +45,7 @@ KINDS: Final = {
         needs=("id", "email"),
         others=("account_id", "user_id", "title", "merged_into", "deleted", "updated_at"),
         types={"account_id": "first", "merged_into": "first"} | _VERSION,
+        merges="merged_into",
     ),
     "opportunities": Kind(
         path="/v1/crm/opportunities",
@@ -55,6 +59,7 @@ KINDS: Final = {
             "account_id": "first", "amount": "number", "contact_emails": "list", "contact_ids": "list",
             "created_at": "time", "closed_at": "time",
         } | _VERSION,
+        merges="deleted",
     ),
     "activities": Kind(
         path="/v1/crm/activities",

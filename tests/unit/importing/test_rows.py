@@ -216,6 +216,7 @@ def test_a_file_that_the_mapping_does_not_know_says_what_was_looked_for(tmp_path
         ("[opportunities]\nhistory = 'Entered .*'\n", "stage"),
         ("[fx]\nunpivot = {columns = '...', field = 'rate'}\n", "named group"),
         ("[format]\ndecimal = ';'\n", "decimal"),
+        ("[costs]\nmerged = ['Old']\n", "costs are never merged"),
         ("[format\n", "line 1"),
     ],
 )
@@ -291,6 +292,53 @@ def test_hubspot_contacts_are_the_users_of_its_webhooks(tmp_path):
         "id": "7", "user_id": "hubspot:7", "email": "ann@acme.com", "account_id": "501",
         "updated_at": "2026-01-02T08:00:00.000Z",
     }  # fmt: skip
+
+
+MERGED = [
+    ("accounts", "Company Domain Name", "acme.com",
+     [{"id": "5", "merged_into": "9"}, {"id": "6", "merged_into": "9"}]),
+    ("contacts", "Email", "ann@acme.com",
+     [{"id": "5", "user_id": "hubspot:5", "merged_into": "9"}, {"id": "6", "user_id": "hubspot:6", "merged_into": "9"}]),
+    ("opportunities", "Deal Name", "Big", [{"id": "5", "deleted": True}, {"id": "6", "deleted": True}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "column", "cell", "gone"), MERGED)
+def test_what_hubspot_merged_into_a_record_is_told_of_each_old_id(tmp_path, kind, column, cell, gone):
+    text = f"Record ID,{column},Merged record IDs,Last Modified Date\n9,{cell},5; 6;9;5,2026-01-02 08:00\n8,{cell},,\n"
+    path = file(tmp_path, "m.csv", text)
+    (_, (heir, *old), said), (_, (alone,), _) = made(path, kind, "hubspot", "currency=EUR")
+    assert (heir["id"], alone["id"], said) == ("9", "8", "")
+    assert not {"merged_into", "deleted"} & {*heir, *alone}
+    # Nothing but what is known of the old ones: they had another name, and no currency is theirs.
+    assert old == [one | {"updated_at": "2026-01-02T08:00:00.000Z"} for one in gone]
+
+
+def test_rows_that_become_several_objects_are_counted_as_rows_and_as_objects(tmp_path):
+    path = file(
+        tmp_path, "c.csv", (
+            "Record ID,Email,Merged record IDs\n9,ann@acme.com,5;6\n8,nobody,4\n7,bob@acme.com,0\n3,cyd@acme.com,\n"
+        )
+    )  # fmt: skip
+    told = CliRunner().invoke(command, [str(path), "--kind", "contacts", "--map", "hubspot", "--dry-run", "--json"])
+    summary = json.loads(told.stdout)
+    # Of a row that is bad nothing is sent: neither its contact, nor what was merged into it.
+    assert (summary["rows"], summary["sent"], summary["skipped"], summary["bad"]) == (4, 4, 0, 2)
+    assert summary["reasons"] == {"email: bad value": 1, "id that names nobody: bad value": 1}
+    kept = (tmp_path / "c.bad.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in kept[1:]] == [["8", "nobody", "4"], ["7", "bob@acme.com", "0"]]
+
+
+def test_a_list_of_ids_that_were_merged_may_be_a_list_and_numbers(tmp_path):
+    path = file(tmp_path, "c.ndjson", '{"hs_object_id": 9, "hs_merged_object_ids": [5, "6;7"], "domain": "acme.com"}\n')
+    ((_, objects, _),) = made(path, "accounts", "hubspot", "updated_at=2026-01-01")
+    assert [(one["id"], one.get("merged_into")) for one in objects] == [(9, None), ("5", 9), ("6", 9), ("7", 9)]
+
+
+def test_hubspots_deals_have_their_contacts(tmp_path):
+    path = file(tmp_path, "d.csv", "Record ID,Associated Contact IDs,Last Modified Date\n1,7;8,2026-01-02 08:00\n2,,\n")
+    found = [only([one])["contact_ids"] for one in made(path, "opportunities", "hubspot")]
+    assert found == [["hubspot:7", "hubspot:8"], ""]
 
 
 def test_a_prefix_comes_before_what_there_is_and_never_before_nothing(tmp_path):
