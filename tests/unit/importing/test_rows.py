@@ -374,8 +374,16 @@ SALESFORCE = {
         ("Id,IsDeleted,MasterRecordId,Email,SystemModstamp\n002,true,003,ann@acme.com,2026-02-01T08:00:00Z\n",
          {"id": "002", "deleted": "true", "merged_into": "003", "email": "ann@acme.com",
           "updated_at": "2026-02-01T08:00:00.000Z"}),
-        ("Id,Email,Company,ConvertedAccountId,LastModifiedDate\n00Q,bob@acme.com,Acme,001,2026-02-01T08:00:00Z\n",
-         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "updated_at": "2026-02-01T08:00:00.000Z"}),
+        (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
+          "00Q,false,,bob@acme.com,Acme,001,003,2026-02-01T08:00:00Z\n"),
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "merged_into": "003", "deleted": "false",
+          "updated_at": "2026-02-01T08:00:00.000Z"}),
+        (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
+          "00Q,true,00R,bob@acme.com,Acme,,,2026-02-01T08:00:00Z\n"),
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "", "merged_into": "00R", "deleted": "true",
+          "updated_at": "2026-02-01T08:00:00.000Z"}),
+        ("Lead ID,Email,Last Modified Date\n00Q,bob@acme.com,2/1/2026\n",
+         {"id": "00Q", "email": "bob@acme.com", "updated_at": "2026-02-01"}),
     ],
     "accounts": [
         ("Account ID,Account Name,Website,Parent Account ID,Last Modified Date\n001,Acme,www.acme.com,000P,2/1/2026\n",
@@ -388,6 +396,14 @@ SALESFORCE = {
           "00U,Demo,2026-02-01T08:00:00Z,001,2026-02-03T08:00:00Z,true\n"),
          {"id": "00U", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "001", "type": "meeting",
           "updated_at": "2026-02-03T08:00:00.000Z", "deleted": "true"}),
+        (("Id,WhoId,Subject,StartDateTime,AccountId,LastModifiedDate\n"
+          "00U,00Q,Demo,2026-02-01T08:00:00Z,,2026-02-03T08:00:00Z\n"),
+         {"id": "00U", "contact_id": "00Q", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "",
+          "type": "meeting", "updated_at": "2026-02-03T08:00:00.000Z"}),
+        (("Id,WhoId,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
+          "00T,003,Intro,Call,2026-02-01,001,Completed,2026-02-03T08:00:00Z\n"),
+         {"id": "00T", "contact_id": "003", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01",
+          "account_id": "001", "status": "Completed", "updated_at": "2026-02-03T08:00:00.000Z"}),
         (("Id,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
           "00T,Intro,Call,2026-02-01,001,Not Started,2026-02-03T08:00:00Z\n"),
          {"id": "00T", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01", "account_id": "001",
