@@ -40,6 +40,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds where the file says nothing."""
     values: dict[str, dict[str, str]] = {}
     """Field -> what the file calls it -> what we call it."""
+    without: dict[str, str] = {}
+    """Field -> regular expression of what is taken out of its cell, before anything else."""
     prefixes: dict[str, str] = {}
     """Field -> what comes before whatever the file says there."""
     only: dict[str, tuple[str, ...]] = {}
@@ -114,5 +116,7 @@ def _check(kind: str, table: Table) -> None:
         raise ValueError(f"merged: {kind} are never merged")
     if "stage" not in re.compile(table.history).groupindex and table.history:
         raise ValueError(f"history {table.history!r} needs a group (?P<stage>...)")
+    for expression in table.without.values():
+        re.compile(expression)
     if table.unpivot is not None and not re.compile(table.unpivot.columns).groupindex:
         raise ValueError(f"unpivot.columns {table.unpivot.columns!r} needs a named group")

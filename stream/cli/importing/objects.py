@@ -1,5 +1,6 @@
 """A row of a file as objects of ours."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, Final
@@ -65,6 +66,9 @@ def _mapped(row: Row, bound: Bound, context: Context) -> Row:
         cell = next((row[c] for c in columns if row.get(c) not in ("", None)), "")
         if cell == "" and bound.kind.version == "":
             continue
+        without = bound.table.without.get(field)
+        if without is not None and isinstance(cell, str):
+            cell = re.sub(without, "", cell)
         renamed = bound.table.values.get(field)
         if renamed is not None and isinstance(cell, str):
             cell = _renamed(cell, renamed)

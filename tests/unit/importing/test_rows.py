@@ -217,6 +217,7 @@ def test_a_file_that_the_mapping_does_not_know_says_what_was_looked_for(tmp_path
         ("[fx]\nunpivot = {columns = '...', field = 'rate'}\n", "named group"),
         ("[format]\ndecimal = ';'\n", "decimal"),
         ("[costs]\nmerged = ['Old']\n", "costs are never merged"),
+        ("[costs.without]\nchannel = '('\n", "unterminated"),
         ("[format\n", "line 1"),
     ],
 )
@@ -333,6 +334,33 @@ def test_a_list_of_ids_that_were_merged_may_be_a_list_and_numbers(tmp_path):
     path = file(tmp_path, "c.ndjson", '{"hs_object_id": 9, "hs_merged_object_ids": [5, "6;7"], "domain": "acme.com"}\n')
     ((_, objects, _),) = made(path, "accounts", "hubspot", "updated_at=2026-01-01")
     assert [(one["id"], one.get("merged_into")) for one in objects] == [(9, None), ("5", 9), ("6", 9), ("7", 9)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "stage"),
+    [
+        ("Closed Won", 'Date entered "Closed Won (Sales Pipeline)"', "Closed Won"),
+        ("Closed Won (Sales Pipeline)", "Date entered 'Closed Won (Sales Pipeline)'", "Closed Won"),
+        ("Demo (online) (Sales Pipeline)", 'Date entered "Demo (online) (Sales Pipeline)"', "Demo (online)"),
+        ("Closed Won", 'Date entered "Closed Won"', "Closed Won"),
+    ],
+)
+def test_the_pipeline_is_no_part_of_the_name_of_hubspots_stage(tmp_path, cell, column, stage):
+    line = json.dumps(
+        {"Record ID": "1", "Deal Stage": cell, column: "2026-01-02 08:00", "Last Modified Date": "2026-01-03"}
+    )
+    found = only(made(file(tmp_path, "d.ndjson", line + "\n"), "opportunities", "hubspot"))
+    assert (found["stage"], found["stages"]) == (stage, [{"stage": stage, "at": "2026-01-02T08:00:00.000Z"}])
+
+
+def test_what_a_mapping_takes_out_is_gone_before_it_is_renamed(tmp_path):
+    mapping = file(tmp_path, "m.toml", (
+        '[accounts.fields]\nid = "Nr"\nstage = "State"\n[accounts.without]\nstage = "^\\\\d+ - "\n'
+        '[accounts.values.stage]\nKunde = "customer"\n'
+    ))  # fmt: skip
+    path = file(tmp_path, "a.csv", "Nr,State\n1,03 - Kunde\n2,Kunde\n3,\n")
+    rows = [only([one])["stage"] for one in made(path, "accounts", str(mapping))]
+    assert rows == ["customer", "customer", ""]
 
 
 def test_hubspots_deals_have_their_contacts(tmp_path):
