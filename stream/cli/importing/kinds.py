@@ -28,6 +28,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """Field with the time of the version; "" where rows have none."""
 
 
+IDS: Final = frozenset({"id", "account_id", "contact_id", "contact_ids", "parent_id", "merged_into"})
+"""Fields that name objects of the CRM."""
 _VERSION: Final = {"updated_at": "time"}
 
 KINDS: Final = {

@@ -10,6 +10,7 @@ import msgspec
 from schemas.ids import derived_id
 from stream.cli.importing import values
 from stream.cli.importing.binding import Bound
+from stream.cli.importing.kinds import IDS
 from stream.cli.importing.values import BadCell, Format
 
 Row = dict[str, Any]
@@ -72,13 +73,23 @@ def _mapped(row: Row, bound: Bound, context: Context) -> Row:
         renamed = bound.table.values.get(field)
         if renamed is not None and isinstance(cell, str):
             cell = _renamed(cell, renamed)
-        _put(found, field, _prefixed(_converted(field, cell, bound, context), bound.table.prefixes.get(field, "")))
+        value = _converted(field, cell, bound, context)
+        if context.format.ids and field in IDS:
+            value = _whole_ids(value)
+        _put(found, field, _prefixed(value, bound.table.prefixes.get(field, "")))
     for column in bound.keep:
         found.setdefault(column, row.get(column))
     stages = list(_stages(row, bound, context))
     if stages:
         found["stages"] = stages
     return found
+
+
+def _whole_ids(value: object) -> object:
+    """Salesforce's ids with all of their characters."""
+    if isinstance(value, list):
+        return [_whole_ids(part) for part in value]
+    return values.salesforce_id(value) if isinstance(value, str) else value
 
 
 def _prefixed(value: object, prefix: str) -> object:

@@ -446,6 +446,21 @@ def test_salesforce_files_are_recognised_by_their_columns(tmp_path, kind, text, 
     assert found == [wanted]
 
 
+def test_salesforces_reports_and_exports_mean_the_same_objects(tmp_path):
+    # In the first five characters of the id 001A0000006Vm9r the fourth is a capital (8: I), in the last five the second (2: C).
+    report = "Account ID,Account Name,Parent Account ID,Last Modified Date\n001A0000006Vm9r,Acme,000,2/1/2026\n"
+    export = "Id,Name,ParentId,LastModifiedDate\n001A0000006Vm9rIAC,Acme,000,2026-02-01\n"
+    found = [only(made(file(tmp_path, "a.csv", text), "accounts", "salesforce")) for text in (report, export)]
+    assert [(one["id"], one["parent_id"]) for one in found] == [("001A0000006Vm9rIAC", "000")] * 2
+    mapping = file(tmp_path, "m.toml", (
+        '[format]\nids = "salesforce"\n[opportunities.fields]\nid = "Nr"\ncontact_ids = "People"\n'
+    ))  # fmt: skip
+    path = file(tmp_path, "o.csv", "Nr,People\n1,001A0000006Vm9r;7\n")
+    assert only(made(path, "opportunities", str(mapping)))["contact_ids"] == ["001A0000006Vm9rIAC", "7"]
+    own = file(tmp_path, "b.csv", "id,name\n001A0000006Vm9r,Acme\n")
+    assert only(made(own, "accounts"))["id"] == "001A0000006Vm9r"
+
+
 def test_an_activity_without_a_time_is_refused(tmp_path):
     path = file(tmp_path, "a.csv", "id,type,account_id,occurred_at\n1,call,a,\n")
     assert made(path, "activities")[0][2].startswith("occurred_at: is missing")
