@@ -13,6 +13,7 @@ from stream.settings import Settings
 
 if TYPE_CHECKING:
     from stream.cli.importing.bad_rows import BadRows
+    from stream.cli.importing.bookmark import Bookmark
     from stream.cli.importing.options import Options
     from stream.cli.importing.run import Plan
     from stream.cli.importing.show import Summary
@@ -92,16 +93,26 @@ def command(settings: Settings, file: Path | None, kind: str | None, list_mappin
 
 
 def _import(settings: Settings, file: Path, kind: str, options: "Options") -> int:
-    from stream.cli.importing import bad_rows, show  # noqa: PLC0415
+    from stream.cli.importing import bad_rows, bookmark, show  # noqa: PLC0415
     from stream.cli.importing.options import doubtful, plan_of  # noqa: PLC0415
 
     plan = plan_of(file, kind, options)
     for name in doubtful(plan):
         click.echo(f"--set {name}: {kind} have no such field; it is kept under that name and changes nothing", err=True)
-    bad = bad_rows.BadRows(options.bad or bad_rows.place_of(plan.source), plan.source, append=options.resume)
+    place = bookmark.place_of(plan.source.path, Path(settings.data))
+    mark = bookmark.Bookmark("" if options.dry_run else plan.digest())
+    if options.resume and not options.dry_run:
+        mark = bookmark.read_bookmark(place, mark.digest)
+        if not mark.rows:
+            click.echo(f"--resume: no import of {file} was interrupted, it begins with the first row", err=True)
+    # What an import that goes on finds is added; all of it anew would be there twice.
+    bad = bad_rows.BadRows(options.bad or bad_rows.place_of(plan.source), plan.source, append=mark.rows > 0)
     started = time.monotonic()
     try:
-        summary = _rehearse(plan, bad, options) if options.dry_run else _send(settings, plan, bad, options)
+        if options.dry_run:
+            summary = _rehearse(plan, bad, options)
+        else:
+            summary = _send(settings, plan, bad, options, place=place, mark=mark)
     finally:
         bad.close()
     summary.seconds = round(time.monotonic() - started, 2)
@@ -122,13 +133,12 @@ def _rehearse(plan: "Plan", bad: "BadRows", options: "Options") -> "Summary":
     return show.summary_of(plan, tally, dry_run=True, bad_file=str(bad.place))
 
 
-def _send(settings: Settings, plan: "Plan", bad: "BadRows", options: "Options") -> "Summary":
-    from stream.cli.importing import bookmark, run, show  # noqa: PLC0415
+def _send(
+    settings: Settings, plan: "Plan", bad: "BadRows", options: "Options", *, place: Path, mark: "Bookmark"
+) -> "Summary":
+    from stream.cli.importing import run, show  # noqa: PLC0415
     from stream.cli.importing.delivery import Collector  # noqa: PLC0415
 
-    place = bookmark.place_of(plan.source.path, Path(settings.data))
-    digest = plan.digest()
-    mark = bookmark.read_bookmark(place, digest) if options.resume else bookmark.Bookmark(digest)
     url = options.url or f"http://{settings.host}:{settings.http_port}"
     with show.showing(None) as shown:
         collector = Collector(url, options.key, patience_s=options.patience_s, waiting=shown.waiting)

@@ -157,6 +157,19 @@ def test_a_killed_import_goes_on_and_sends_at_most_one_batch_twice(collector, tm
     assert (sorted(set(found)), len(found) <= 5500) == (sorted(f"a{n}" for n in range(5000)), True)
 
 
+def test_a_resumed_import_that_was_not_interrupted_begins_anew_and_says_so(collector, tmp_path):
+    path = accounts(tmp_path, 3)
+    path.write_text(path.read_text().replace("a1,", ",", 1))
+    command = path, "--kind", "accounts", "--url", collector.url
+    assert "--resume" not in touchline(*command).stderr
+    again = touchline(*command, "--resume")
+    assert f"--resume: no import of {path} was interrupted, it begins with the first row" in again.stderr
+    assert touchline(*command, "--resume", "--dry-run").returncode == 1
+    assert ids(collector) == ["a0", "a2"] * 2
+    # Its bad row is there once, however often it was found.
+    assert [line.split(",")[3] for line in (tmp_path / "accounts.bad.csv").read_text().splitlines()[1:]] == ["3"]
+
+
 def test_another_file_or_mapping_is_not_resumed(collector, tmp_path):
     path = accounts(tmp_path, 1200)
     collector.stop_after = 2
