@@ -428,6 +428,11 @@ SALESFORCE = {
           "00U,00Q,Demo,2026-02-01T08:00:00Z,,2026-02-03T08:00:00Z\n"),
          {"id": "00U", "contact_id": "00Q", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "",
           "type": "meeting", "updated_at": "2026-02-03T08:00:00.000Z"}),
+        # An event of a whole day has a date.
+        (("Id,WhoId,AccountId,Subject,StartDateTime,ActivityDate,IsAllDayEvent,LastModifiedDate\n"
+          "00U,003,,Fair,,2026-02-01,1,2026-02-03T08:00:00Z\n"),
+         {"id": "00U", "contact_id": "003", "account_id": "", "subject": "Fair", "occurred_at": "2026-02-01", "type": "meeting",
+          "updated_at": "2026-02-03T08:00:00.000Z"}),
         (("Id,WhoId,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
           "00T,003,Intro,Call,2026-02-01,001,Completed,2026-02-03T08:00:00Z\n"),
          {"id": "00T", "contact_id": "003", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01",
