@@ -327,6 +327,25 @@ def test_a_corrected_amount_is_another_event_of_the_same_node() -> None:
     assert first.id != second.id
 
 
+@pytest.mark.parametrize(
+    ("given", "channel"),
+    [
+        ({"channel": "paid search"}, "Paid Search"),
+        ({"channel": " PAID  Search "}, "Paid Search"),
+        ({"channel": "ai assistant"}, "AI Assistant"),
+        ({"channel": "Trade Press"}, "Trade Press"),
+        ({"channel": "direct"}, "Direct"),
+        ({}, "Unassigned"),
+        ({"channel": "", "utm_source": None}, "Unassigned"),
+        ({"utm_campaign": "brand"}, "Unassigned"),
+        ({"utm_source": "linkedin", "utm_medium": "cpc"}, "Paid Social"),
+    ],
+)
+def test_a_cost_is_of_the_channel_that_touches_have_or_of_none(given: dict[str, str | None], channel: str) -> None:
+    (event,) = costs({"date": "2026-01-01", "amount": "1", "currency": "EUR", **given}).events
+    assert properties(event)["channel"] == channel
+
+
 def test_a_cost_without_a_channel_is_that_of_the_channel_it_paid_for() -> None:
     named = costs(COST).events[0]
     found = costs({name: value for name, value in COST.items() if name != "channel"}).events[0]
