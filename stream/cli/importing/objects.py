@@ -14,6 +14,7 @@ from stream.cli.importing.kinds import IDS
 from stream.cli.importing.values import BadCell, Format
 
 Row = dict[str, Any]
+_YES: Final = frozenset({"true", "1"})
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -189,7 +190,8 @@ def _finished(found: Row, bound: Bound, context: Context) -> Row:
     version = bound.kind.version
     if version and found.get(version) in ("", None):
         found[version] = context.version
-    if "occurred_at" in bound.kind.needs and found.get("occurred_at") in ("", None):
+    is_gone = str(found.get("deleted")).lower() in _YES
+    if "occurred_at" in bound.kind.needs and found.get("occurred_at") in ("", None) and not is_gone:
         raise BadField("occurred_at", "is missing: an activity without a time cannot be placed")
     if bound.kind.path == "/v1/batch" and not found.get("messageId"):
         found["messageId"] = derived_id("import", _encode(found).decode())

@@ -471,6 +471,12 @@ def test_an_activity_without_a_time_is_refused(tmp_path):
     assert made(path, "activities")[0][2].startswith("occurred_at: is missing")
 
 
+@pytest.mark.parametrize("yes", ["true", "TRUE", "1"])
+def test_an_activity_that_is_gone_needs_its_id_only(tmp_path, yes):
+    path = file(tmp_path, "a.csv", f"id,type,account_id,occurred_at,deleted\n1,,,,{yes}\n2,call,a,,false\n")
+    assert [(line, bool(reason)) for line, _, reason in made(path, "activities")] == [(2, False), (3, True)]
+
+
 def test_bad_rows_keep_their_shape(tmp_path):
     from stream.cli.importing.bad_rows import BadRows, place_of
     from stream.cli.importing.run import rehearse
