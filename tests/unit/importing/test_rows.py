@@ -404,7 +404,7 @@ SALESFORCE = {
           "updated_at": "2026-02-01T08:00:00.000Z"}),
         (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
           "00Q,false,,bob@acme.com,Acme,001,003,2026-02-01T08:00:00Z\n"),
-         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "merged_into": "003", "deleted": "false",
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "merged_into": "", "deleted": "false",
           "updated_at": "2026-02-01T08:00:00.000Z"}),
         (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
           "00Q,true,00R,bob@acme.com,Acme,,,2026-02-01T08:00:00Z\n"),
