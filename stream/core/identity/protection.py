@@ -20,6 +20,8 @@ _LISTS: Final = {
     "disposable": "the shipped list of disposable addresses' domains",
     "relay": "the shipped list of relay domains",
     "provider": "the shipped list of internet providers' domains",
+    "tenants": "the shipped list of services that name hosts for their customers",
+    "reserved": "the list of hosts that nobody has",
     "freemail_domains": "freemail_domains in the rules",
 }
 
@@ -29,7 +31,7 @@ class Protection(msgspec.Struct, frozen=True):
 
     node: str
     rule: str
-    """limit, shared_device, freemail, disposable, relay, provider, freemail_domains or role_address."""
+    """limit, shared_device, freemail, disposable, relay, provider, tenants, reserved, freemail_domains or role_address."""
     why: str
 
 
