@@ -81,6 +81,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         PointRule(1, "page"),
         PointRule(1, "screen"),
         PointRule(30, "crm.activity", "meeting"),
+        PointRule(12, "crm.activity", "webinar"),
         PointRule(1, "crm.activity"),
     )
     alerts: tuple[AlertRule, ...] = (AlertRule(),)

@@ -17,7 +17,7 @@ crm.opportunity ``o:ID``         id, account_id, name, stage (lower case; won an
                                  amount (decimal text in whole units), currency, contact_emails (list),
                                  contact_users (list of the users that stand for contacts), created_at, closed_at
                                  (ms), stages (list of {stage, at in ms}), deleted
-crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
+crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, email_reply, event, ... ), email,
                                  contact_user (user that stands for the contact), account_id, subject, occurred_at
                                  (ms), status (lower case, with _), deleted
 =============== ================ ==================================================================================
@@ -57,7 +57,9 @@ from stream.collect.adapters.rows import (
 from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request, faulty
 
-ACTIVITIES: Final = frozenset({"meeting", "call", "email_reply", "event", "task"})
+ACTIVITIES: Final = frozenset({
+    "meeting", "call", "email_reply", "event", "webinar", "conference", "tradeshow", "task",
+})  # fmt: skip
 CONTACT_USERS: Final = "contact:"
 """Before a contact's id: the user that stands for it."""
 HUBSPOT_USERS: Final = "hubspot:"

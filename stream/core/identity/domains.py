@@ -30,12 +30,18 @@ _DISPOSABLE: Final[frozenset[str]] = frozenset(blocklist)
 _OWNS_NOTHING: Final[frozenset[str]] = _SUPPLEMENT | _FREEMAIL | _DISPOSABLE
 
 _ROLES: Final = frozenset({
-    "abuse", "accounting", "accounts", "admin", "administrator", "billing", "bookings", "careers", "compliance",
-    "contact", "customerservice", "do-not-reply", "donotreply", "email", "enquiries", "events", "feedback", "finance",
-    "hello", "help", "helpdesk", "hostmaster", "hr", "info", "inquiries", "invoice", "invoices", "it", "jobs",
-    "kontakt", "legal", "mail", "mailer-daemon", "marketing", "media", "news", "newsletter", "no-reply", "no_reply",
-    "noreply", "notifications", "office", "orders", "partners", "postmaster", "pr", "press", "privacy", "purchasing",
-    "recruiting", "root", "sales", "security", "service", "services", "support", "team", "webmaster",
+    "abuse", "accounting", "accounts", "achats", "admin", "administrator", "bewerbung", "billing", "bookings",
+    "buchhaltung", "careers", "comercial", "commercial", "compliance", "compras", "comptabilite", "contabilidad",
+    "contact", "contacto", "contatto", "customer-service", "customer.service", "customercare", "customerservice",
+    "customersuccess", "datenschutz", "do-not-reply", "donotreply", "dpo", "einkauf", "email", "empfang", "enquiries",
+    "events", "facturas", "facturation", "feedback", "finance", "hello", "help", "helpdesk", "hostmaster", "hr",
+    "info", "inquiries", "invoice", "invoices", "it", "jobs", "kontakt", "kundenservice", "legal", "mail",
+    "mailer-daemon", "marketing", "media", "news", "newsletter", "no-reply", "no_reply", "noreply", "notifications",
+    "office", "orders", "partners", "payments", "postmaster", "poststelle", "pr", "prensa", "press",
+    "presse", "privacy", "procurement", "purchasing", "reception", "rechnung", "rechnungen", "rechnungswesen",
+    "recruiting", "recruitment", "root", "sales", "security", "service", "services", "subscriptions",
+    "support", "talent", "team", "unsubscribe", "ventas", "ventes", "verkauf", "vertrieb", "verwaltung", "webinars",
+    "webmaster", "zentrale",
 })  # fmt: skip
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"

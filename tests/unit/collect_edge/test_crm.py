@@ -94,6 +94,14 @@ def test_contacts_by_their_ids_are_the_users_that_stand_for_them() -> None:
     assert properties(parsed("activities", row).events[0])["contact_user"] == ""
 
 
+@pytest.mark.parametrize(
+    "type_", ["meeting", "call", "email_reply", "event", "webinar", "conference", "tradeshow", "task"]
+)
+def test_an_activity_has_one_of_these_types(type_: str) -> None:
+    (event,) = parsed("activities", {"id": "t1", "type": type_, "account_id": "acme"}).events
+    assert event.name == type_
+
+
 def test_an_account_has_all_its_domains_once() -> None:
     row = {"id": 42, "name": " Acme ", "domain": "Acme.com", "domains": ["acme.com", "acme.io."], "parent_id": "p",
            "owner": "kim", "stage": "Customer", "updated_at": UPDATED}  # fmt: skip

@@ -58,6 +58,25 @@ def test_the_account_that_it_names_is_its_account_and_the_person_stays():
     assert touches(held(account_id="A1"), meeting("2", 5, account_id="")) == [(BOSCH, "meeting", 0, ANN)]
 
 
+@pytest.mark.parametrize(
+    ("type_", "channel", "points"),
+    [
+        ("meeting", "Sales Outreach", 30_000),
+        ("call", "Sales Outreach", 1_000),
+        ("event", "Event", 1_000),
+        ("webinar", "Event", 12_000),
+        ("conference", "Event", 1_000),
+        ("tradeshow", "Event", 1_000),
+    ],
+)
+def test_its_type_says_its_channel_and_points(type_, channel, points):
+    stage = Stage()
+    stage.put([held(name=type_)])
+    stage.run()
+    (touch,) = stage.touches[BOSCH].values()
+    assert (touch.type, touch.channel, touch.points) == (type_, channel, points)
+
+
 def test_an_activity_without_a_person_is_its_accounts():
     assert touches(meeting("1", 0, account_id="A1", name="call")) == [("default/a:A1", "call", 0, "")]
 

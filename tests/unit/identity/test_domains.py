@@ -72,5 +72,7 @@ def test_the_rules_can_take_more_domains_out():
 def test_role_addresses_are_recognised_with_and_without_tag():
     assert is_role_address("info@acme.com")
     assert is_role_address("sales+eu@acme.com")
+    assert is_role_address("vertrieb@acme.de")
+    assert is_role_address("customer.service@acme.com")
     assert not is_role_address("ann@acme.com")
     assert not is_role_address("informer@acme.com")
