@@ -235,8 +235,9 @@ class _Leaf:
         if entry.content() < old.content():
             replace(step.state, self._node, self._seen, id_hash(event.id), entry)
             return True
-        if old.digest != check or old.size != size:
-            # The claims of both contents count, whichever is kept: so their order does not matter.
+        if (old.digest, old.size, old.at) != (check, size, event.at):
+            # The claims of both contents count, whichever is kept: so their order does not matter. Of one content with two
+            # times, too (the clock of who sent it was ahead, so its time is that of each receipt).
             self._identify(event, is_hit=self._visitor and event.type in HIT_KINDS and event.platform in SITES)
         return False
 

@@ -1,7 +1,9 @@
 """CRM rows through the collector's adapter and the stage: any order, duplication and framing gives what the latest words say."""
 
 import json
+from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,8 @@ from tests.unit.collect_edge.requests import DEV, NOW, request
 
 START = 1_767_225_600
 """2026-01-01, s."""
+HOUR = 3_600_000
+DAY = 24 * HOUR
 FIELDS = {
     "name": st.sampled_from(["Acme", "Acme Inc", "", None]),
     "domain": st.sampled_from(["acme.com", "acme.io", "", None]),
@@ -57,3 +61,22 @@ def test_an_account_is_the_latest_word_on_each_field(data):
         node: {"name": p.name, "domain": p.domain, "owner": p.owner, "stage": p.stage} for node, p in profiles.items()
     }
     assert found == wanted
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_version_dated_ahead_and_sent_twice_counts_with_both_its_times_in_every_order(order):
+    """Nothing happens in the future, so a version that says so is of its receipt: one version, two times."""
+    ahead = {"id": "c1", "email": "ann@acme.com", "account_id": "a1", "updated_at": (NOW + DAY) / 1000}
+    between = {"id": "c1", "email": "ann@acme.com", "account_id": "a2", "updated_at": (NOW + HOUR) / 1000}
+    sent = [(ahead, NOW), (between, NOW + HOUR), (ahead, NOW + 2 * HOUR)]
+    stage = Stage()
+    for row, received_at in (sent[number] for number in order):
+        asked = request("/v1/crm/contacts", source=DEV, received_at=received_at)
+        stage.put(crm.events_of(json.dumps(row).encode(), asked).events)
+    owners = stage.run().table("identity")["e:ann@acme.com"]
+    # On a1 until the version of an hour later, and again since it was sent again; the first moment holds for all before it.
+    assert list(zip(owners["since"], owners["account_id"], strict=True))[1:] == [
+        (NOW + HOUR, "a2"),
+        (NOW + 2 * HOUR, "a1"),
+    ]
+    assert owners["account_id"][0] == "a1"

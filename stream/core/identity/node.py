@@ -25,7 +25,7 @@ MOST_IDS: Final = 1000
 MOST_DOMAINS: Final = 5
 """Work domains among the addresses of one user. More is a login that companies share, not a person."""
 MOST_CLAIMS: Final = 1000
-"""Claims that were ever made at one node. Beyond it somebody sends noise, and every further one would cost more."""
+"""Different claims that were ever made at one node. Beyond it somebody sends noise, and every further one would cost more."""
 
 
 class Subscriber(msgspec.Struct, array_like=True, gc=False):
@@ -72,7 +72,23 @@ def person_kind(name: str) -> bool:
 
 def too_large(state: NodeState) -> bool:
     """Whether it has too much. Ids ever seen only grow in number, so the order does not count."""
-    return len(state.links) > MOST_USERS or len(state.claims) + len(state.retracted) > MOST_CLAIMS
+    if len(state.links) > MOST_USERS:
+        return True
+    if len(state.claims) + len(state.retracted) <= MOST_CLAIMS:
+        return False
+    return len({statement(claim_id) for ids in (state.claims, state.retracted) for claim_id in ids}) > MOST_CLAIMS
+
+
+def statement(claim_id: str) -> str:
+    """What a claim says, by its id: without the number by which claims of the CRM are told from those that they replace.
+
+    How many of those there were depends on the order in which an object's versions came: newest first, each takes the
+    claim of the one before it back.
+
+    >>> statement("crm.contact default/a:A1" + chr(0) + "00000007")
+    'crm.contact default/a:A1'
+    """
+    return claim_id.partition("\x00")[0]
 
 
 def become_crowd(state: NodeState) -> None:

@@ -179,6 +179,9 @@ def relink(step: Step, name: str, state: NodeState, cause: str) -> None:
         del state.parents[parent]
         step.tell(Unsubscribe(parent, cause, name))
     refresh(step, decider, cause, gated=gated)
+    if not state.waiting:
+        # Its row says who said so, and that may be another one now though the owner is the same.
+        step.changed.setdefault(name, cause)
 
 
 def refresh(step: Step, decider: Decider, cause: str, *, gated: bool) -> None:

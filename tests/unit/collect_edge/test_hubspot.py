@@ -7,11 +7,12 @@ import pytest
 
 from schemas.event import Event
 from schemas.rejections import RejectReason
+from stream.collect.webhooks import hubspot
 from stream.settings import Webhook
 from tests.support.stitch import Stage
 from tests.support.webhooks import AT_MS, SENDERS
 from tests.unit.collect_edge.deliveries import SENT_S, only, parsed, read, verdict
-from tests.unit.collect_edge.requests import properties
+from tests.unit.collect_edge.requests import properties, request
 
 HOOK = SENDERS["hubspot"].webhook
 
@@ -250,6 +251,18 @@ def test_what_says_nothing_that_we_can_use_is_refused(payload, reason, detail):
 def test_repeats_of_a_change_are_one_event():
     first = change("deal", 9, "dealstage", "closedwon", attemptNumber=0)
     assert only("hubspot", first) == only("hubspot", first | {"attemptNumber": 3, "eventId": 77, "subscriptionId": 8})
+
+
+@pytest.mark.parametrize("name", ["dealstage", "hs_email_optout"])
+def test_a_repeat_is_the_same_event_also_while_hubspots_clock_is_ahead_of_ours(name):
+    """Nothing is dated later than its receipt, so the two have different times."""
+    signed = SENDERS["hubspot"].sign(change("deal" if name == "dealstage" else "contact", 9, name, "true"), SENT_S)
+    first, again = (
+        hubspot.events_of(signed.body, request(webhook=HOOK, received_at=received_at)).events[0]
+        for received_at in (AT_MS - 3000, AT_MS + 60_000)
+    )
+    assert (first.at, again.at) == (AT_MS - 3000, AT_MS)
+    assert first.id == again.id
 
 
 STORY = [

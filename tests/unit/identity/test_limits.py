@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from schemas import event as kinds
 from schemas.messages import Claim, Merge, Retract, Unsubscribe
 from schemas.rules import Rules
@@ -106,6 +108,25 @@ def test_claims_that_were_taken_back_count_towards_that_limit_even_if_none_is_le
             assert (limits(forest, "u:busy") != []) == (number == 1000)
     forest.tell(claimed(5000))  # refused, so not booked
     assert forest.account("u:busy") == ""
+
+
+@pytest.mark.parametrize(
+    ("type_", "child", "said"),
+    [
+        (kinds.CRM_ACCOUNT, "a:A1", {"domains": ["acme.com"]}),
+        (kinds.CRM_OPPORTUNITY, "o:O1", {"account_id": "A1"}),
+        (kinds.CRM_CONTACT, "u:contact:1", {"account_id": "A1"}),
+    ],
+)
+def test_a_thousand_versions_of_a_crm_object_that_say_the_same_are_one_claim_also_if_the_newest_comes_first(
+    type_, child, said
+):
+    node = {"a:A1": "d:acme.com"}.get(child, child)
+    for order in (range(1001), reversed(range(1001))):
+        forest = Forest(chunk=5000)
+        forest.observe(*(event(type_, child, at, id=f"v{at}", properties=said) for at in order))
+        assert forest.account(node) == "a:A1"
+        assert limits(forest, node) == []
 
 
 def address(number: int, at: int = 1):

@@ -580,3 +580,16 @@ def test_a_preview_counts_what_rests_on_a_contacts_address():
         assert book.decision(name(node_name), 30).owner.account == name(account)
         assert forest.account(node_name, 30) == account
     assert forest.person("u:8", 30) == "u:8"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_row_of_an_identifier_says_who_said_so_also_when_another_one_says_the_same_later(first):
+    """A contact's address that replaced another one is the person's by the CRM's word, not just as any address named."""
+    versions = [numbered("7", 10, "ann@acme.com"), numbered("7", 20, "ann@gmail.com")]
+    forest = Forest()
+    shown = {}
+    for version in (versions[first], versions[1 - first]):
+        forest.observe(version)
+        shown |= forest.rows()
+    row = shown["u:7"]
+    assert (row.person_id, row.source) == (["ann@gmail.com"], [kinds.CRM_CONTACT])
