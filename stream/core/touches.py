@@ -133,7 +133,21 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
-class _Fixed(msgspec.Struct, frozen=True, gc=False):
+class Shown(msgspec.Struct, array_like=True, gc=False):
+    """What of a session is said the same each time that it goes on, and its node before it."""
+
+    node: str
+    id: str
+    touch: str
+    start: int
+    source: Source
+    landing: str
+    account: str
+    person: str
+    by_network: bool
+
+
+class Fixed(msgspec.Struct, frozen=True, gc=False):
     """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
 
     source: Source
@@ -151,10 +165,10 @@ class _Fixed(msgspec.Struct, frozen=True, gc=False):
 
 _FIXED_SESSIONS: Final = 1 << 14
 """Sessions that go on at one time, at most; each takes about 1 kB."""
-_fixed: dict[str, _Fixed] = {}
+_fixed: dict[str, Fixed] = {}
 
 
-def _fixed_of(node: str, session: Session) -> _Fixed:
+def _fixed_of(node: str, session: Session) -> Fixed:
     """The session's fixed part. The texts it was made of are compared by identity: cheap, and equal if the same."""
     found = _fixed.get(session.id)
     if (
@@ -168,6 +182,12 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
         return found
     if len(_fixed) >= _FIXED_SESSIONS:
         _fixed.clear()
+    made = _fixed[session.id] = fixed_parts(node, session)
+    return made
+
+
+def fixed_parts(node: str, session: Session | Shown) -> Fixed:
+    """The session's fixed part, made anew."""
     source, account, person = session.source, session.account, session.person
     names = _names(node)
     columns = SessionColumns(
@@ -178,13 +198,12 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
         session.touch, session.start, "session", source.channel, person, node,
         source.source, source.medium, source.campaign, session.id,
     )  # fmt: skip
-    made = _fixed[session.id] = _Fixed(
+    return Fixed(
         source, session.landing, account, person, session.by_network,
         b"{" + columns_of(columns) + b',"exit_url":',
         b'{"m":"A","to":%b,"at":' % json_encoder.encode(account),
         b',"touch":{%b,"points":' % columns_of(touch),
     )  # fmt: skip
-    return made
 
 
 def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> None:
@@ -199,7 +218,7 @@ def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> No
     _session_row(step, fixed, session, deleted=False)
 
 
-def _session_row(step: Step, fixed: _Fixed, session: Session, *, deleted: bool) -> None:
+def _session_row(step: Step, fixed: Fixed, session: Session, *, deleted: bool) -> None:
     """The session's row, which is its touch's, too."""
     rows = step.rows.get("sessions")
     if rows is None:

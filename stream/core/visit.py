@@ -39,7 +39,7 @@ HIT_KINDS: Final = {
     kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
     kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION, kinds.GROUP: ACTION, kinds.ALIAS: ACTION,
 }  # fmt: skip
-_PLAIN: Final = {name: hit for name, hit in HIT_KINDS.items() if name != kinds.ALIAS}
+PLAIN: Final = {name: hit for name, hit in HIT_KINDS.items() if name != kinds.ALIAS}
 """Hits that say nothing new of identity if what they name was named before."""
 
 
@@ -167,7 +167,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
             event = _glance(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False  # no event: the general way says why
-        kind = _PLAIN.get(event.type)
+        kind = PLAIN.get(event.type)
         at = event.at
         if (
             kind is None
