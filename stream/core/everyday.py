@@ -136,9 +136,9 @@ def shown_of(question: bytes) -> tuple[bytes, bytes, bytes, str] | None:
     """What is said of a session (``Shown``): beginnings of its row, of the message and of its touch, and the account."""
     try:
         shown = _shown(question)
-    except _NO_VALUE:
+        fixed = fixed_parts(shown.node, shown)
+    except (*_NO_VALUE, ValueError):
         return None
-    fixed = fixed_parts(shown.node, shown)
     return fixed.row, fixed.put, fixed.touch, shown.account
 
 

@@ -39,7 +39,8 @@ static bool read_session(struct span raw, struct record *record) {
         return false;
     source = (struct reader){field[SESSION_source].at, field[SESSION_source].at + field[SESSION_source].size};
     if (!read_fields(&source, record->source, SOURCE_COUNT) || !truth_of(field[SESSION_held], &held) || held ||
-        !text_of(field[SESSION_landing], &landing) || !text_of(field[SESSION_company], &company))
+        !text_of(field[SESSION_landing], &landing) || !text_of(field[SESSION_company], &company) ||
+        !same(field[SESSION_company], field[SESSION_counted]))
         return false;
     record->landed = landing.size;
     record->networked = company.size;
