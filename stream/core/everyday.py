@@ -136,7 +136,7 @@ def shown_of(question: bytes) -> tuple[bytes, bytes, bytes, str] | None:
     """What is said of a session (``Shown``): beginnings of its row, of the message and of its touch, and the account."""
     try:
         shown = _shown(question)
-        fixed = fixed_parts(shown.node, shown)
+        fixed = fixed_parts(shown)
     except (*_NO_VALUE, ValueError):
         return None
     return fixed.row, fixed.put, fixed.touch, shown.account

@@ -150,11 +150,7 @@ class Shown(msgspec.Struct, array_like=True, gc=False):
 class Fixed(msgspec.Struct, frozen=True, gc=False):
     """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
 
-    source: Source
-    landing: str
-    account: str
-    person: str
-    by_network: bool
+    of: Shown
     row: bytes
     """The beginning of its row, up to ``"exit_url":``."""
     put: bytes
@@ -171,24 +167,32 @@ _fixed: dict[str, Fixed] = {}
 def _fixed_of(node: str, session: Session) -> Fixed:
     """The session's fixed part. The texts it was made of are compared by identity: cheap, and equal if the same."""
     found = _fixed.get(session.id)
-    if (
-        found is not None
-        and found.source is session.source
-        and found.person is session.person
-        and found.account is session.account
-        and found.landing is session.landing
-        and found.by_network is session.by_network
-    ):
+    if found is not None:
+        of = found.of
+        if (
+            of.source is session.source
+            and of.person is session.person
+            and of.account is session.account
+            and of.landing is session.landing
+            and of.by_network is session.by_network
+        ):
+            return found
+    return fixed_parts(
+        Shown(
+            node, session.id, session.touch, session.start, session.source, session.landing,
+            session.account, session.person, session.by_network,
+        )
+    )  # fmt: skip
+
+
+def fixed_parts(session: Shown) -> Fixed:
+    """The fixed part of a session of which only that is known."""
+    found = _fixed.get(session.id)
+    if found is not None and found.of == session:
         return found
     if len(_fixed) >= _FIXED_SESSIONS:
         _fixed.clear()
-    made = _fixed[session.id] = fixed_parts(node, session)
-    return made
-
-
-def fixed_parts(node: str, session: Session | Shown) -> Fixed:
-    """The session's fixed part, made anew."""
-    source, account, person = session.source, session.account, session.person
+    node, source, account, person = session.node, session.source, session.account, session.person
     names = _names(node)
     columns = SessionColumns(
         names.tenant, session.id, names.bare, names.visitor, _value(person), account_id(account), session.start,
@@ -198,23 +202,24 @@ def fixed_parts(node: str, session: Session | Shown) -> Fixed:
         session.touch, session.start, "session", source.channel, person, node,
         source.source, source.medium, source.campaign, session.id,
     )  # fmt: skip
-    return Fixed(
-        source, session.landing, account, person, session.by_network,
+    made = _fixed[session.id] = Fixed(
+        session,
         b"{" + columns_of(columns) + b',"exit_url":',
         b'{"m":"A","to":%b,"at":' % json_encoder.encode(account),
         b',"touch":{%b,"points":' % columns_of(touch),
     )  # fmt: skip
+    return made
 
 
 def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> None:
     """Tell the session's account and its table what it is now."""
     fixed = _fixed_of(node, session)
-    if fixed.account:
+    if session.account:
         # A ``TouchPut``; "m" is its tag.
         said = f'{step.at},"reason":"{reason}","cause":'.encode()
         now = f'{session.points},"last_at":{session.end}}}}}'.encode()
         message = b"".join((fixed.put, said, json_encoder.encode(cause), fixed.touch, now))
-        step.tell_account_encoded(fixed.account, message)
+        step.tell_account_encoded(session.account, message)
     _session_row(step, fixed, session, deleted=False)
 
 

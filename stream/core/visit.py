@@ -24,7 +24,7 @@ from stream.core.identity import company_node, is_news, link, link_company, sess
 from stream.core.identity.node import level, node_of
 from stream.core.leaf import show
 from stream.core.rulebook import Rulebook
-from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack
+from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack, unexpired
 from stream.core.sessions import Session, opened
 from stream.core.sources import DIRECT_SOURCE
 from stream.core.state import time_part
@@ -132,8 +132,10 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
             return False
         seen = seen or Seen()
     known, noted, cluster = seen.hashes, seen.entries, seen.newest
-    if seen.spilled or (noted and noted < step.forgotten):
+    if seen.spilled:
         return False
+    if noted and noted < step.forgotten:
+        known, noted = unexpired(seen, step.at)
     session: Session | None = None
     own = node[: node.index("/")]
     signed = signer = ""

@@ -3,22 +3,22 @@
 import functools
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import json_encoder
 from schemas.event import APP, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
 from schemas.ids import VISITOR, node
-from schemas.rules import EventConversion, Rules
+from schemas.rules import EventConversion, PointRule, Rules
 from stream.core.everyday import take
+from stream.core.seen import Seen
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
 from stream.core.visit import go_on
 from tests.support.everyday import in_c, needs_c
 from tests.support.stitch import step_of
 
-MINUTE = 60_000
+MINUTE, DAY = 60_000, 86_400_000
 START = 1_800_000_000_000
 RULES = Rules(
     key_events=("Signed Up",), conversions=(EventConversion(event="Bought", stage="won"),), session_gap_s=1800
@@ -95,11 +95,11 @@ def calm_visits(draw):
     return frames
 
 
-def run(frames, *ways):
-    """State, rows, messages and refusals after each frame; the ways take turns."""
+def run(frames, *ways, rules=RULES, pace=1):
+    """State, rows, messages and refusals after each frame, ``pace`` ms of the log apart; the ways take turns."""
     state, effects = MemoryState(), []
     for offset, frame in enumerate(frames):
-        step = step_of(state, RULES, offset=offset, at=START + 10**9 + offset)
+        step = step_of(state, rules, offset=offset, at=START + 10**9 + offset * pace)
         lines = [(number, json_encoder.encode(event)) for number, event in enumerate(frame)]
         events_step(step, lines, everyday=ways[offset % len(ways)])
         effects.append((dict(state.encoded), step.rows, step.sends, step.refused))
@@ -118,14 +118,17 @@ def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
 
 @needs_c
 @given(
-    st.one_of(visits(), calm_visits()), st.lists(st.sampled_from([refuse, go_on, in_c, take]), min_size=1, max_size=5)
+    st.one_of(visits(), calm_visits()),
+    st.lists(st.sampled_from([refuse, go_on, in_c, take]), min_size=1, max_size=5),
+    st.sampled_from([RULES, RULES, Rules(blocked_ids=("u2",), points=(PointRule(type=PAGE, points=-0.5),))]),
+    st.sampled_from([1, 8 * DAY, 16 * DAY]),
 )
 @settings(max_examples=800, deadline=None)
-def test_all_ways_have_the_same_effects_whichever_takes_turns_with_which(frames, ways):
-    general = run(frames, refuse)
-    assert run(frames, in_c) == general
-    assert run(frames, take) == general
-    assert run(frames, *ways) == general
+def test_all_ways_have_the_same_effects_whichever_takes_turns_with_which(frames, ways, rules, pace):
+    general = run(frames, refuse, rules=rules, pace=pace)
+    assert run(frames, go_on, rules=rules, pace=pace) == general
+    assert run(frames, in_c, rules=rules, pace=pace) == general
+    assert run(frames, *ways, rules=rules, pace=pace) == general
 
 
 @needs_c
@@ -147,7 +150,17 @@ def noted(taken, *args):
     return taken[-1] or go_on(*args)
 
 
-WAYS = [go_on, pytest.param(take, marks=needs_c)]
+def test_ids_whose_time_is_over_are_forgotten_on_the_way():
+    frames = [
+        [Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n * MINUTE, received_at=START,
+               visitor="v1", url="https://acme.com/")]
+        for n in range(6)
+    ]  # fmt: skip
+    for way in (go_on, take):
+        last = run(frames, way, pace=10 * DAY)[-1][0]["x\x00" + node("default", VISITOR, "v1")]
+        assert len(msgspec.msgpack.decode(last, type=Seen).hashes) == 4 * 8, (
+            "30 days old ones are kept, older ones are not"
+        )
 
 
 def test_a_known_visitors_next_page_view_takes_the_short_way():

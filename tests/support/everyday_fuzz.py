@@ -83,7 +83,8 @@ def effects_of(state, lines, everyday):
     if everyday is None:
         events_step(step, list(enumerate(lines)), everyday=go_on)
     elif not everyday(step, rulebook_of(RULES), NODE, list(enumerate(lines))):
-        assert not step.sends and not step.rows["events"] and len(step.rows) == 1
+        assert not step.sends
+        assert step.rows == {"events": []}
         assert step.state.encoded == state.encoded
         return None
     seen = step.state.get("x\x00" + NODE, Seen)

@@ -45,12 +45,19 @@ static bool add(int64_t *sum, int64_t number) {
     return within_bounds(*sum);
 }
 
+/* Ids that were noted before that time; they lie in the order of theirs. False if one was noted before 1970: none was. */
+static bool forget(struct record *record, struct span before) {
+    while (record->entries.size && memcmp(record->entries.at, before.at, before.size) < 0) {
+        record->entries = (struct span){record->entries.at + ENTRY_BYTES, record->entries.size - ENTRY_BYTES};
+        record->hashes = (struct span){record->hashes.at + HASH_BYTES, record->hashes.size - HASH_BYTES};
+    }
+    return !record->entries.size || record->entries.at[0] < 0x80;
+}
+
 enum verdict begin_visit(struct visit *visit, struct span packed) {
     struct record *record = &visit->record;
-    if (!read_record(packed, record))
+    if (!read_record(packed, record) || !forget(record, visit->frame->forgotten))
         return REFUSED;
-    if (record->entries.size && memcmp(record->entries.at, visit->frame->forgotten.at, visit->frame->forgotten.size) < 0)
-        return REFUSED; /* the oldest id is to be forgotten */
     visit->end = record->end;
     visit->page_views = record->page_views;
     visit->events = record->events;
