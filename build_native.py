@@ -3,44 +3,61 @@
 Building and installing the package does it, too (``hatch_build.py``). Where there is no compiler the product works without.
 """
 
+import contextlib
+import hashlib
 import sys
+import tempfile
 from pathlib import Path
 
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-STABLE = 0x030B0000
-"""The stable interface of Python 3.11: what is built with one version runs with later ones, too."""
-WARNINGS = ["-std=c99", "-Wall", "-Wextra"]
+MODULE = "stream.core._everyday"
+WARNINGS = () if sys.platform == "win32" else ("-std=c99", "-Wall", "-Wextra")
 
 
 def build(into: Path, work: Path, *flags: str) -> Path | None:
-    """Compile into the folder ``into``; ``work`` is for what is left over. Returns: the module, None if it cannot be built."""
-    sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "stream/core/native").glob("*.c"))
-    headers = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "stream/core/native").glob("*.h"))
-    compiled = [*flags] if sys.platform == "win32" else [*WARNINGS, *flags]
-    module = Extension(
-        "stream.core._everyday",
-        sources,
-        depends=headers,
-        extra_compile_args=compiled,
+    """Compile below the folder ``into``, with the compiler's ``flags``; ``work`` is for what is left over.
+
+    It is built for the stable interface, so with any Python for this and later ones (``objects.h`` says from which on).
+
+    Returns: the module; None if it cannot be built, and the compiler has said why.
+    """
+    command = build_ext(Distribution({"name": "touchline", "ext_modules": [_extension(flags)]}))
+    command.build_lib, command.build_temp = str(into.resolve()), str(work.resolve())
+    command.force = True
+    command.ensure_finalized()
+    made = Path(command.get_ext_fullpath(MODULE))
+    made.unlink(missing_ok=True)  # what cannot be built any more is not left as it was
+    with contextlib.chdir(ROOT):
+        command.run()
+    return made if made.exists() else None
+
+
+def sources() -> str:
+    """A digest of what is compiled; the module has it, too, so that a stale one can be told."""
+    return hashlib.sha256(b"".join((ROOT / path).read_bytes() for path in _files())).hexdigest()
+
+
+def _files() -> list[Path]:
+    return sorted(path.relative_to(ROOT) for path in (ROOT / "stream/core/native").glob("*.[ch]"))
+
+
+def _extension(flags: tuple[str, ...]) -> Extension:
+    found = _files()
+    return Extension(
+        MODULE,
+        [str(path) for path in found if path.suffix == ".c"],
+        depends=[str(path) for path in found if path.suffix == ".h"],
+        define_macros=[("SOURCES", f'"{sources()}"')],
+        extra_compile_args=[*WARNINGS, *flags],
         extra_link_args=[flag for flag in flags if flag.startswith("-fsanitize")],
         py_limited_api=True,
         optional=True,
     )
-    command = build_ext(Distribution({"name": "touchline", "ext_modules": [module]}))
-    command.build_lib, command.build_temp = str(into), str(work)
-    command.ensure_finalized()
-    command.run()
-    made = Path(command.get_ext_fullpath("stream.core._everyday"))
-    return made if made.exists() else None
 
 
 if __name__ == "__main__":
-    import os
-    import tempfile
-
-    os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as left_over:
-        sys.exit(0 if build(ROOT, Path(left_over)) else "stream.core._everyday could not be built: see above")
+        sys.exit(0 if build(ROOT, Path(left_over)) else f"{MODULE} could not be built: see above")

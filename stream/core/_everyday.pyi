@@ -2,6 +2,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 LAYOUT: dict[str, str]
+SOURCES: str
 HITS_BYTES: int
 ID_BYTES: int
 

@@ -170,6 +170,11 @@ static PyType_Spec everyday_spec = {
     "stream.core._everyday.Everyday", sizeof(Everyday), 0, Py_TPFLAGS_DEFAULT, everyday_slots,
 };
 
+/* A digest of these files (build_native.py). */
+#ifndef SOURCES
+#define SOURCES ""
+#endif
+
 #define NAME(name) #name " "
 #define KEY(name, kind) #name ":" #kind " "
 
@@ -189,7 +194,7 @@ static int fill_module(PyObject *module) {
     PyObject *type = PyType_FromSpec(&everyday_spec);
     int result = type ? PyModule_AddObjectRef(module, "Everyday", type) : -1;
     Py_XDECREF(type);
-    if (result < 0 || add_layout(module) < 0 || PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
+    if (result < 0 || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 || PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
 }
