@@ -31,7 +31,7 @@ def test_the_c_code_has_the_fields_of_the_structs_that_it_reads_and_writes():
 def test_the_module_is_made_of_the_sources_that_are_there():
     layout()
 
-    assert everyday.native.SOURCES == build_native.sources(), "python build_native.py builds it anew"
+    assert build_native.sources() == everyday.native.SOURCES, "python build_native.py builds it anew"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
