@@ -15,6 +15,7 @@ class Everyday:
         engaged_ms: int,
         engaged_views: int,
         trusting: bool,
+        direct: bytes,
         page_of: Callable[[bytes], tuple[object, ...] | None],
         company_of: Callable[[bytes], tuple[bytes] | None],
         shown_of: Callable[[bytes], tuple[bytes, bytes, bytes, str] | None],
@@ -32,4 +33,4 @@ class Everyday:
         version_and_address: str,
         session_rows: int,
         /,
-    ) -> tuple[bytes, list[bytes], bytes, str | None, bytes] | None: ...
+    ) -> tuple[bytes, list[bytes], bytes, str | None, bytes, tuple[int, bytes] | None] | None: ...

@@ -1,8 +1,9 @@
-"""The short way in C: everyday hits that go on with a visitor's session, on the record as it is stored.
+"""The short way in C: everyday hits of visitors who are known, on the record as it is stored.
 
 ``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It reads the lines and the record's
 MessagePack, makes objects of neither, and gives the new record, the rows and the message. Whatever is unusual to it (a new
-session, a second user, an address, a form, a late event, an escape where it needs the text) it leaves alone:
+visitor, a second session in the frame, one of somebody whom others told of, a second user, an address, a form, a late
+event, an escape where it needs the text) it leaves alone:
 ``stream.core.visit.go_on`` has the same effects and takes more, and what that refuses goes the general way. Without a
 compiler everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
@@ -17,13 +18,14 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
-from stream.core.clusters import CHUNK, Cluster
+from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import PING, VIEW, Hit, Item
 from stream.core.identity import company_node
 from stream.core.rulebook import Rulebook
 from stream.core.seen import PACKED_BYTES, Seen
 from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
-from stream.core.sources import Source
+from stream.core.sources import DIRECT_SOURCE, Source
+from stream.core.state import time_part
 from stream.core.step import Step
 from stream.core.touches import Shown, fixed_parts
 from stream.core.visit import LATEST, PLAIN, SITES, go_on
@@ -158,6 +160,7 @@ def _way_of(book: Rulebook) -> "native.Everyday":
             engaged_ms=ENGAGED_MS,
             engaged_views=ENGAGED_VIEWS,
             trusting=not book.rules.blocked_ids,
+            direct=state_encoder.encode(DIRECT_SOURCE),
             page_of=lambda question: page_of(book, question),
             company_of=company_of,
             shown_of=shown_of,
@@ -167,7 +170,7 @@ def _way_of(book: Rulebook) -> "native.Everyday":
 
 
 def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
-    """As ``stream.core.visit.go_on``, of hits that go on with a session that is known."""
+    """As ``stream.core.visit.go_on``, of hits that go on with a session, or begin one of a visitor who is nobody."""
     record = "x\x00" + node
     packed = step.state.get_packed(record)
     if packed is None:
@@ -180,7 +183,7 @@ def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, 
     )  # fmt: skip
     if done is None:
         return False
-    packed, rows, row, account, message = done
+    packed, rows, row, account, message, shelved = done
     events += rows
     if sessions is None:
         step.rows["sessions"] = [row]
@@ -188,6 +191,8 @@ def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, 
         sessions.append(row)
     if account is not None:
         step.tell_account_encoded(account, message)
+    if shelved is not None:
+        step.state.put(cluster_prefix(node) + time_part(shelved[0]), shelved[1])
     step.state.put(record, packed)
     return True
 

@@ -65,10 +65,10 @@ static void mix(uint64_t *v, int a, int b, int c, int d, uint64_t x, uint64_t y)
     v[b] = turned(v[b] ^ v[c], 63);
 }
 
-void blake2b_8(struct span text, uint8_t hash[HASH_BYTES]) {
+void blake2b(struct span text, uint8_t *hash, size_t size) {
     uint8_t block[HASHED_AT_MOST] = {0};
     uint64_t m[16], v[16];
-    uint64_t first = blake2b_start[0] ^ 0x01010000u ^ HASH_BYTES;
+    uint64_t first = blake2b_start[0] ^ 0x01010000u ^ size; /* without key, one leaf */
     memcpy(block, text.at, text.size);
     for (int i = 0; i < 16; i++)
         m[i] = little_endian(block + 8 * i);
@@ -88,7 +88,8 @@ void blake2b_8(struct span text, uint8_t hash[HASH_BYTES]) {
         mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]]);
         mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]]);
     }
-    first ^= v[0] ^ v[8];
-    for (int i = 0; i < HASH_BYTES; i++)
-        hash[i] = (uint8_t)(first >> 8 * i);
+    for (size_t i = 0; i < size; i++) {
+        uint64_t word = (i < 8 ? first : blake2b_start[i / 8]) ^ v[i / 8] ^ v[i / 8 + 8];
+        hash[i] = (uint8_t)(word >> 8 * (i % 8));
+    }
 }

@@ -21,13 +21,13 @@ static bool set_answers(struct answers *answers, PyObject *ask) {
 }
 
 static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *named) {
-    static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "page_of", "company_of",
-                            "shown_of", NULL};
+    static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "direct", "page_of",
+                            "company_of", "shown_of", NULL};
     long long gap_ms, max_ms, engaged_ms, engaged_views;
     int trusting;
-    PyObject *page_of, *company_of, *shown_of;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
-                                     &engaged_views, &trusting, &page_of, &company_of, &shown_of) ||
+    PyObject *direct, *page_of, *company_of, *shown_of;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
+                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &shown_of) ||
         !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
         !within(engaged_views, "engaged_views"))
         return NULL;
@@ -41,6 +41,8 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
     rules->engaged_ms = engaged_ms;
     rules->engaged_views = engaged_views;
     rules->trusting = trusting;
+    rules->direct = direct;
+    Py_INCREF(direct);
     if (set_answers(&rules->pages, page_of) && set_answers(&rules->companies, company_of) &&
         set_answers(&rules->sessions, shown_of))
         return (PyObject *)self;
@@ -56,6 +58,7 @@ static void drop_answers(struct answers *answers) {
 static void drop_everyday(PyObject *self) {
     struct rules *rules = &((Everyday *)self)->rules;
     PyTypeObject *type = Py_TYPE(self);
+    Py_CLEAR(rules->direct);
     drop_answers(&rules->pages);
     drop_answers(&rules->companies);
     drop_answers(&rules->sessions);
@@ -107,27 +110,29 @@ static enum verdict take_lines(struct visit *visit, PyObject *lines) {
 static PyObject *result_of(enum verdict verdict, struct visit *visit, struct outcome *outcome) {
     PyObject *result = NULL;
     if (verdict == TAKEN)
-        result = PyTuple_Pack(5, outcome->record, visit->rows, outcome->session_row, outcome->account, outcome->message);
+        result = PyTuple_Pack(6, outcome->record, visit->rows, outcome->session_row, outcome->account, outcome->message,
+                              outcome->shelved ? outcome->shelved : Py_None);
     else if (verdict == REFUSED)
         Py_INCREF(result = Py_None);
     Py_XDECREF(outcome->record);
     Py_XDECREF(outcome->session_row);
     Py_XDECREF(outcome->account);
     Py_XDECREF(outcome->message);
+    Py_XDECREF(outcome->shelved);
     drop_visit(visit);
     return result;
 }
 
 PyDoc_STRVAR(go_on_doc,
 "go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
-"Let a frame's lines of one visitor go on with the newest session of the record.\n\n"
+"Let a frame's lines of one visitor go on with the newest session of the record, or with one that the first begins.\n\n"
 "Returns: None if Python's way is to decide; else the new record, the events' rows, the session's row, the account (None\n"
-"if it has none), and the message to it.");
+"if it has none), the message to it, and start and record of the cluster that is no longer the newest (None if it is).");
 
 static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     struct frame frame;
     struct visit visit;
-    struct outcome outcome = {NULL, NULL, NULL, NULL};
+    struct outcome outcome = {NULL, NULL, NULL, NULL, NULL};
     struct span packed;
     if (count != ARGUMENTS) {
         PyErr_Format(PyExc_TypeError, "go_on takes %d arguments", ARGUMENTS);
@@ -137,7 +142,8 @@ static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) 
     visit.frame = &frame;
     visit.count = visit.hits_size = 0;
     visit.cause = (struct span){NULL, 0};
-    visit.last_line = visit.landed = visit.rows = NULL;
+    visit.begun = visit.apart = false;
+    visit.last_line = visit.landed = visit.first_landed = visit.opened = visit.rows = NULL;
     if (!span_of_bytes(args[PACKED], &packed) || !span_of_text(args[NODE], &visit.node))
         return NULL;
     if (!PyList_Check(args[LINES])) {

@@ -73,13 +73,13 @@ static bool read_head(struct reader *from, struct head *head) {
     }
 }
 
-/* No recursion: what is still to come is a number of values, each of which takes a byte or more. */
+/* No recursion: what is still to come is a number of values. */
 bool skip_value(struct reader *from, struct span *raw) {
     uint64_t left = 1;
     raw->at = from->at;
     while (left) {
         struct head head;
-        if (left > (uint64_t)(from->end - from->at) || !read_head(from, &head))
+        if (!read_head(from, &head))
             return false;
         left--;
         if (head.kind == TEXT || head.kind == BYTES || head.kind == FLOAT) {
@@ -185,4 +185,10 @@ size_t write_bytes_head(uint8_t *to, size_t size) {
     return size <= 0xFF     ? tagged(to, 0xC4, size, 1)
            : size <= 0xFFFF ? tagged(to, 0xC5, size, 2)
                             : tagged(to, 0xC6, size, 4);
+}
+
+size_t write_array_head(uint8_t *to, uint32_t count) {
+    if (count < 16)
+        return to[0] = (uint8_t)(0x90 | count), 1;
+    return count <= 0xFFFF ? tagged(to, 0xDC, count, 2) : tagged(to, 0xDD, count, 4);
 }

@@ -27,5 +27,6 @@ static inline bool is_nil(struct span raw) { return raw.size == 1 && raw.at[0] =
 size_t write_whole(uint8_t *to, int64_t number);
 size_t write_text_head(uint8_t *to, size_t size);
 size_t write_bytes_head(uint8_t *to, size_t size);
+size_t write_array_head(uint8_t *to, uint32_t count);
 
 #endif

@@ -31,14 +31,18 @@ static bool none_is_held(struct span raw) {
     return true;
 }
 
+bool read_source(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    return read_fields(&from, record->source, SOURCE_COUNT);
+}
+
 static bool read_session(struct span raw, struct record *record) {
-    struct reader from = {raw.at, raw.at + raw.size}, source;
+    struct reader from = {raw.at, raw.at + raw.size};
     struct span *field = record->session, landing, company;
     bool held;
     if (!read_fields(&from, field, SESSION_COUNT))
         return false;
-    source = (struct reader){field[SESSION_source].at, field[SESSION_source].at + field[SESSION_source].size};
-    if (!read_fields(&source, record->source, SOURCE_COUNT) || !truth_of(field[SESSION_held], &held) || held ||
+    if (!read_source(field[SESSION_source], record) || !truth_of(field[SESSION_held], &held) || held ||
         !text_of(field[SESSION_landing], &landing) || !text_of(field[SESSION_company], &company) ||
         !same(field[SESSION_company], field[SESSION_counted]))
         return false;
@@ -55,14 +59,15 @@ static bool read_session(struct span raw, struct record *record) {
 static bool read_cluster(struct span raw, struct record *record) {
     struct reader from = {raw.at, raw.at + raw.size};
     struct span *field = record->cluster, session;
-    uint32_t sessions;
-    if (!read_fields(&from, field, CLUSTER_COUNT) || !whole_of(field[CLUSTER_end], &record->end) ||
+    if (!read_fields(&from, field, CLUSTER_COUNT) || !whole_of(field[CLUSTER_start], &record->first) ||
+        !whole_of(field[CLUSTER_end], &record->end) ||
         !whole_of(field[CLUSTER_count], &record->count) || !bytes_of(field[CLUSTER_packed], &record->packed))
         return false;
     from = (struct reader){field[CLUSTER_sessions].at, field[CLUSTER_sessions].at + field[CLUSTER_sessions].size};
-    if (!read_array(&from, &sessions) || !sessions)
+    if (!read_array(&from, &record->sessions) || !record->sessions)
         return false;
-    for (; sessions; sessions--)
+    record->session_list = (struct span){from.at, (size_t)(from.end - from.at)};
+    for (uint32_t i = 0; i < record->sessions; i++)
         if (!skip_value(&from, &session))
             return false;
     return read_session(session, record);
@@ -116,6 +121,13 @@ void put_text(struct patches *patches, struct span old, struct span text) {
 void add_bytes(struct patches *patches, struct span old, struct span kept, struct span added) {
     struct patch *patch = next_patch(patches, old);
     patch->head_size = write_bytes_head(patch->head, kept.size + added.size);
+    patch->kept = kept;
+    patch->added = added;
+}
+
+void add_value(struct patches *patches, struct span old, struct span kept, uint32_t count, struct span added) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head_size = write_array_head(patch->head, count);
     patch->kept = kept;
     patch->added = added;
 }

@@ -13,7 +13,11 @@ struct record {
     /* Fields as they lie there. ``session`` is the last one of the newest cluster, ``source`` is its. */
     struct span seen[SEEN_COUNT], cluster[CLUSTER_COUNT], session[SESSION_COUNT], source[SOURCE_COUNT];
     struct span hashes, entries, packed, exit;
-    int64_t end, count;
+    /* The newest cluster's, and its sessions without the head of their array. */
+    int64_t first, end, count;
+    uint32_t sessions;
+    struct span session_list;
+    /* The session's. */
     int64_t start, page_views, events, engaged_ms, points;
     bool key, landed, networked;
     /* The node of the user whose the session is now, as it lies there and as a text; "" for nobody. */
@@ -22,6 +26,9 @@ struct record {
 
 /* False unless it is whole and its newest session may go on: shown as it is, nothing held back, no ids kept elsewhere. */
 bool read_record(struct span whole, struct record *record);
+
+/* What a page opens, in MessagePack, is where the session comes from. */
+bool read_source(struct span raw, struct record *record);
 
 /* Whether the id is among those that are remembered. */
 bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]);
@@ -34,7 +41,7 @@ struct patch {
     struct span kept, added;
 };
 
-#define PATCHES 13
+#define PATCHES 13 /* as many as record_of in visit.c makes */
 struct patches {
     int count;
     struct patch patch[PATCHES];
@@ -45,6 +52,8 @@ void put_truth(struct patches *patches, struct span old, bool truth);
 void put_raw(struct patches *patches, struct span old, struct span value);
 void put_text(struct patches *patches, struct span old, struct span text);
 void add_bytes(struct patches *patches, struct span old, struct span kept, struct span added);
+/* An array that has ``count`` values now: its old ones without their head, and ``added``. */
+void add_value(struct patches *patches, struct span old, struct span kept, uint32_t count, struct span added);
 
 size_t patched_size(struct span whole, const struct patches *patches);
 /* Patches come in the order of what they replace; false if they do not. */

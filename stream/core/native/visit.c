@@ -25,7 +25,7 @@ struct question {
     uint8_t text[QUESTION_BYTES];
 };
 
-static const uint8_t nil[] = {0xC0}, no_text[] = {0xA0}, no_number[] = {0}, yes[] = {0xC3}, no[] = {0xC2};
+static const uint8_t nil[] = {0xC0}, no_text[] = {0xA0}, no_number[] = {0}, yes[] = {0xC3}, no[] = {0xC2}, empty[] = {0x90};
 #define RAW(bytes) ((struct span){bytes, sizeof bytes})
 
 static void ask_with(struct question *question, struct span piece) {
@@ -71,6 +71,8 @@ enum verdict begin_visit(struct visit *visit, struct span packed) {
 void drop_visit(struct visit *visit) {
     Py_CLEAR(visit->last_line);
     Py_CLEAR(visit->landed);
+    Py_CLEAR(visit->first_landed);
+    Py_CLEAR(visit->opened);
     Py_CLEAR(visit->rows);
 }
 
@@ -219,7 +221,7 @@ static bool add_id(struct visit *visit, const struct line *line, struct span id,
     struct span found = {visit->hashes, visit->count * HASH_BYTES}, content = member_of(line, EVENT_type);
     if (visit->count == IDS)
         return false;
-    blake2b_8(id, hash);
+    blake2b(id, hash, HASH_BYTES);
     if (knows(visit->record.hashes, hash) || knows(found, hash))
         return false;
     memcpy(visit->hashes + found.size, hash, HASH_BYTES);
@@ -269,23 +271,116 @@ static bool add_sums(struct visit *visit, const struct line *line, const struct 
            add(&visit->engaged_ms, line->whole[EVENT_engaged_ms]);
 }
 
+/* ``schemas.ids.derived_id``. */
+static bool derive_id(uint8_t id[ID_BYTES], const struct span *parts, int count) {
+    uint8_t text[HASHED_AT_MOST], hash[(ID_BYTES - 2) / 2];
+    size_t size = 0;
+    for (int i = 0; i < count; i++) {
+        if (parts[i].size + 1 > sizeof text - size)
+            return false;
+        if (i)
+            text[size++] = 0x1F;
+        memcpy(text + size, parts[i].at, parts[i].size);
+        size += parts[i].size;
+    }
+    blake2b((struct span){text, size}, hash, sizeof hash);
+    write_text_head(id, 2 * sizeof hash);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        id[2 + 2 * i] = (uint8_t)"0123456789abcdef"[hash[i] >> 4];
+        id[3 + 2 * i] = (uint8_t)"0123456789abcdef"[hash[i] & 15];
+    }
+    return true;
+}
+
+/* The ids of a session that a hit begins, and of its touch: ``stream.core.sessions.opened``. */
+static bool derive_ids(struct visit *visit, int64_t at, struct span hit_id) {
+    uint8_t digits[DECIMAL_BYTES];
+    const uint8_t *slash = memchr(visit->node.at, '/', visit->node.size);
+    size_t own = slash ? (size_t)(slash - visit->node.at) : 0;
+    if (!slash || visit->node.size < own + 3)
+        return false;
+    struct span parts[] = {
+        {visit->node.at, own}, {slash + 3, visit->node.size - own - 3}, decimal(digits, at), hit_id,
+    };
+    struct span touch_parts[] = {SPAN("session"), {visit->session_id + 2, ID_BYTES - 2}};
+    return derive_id(visit->session_id, parts, 4) && derive_id(visit->touch_id, touch_parts, 2);
+}
+
+/* Whether the frame's first line begins a visit: after a gap, after the longest time, or by a page that opens one. */
+static bool begins(const struct visit *visit, const struct line *line, const struct page *page) {
+    int64_t at = line->whole[EVENT_occurred_at];
+    return !visit->count && page->kind != PING && at > visit->end &&
+           (at - visit->end > visit->rules->gap_ms || at - visit->record.start > visit->rules->max_ms ||
+            !same_visit(visit, page));
+}
+
+/* From here on the session of ``record`` is the new one, before its first hit. What was the newest session is as it was. */
+static bool open_session(struct visit *visit, const struct line *line, struct span id, const struct page *page) {
+    struct record *record = &visit->record;
+    struct span *field = record->session, source = page->source;
+    int64_t at = line->whole[EVENT_occurred_at];
+    if (!is_nil(record->seen[SEEN_node]) || visit->node.size > NODE_BYTES || record->packed.size > HITS_BYTES || !derive_ids(visit, at, id))
+        return false;
+    visit->begun = true;
+    visit->apart = at - visit->end > visit->rules->gap_ms;
+    visit->opened = is_nil(source) ? visit->rules->direct : page->answer;
+    Py_INCREF(visit->opened);
+    if (is_nil(source) && !span_of_bytes(visit->rules->direct, &source))
+        return PyErr_Clear(), false;
+    for (int i = 0; i < SESSION_COUNT; i++)
+        field[i] = RAW(no_text);
+    field[SESSION_id] = RAW(visit->session_id);
+    field[SESSION_touch] = RAW(visit->touch_id);
+    field[SESSION_start] = (struct span){visit->start, write_whole(visit->start, at)};
+    size_t head = write_text_head(visit->person, visit->node.size);
+    memcpy(visit->person + head, visit->node.at, visit->node.size);
+    field[SESSION_person] = (struct span){visit->person, head + visit->node.size};
+    field[SESSION_source] = source;
+    field[SESSION_users] = field[SESSION_items] = RAW(empty);
+    field[SESSION_held] = field[SESSION_by_network] = RAW(no);
+    record->start = at;
+    record->key = record->landed = record->networked = visit->key = false;
+    record->user = RAW(no_text);
+    record->user_text = record->exit = (struct span){no_text, 0};
+    visit->page_views = visit->events = visit->engaged_ms = visit->points = 0;
+    visit->end = at - 1; /* so its first hit goes on with it */
+    return read_source(source, record);
+}
+
+/* Whether a hit's URL may be one; a session that goes on has landed before, or Python's way is to say where. */
+static bool may_land(const struct visit *visit) { return visit->record.landed || visit->begun; }
+
+static void keep(PyObject **place, PyObject *object) {
+    Py_INCREF(object);
+    Py_XDECREF(*place);
+    *place = object;
+}
+
+static void land(struct visit *visit, const struct page *page) {
+    if (!visit->record.landed) {
+        visit->record.landed = true;
+        visit->record.session[SESSION_landing] = page->url;
+        keep(&visit->first_landed, page->answer);
+    }
+    keep(&visit->landed, page->answer);
+}
+
 static enum verdict take_hit(struct visit *visit, const struct line *line, const struct page *page) {
     int64_t number = visit->frame->event_rows + (int64_t)visit->count;
+    bool lands = page->url.size > 1 && page->kind != PING;
     struct span id;
-    if (!plain_text(line, EVENT_event_id, &id) || id.size > HASHED_AT_MOST || !goes_on(visit, line, page->kind) ||
-        !same_visit(visit, page) || (page->url.size > 1 && page->kind != PING && !visit->record.landed) ||
-        number > UINT32_MAX || !add_id(visit, line, id, (uint32_t)number) || !add_sums(visit, line, page))
+    if (!plain_text(line, EVENT_event_id, &id) || id.size > HASHED_AT_MOST || number > UINT32_MAX ||
+        (begins(visit, line, page) && !open_session(visit, line, id, page)) || !goes_on(visit, line, page->kind) ||
+        !same_visit(visit, page) || (lands && !may_land(visit)) || !add_id(visit, line, id, (uint32_t)number) ||
+        !add_sums(visit, line, page))
         return REFUSED;
     enum verdict verdict = hit_of(visit, line, id, page);
     if (verdict != TAKEN)
         return verdict;
     if (!add_row(visit, line, page, number))
         return FAILED;
-    if (page->url.size > 1 && page->kind != PING) {
-        Py_XDECREF(visit->landed);
-        visit->landed = page->answer;
-        Py_INCREF(visit->landed);
-    }
+    if (lands)
+        land(visit, page);
     visit->end = line->whole[EVENT_occurred_at];
     visit->cause = line->value[EVENT_event_id];
     return TAKEN;
@@ -386,28 +481,106 @@ static PyObject *row_of(const struct visit *visit, struct span row, struct span 
     return joined(pieces, sizeof pieces / sizeof *pieces);
 }
 
-static enum verdict record_of(const struct visit *visit, struct span url, PyObject **record) {
+/* The session that goes on: what its hits change of it. */
+static void patch_session(struct patches *patches, const struct visit *visit, struct span url) {
+    const struct span *field = visit->record.session;
+    put_whole(patches, field[SESSION_end], visit->end);
+    put_raw(patches, field[SESSION_exit], url);
+    put_whole(patches, field[SESSION_page_views], visit->page_views);
+    put_whole(patches, field[SESSION_events], visit->events);
+    put_whole(patches, field[SESSION_engaged_ms], visit->engaged_ms);
+    put_whole(patches, field[SESSION_points], visit->points);
+    put_truth(patches, field[SESSION_key], visit->key);
+}
+
+/* The session that began, as a value of its own. */
+static PyObject *new_session(const struct visit *visit, struct span url) {
+    static const uint8_t head[] = {0xDC, 0, SESSION_COUNT};
+    uint8_t end[HEAD_BYTES], page_views[HEAD_BYTES], events[HEAD_BYTES], engaged_ms[HEAD_BYTES], points[HEAD_BYTES];
+    struct span pieces[1 + SESSION_COUNT] = {RAW(head)}, *field = pieces + 1;
+    memcpy(field, visit->record.session, sizeof visit->record.session);
+    field[SESSION_end] = (struct span){end, write_whole(end, visit->end)};
+    field[SESSION_exit] = url;
+    field[SESSION_page_views] = (struct span){page_views, write_whole(page_views, visit->page_views)};
+    field[SESSION_events] = (struct span){events, write_whole(events, visit->events)};
+    field[SESSION_engaged_ms] = (struct span){engaged_ms, write_whole(engaged_ms, visit->engaged_ms)};
+    field[SESSION_points] = (struct span){points, write_whole(points, visit->points)};
+    field[SESSION_key] = visit->key ? RAW(yes) : RAW(no);
+    return joined(pieces, 1 + SESSION_COUNT);
+}
+
+/* The cluster that began with the session, as a value of its own. */
+static PyObject *new_cluster(const struct visit *visit, struct span id, struct span session) {
+    static const uint8_t head[] = {0x90 | CLUSTER_COUNT}, one[] = {0x91};
+    uint8_t end[HEAD_BYTES], id_head[HEAD_BYTES], count[HEAD_BYTES], packed_head[HEAD_BYTES];
+    struct span pieces[] = {
+        RAW(head), visit->record.session[SESSION_start], {end, write_whole(end, visit->end)},
+        {id_head, write_text_head(id_head, id.size)}, id, {count, write_whole(count, (int64_t)visit->count)},
+        RAW(no_number), {packed_head, write_bytes_head(packed_head, visit->hits_size)}, {visit->hits, visit->hits_size},
+        RAW(one), session,
+    };
+    return joined(pieces, sizeof pieces / sizeof *pieces);
+}
+
+/* The newest cluster, which goes on. */
+static void patch_cluster(struct patches *patches, const struct visit *visit, struct span id) {
+    const struct record *old = &visit->record;
+    put_whole(patches, old->cluster[CLUSTER_end], visit->end);
+    put_text(patches, old->cluster[CLUSTER_last], id);
+    put_whole(patches, old->cluster[CLUSTER_count], old->count + (int64_t)visit->count);
+    add_bytes(patches, old->cluster[CLUSTER_packed], old->packed, (struct span){visit->hits, visit->hits_size});
+}
+
+static enum verdict patched(const struct visit *visit, const struct patches *patches, PyObject **record) {
+    struct span whole = visit->record.whole;
+    *record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)patched_size(whole, patches));
+    if (!*record)
+        return FAILED;
+    return write_patched((uint8_t *)PyBytes_AsString(*record), whole, patches) ? TAKEN : REFUSED;
+}
+
+/* With a session that began, in the newest cluster or with one of its own. */
+static enum verdict begun_record(struct visit *visit, struct patches *patches, struct span id, struct span url,
+                                 struct outcome *outcome) {
+    const struct record *old = &visit->record;
+    struct span value;
+    PyObject *session = new_session(visit, url), *cluster = NULL;
+    enum verdict verdict = FAILED;
+    if (!session || !span_of_bytes(session, &value))
+        goto done;
+    if (!visit->apart) {
+        patch_cluster(patches, visit, id);
+        add_value(patches, old->cluster[CLUSTER_sessions], old->session_list, old->sessions + 1, value);
+    } else {
+        struct span newest = old->seen[SEEN_newest];
+        cluster = new_cluster(visit, id, value);
+        if (!cluster || !span_of_bytes(cluster, &value))
+            goto done;
+        put_raw(patches, newest, value);
+        put_truth(patches, old->seen[SEEN_spread], true);
+        outcome->shelved = Py_BuildValue("(Ly#)", (long long)old->first, (const char *)newest.at, (Py_ssize_t)newest.size);
+        if (!outcome->shelved)
+            goto done;
+    }
+    verdict = patched(visit, patches, &outcome->record);
+done:
+    Py_XDECREF(session);
+    Py_XDECREF(cluster);
+    return verdict;
+}
+
+static enum verdict record_of(struct visit *visit, struct span url, struct outcome *outcome) {
     const struct record *old = &visit->record;
     struct patches patches = {.count = 0};
     struct span id = {visit->cause.at + 1, visit->cause.size - 2};
     add_bytes(&patches, old->seen[SEEN_hashes], old->hashes, (struct span){visit->hashes, visit->count * HASH_BYTES});
     add_bytes(&patches, old->seen[SEEN_entries], old->entries,
               (struct span){visit->entries, visit->count * ENTRY_BYTES});
-    put_whole(&patches, old->cluster[CLUSTER_end], visit->end);
-    put_text(&patches, old->cluster[CLUSTER_last], id);
-    put_whole(&patches, old->cluster[CLUSTER_count], old->count + (int64_t)visit->count);
-    add_bytes(&patches, old->cluster[CLUSTER_packed], old->packed, (struct span){visit->hits, visit->hits_size});
-    put_whole(&patches, old->session[SESSION_end], visit->end);
-    put_raw(&patches, old->session[SESSION_exit], url);
-    put_whole(&patches, old->session[SESSION_page_views], visit->page_views);
-    put_whole(&patches, old->session[SESSION_events], visit->events);
-    put_whole(&patches, old->session[SESSION_engaged_ms], visit->engaged_ms);
-    put_whole(&patches, old->session[SESSION_points], visit->points);
-    put_truth(&patches, old->session[SESSION_key], visit->key);
-    *record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)patched_size(old->whole, &patches));
-    if (!*record)
-        return FAILED;
-    return write_patched((uint8_t *)PyBytes_AsString(*record), old->whole, &patches) ? TAKEN : REFUSED;
+    if (visit->begun)
+        return begun_record(visit, &patches, id, url, outcome);
+    patch_cluster(&patches, visit, id);
+    patch_session(&patches, visit, url);
+    return patched(visit, &patches, &outcome->record);
 }
 
 static enum verdict outcome_of(struct visit *visit, PyObject *shown, struct outcome *outcome) {
@@ -421,7 +594,7 @@ static enum verdict outcome_of(struct visit *visit, PyObject *shown, struct outc
         return FAILED;
     if (!visit->landed && !needs_no_escape(exit))
         return REFUSED;
-    enum verdict verdict = record_of(visit, url, &outcome->record);
+    enum verdict verdict = record_of(visit, url, outcome);
     if (verdict != TAKEN)
         return verdict;
     outcome->account = account.size ? PyTuple_GetItem(shown, SHOWN_account) : Py_None;
@@ -434,7 +607,7 @@ static enum verdict outcome_of(struct visit *visit, PyObject *shown, struct outc
 enum verdict end_visit(struct visit *visit, struct outcome *outcome) {
     const struct record *old = &visit->record;
     PyObject *shown;
-    if (!visit->count || old->packed.size + visit->hits_size > HITS_BYTES ||
+    if (!visit->count || (!visit->apart && old->packed.size + visit->hits_size > HITS_BYTES) ||
         old->hashes.size / HASH_BYTES + visit->count > IDS || !within_bounds(old->count + (int64_t)visit->count) ||
         visit->points <= -MILLI_AT_MOST || visit->points >= MILLI_AT_MOST)
         return REFUSED;

@@ -64,6 +64,18 @@ def test_a_value_of_any_kind_is_refused_or_has_the_effects_that_it_has_in_python
 
 
 @needs_c
+@pytest.mark.parametrize(
+    "value", [b'{"k":' * 66 + b"1" + b"}" * 64 + b"]" * 2, b"[" * 61 + b"]" * 61, b'{"k":' * 61 + b"1" + b"}" * 61]
+)
+def test_what_is_nested_too_deep_is_left_to_python(value):
+    line = b'{"node":"default/v:v1","event_id":"n","occurred_at":1800000090000,"received_at":7,"type":"page","properties":%b}'
+    shallow = effects_of(visited(), [line % (b"[" * 60 + b"]" * 60)], everyday.take_in_c)
+
+    assert shallow is not None
+    assert effects_of(visited(), [line % value], everyday.take_in_c) is None
+
+
+@needs_c
 def test_random_damage_does_not_show_what_python_would_not():
     taken = fuzz(3_000, 1)
 
