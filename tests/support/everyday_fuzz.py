@@ -47,33 +47,42 @@ def broken(text, changes):
     return text
 
 
-def events(begin, many):
+class Scene:
+    """A visitor after four events, and what comes next.
+
+    ``known``: others told who it is. ``later``: ms after which it comes back. ``referrer``: from where.
+    """
+
+    def __init__(self, *, known=False, later=0, referrer=""):
+        self.who = {"user": "u1", "company": "net.example"} if known else {}
+        self.later, self.referrer = later, referrer
+        self.state = MemoryState()
+        for offset in range(4):
+            step = step_of(self.state, RULES, offset=offset, at=START + 10**9)
+            events_step(step, list(enumerate(lines_of(self, offset, 1))), everyday=go_on)
+
+
+def events(scene, begin, many):
     """A visitor's events, of the kinds that the way in C takes."""
     from schemas.event import Event
 
     for number in range(begin, begin + many):
-        kind, more = (("page", {"name": "Home"}), ("ping", {"engaged_ms": 15_000}), ("track", {"name": "Clicked"}))[
+        kind, more = (("track", {"name": "Clicked"}), ("page", {"name": "Home"}), ("ping", {"engaged_ms": 15_000}))[
             number % 3
         ]
+        at, referrer = START + number * 20_000, ""
+        if number >= 4:
+            at, referrer = at + scene.later, scene.referrer if number == 4 else ""
         yield Event(
-            id=f"e{number}-ü", node=NODE, type=kind, at=START + number * 20_000, received_at=START + number * 20_000 + 50,
-            original_at=7, visitor="v1", user="u1", source="website", url=f"https://acme.com/{number % 2}?a=ä",
-            company="net.example" if number % 2 else "", title='"Hello" \\ wörld', consent={"ads": True}, gpc=True,
-            properties=msgspec.Raw(b'{"a":[1,-0.5e3,{"b":null}],"c":"\\u00e9\\ud83d\\ude00\\n"}'), **more,
+            id=f"e{number}-ü", node=NODE, type=kind, at=at, received_at=at + 50, original_at=7, visitor="v1",
+            source="website", url=f"https://acme.com/{number % 2}?a=ä", referrer=referrer, title='"Hello" \\ wörld',
+            consent={"ads": True}, gpc=True,
+            properties=msgspec.Raw(b'{"a":[1,-0.5e3,{"b":null}],"c":"\\u00e9\\ud83d\\ude00\\n"}'), **scene.who, **more,
         )  # fmt: skip
 
 
-def lines_of(begin, many):
-    return [json_encoder.encode(event) for event in events(begin, many)]
-
-
-def visited():
-    """The state after a visit of four events."""
-    state = MemoryState()
-    for offset in range(4):
-        step = step_of(state, RULES, offset=offset, at=START + 10**9)
-        events_step(step, list(enumerate(lines_of(offset, 1))), everyday=go_on)
-    return state
+def lines_of(scene, begin, many):
+    return [json_encoder.encode(event) for event in events(scene, begin, many)]
 
 
 def effects_of(state, lines, everyday):
@@ -97,21 +106,21 @@ def copy_of(state):
     return other
 
 
-def check_line(state, changes, whole=0):
+def check_line(scene, changes, whole=0):
     """A broken line (and ``whole`` others before it) has the same effects as without C. Returns: whether C took it."""
-    *others, last = lines_of(4, whole + 1)
+    *others, last = lines_of(scene, 4, whole + 1)
     lines = [*others, broken(last, changes)]
-    found = effects_of(state, lines, everyday.take_in_c)
-    assert found is None or found == effects_of(state, lines, None), lines
+    found = effects_of(scene.state, lines, everyday.take_in_c)
+    assert found is None or found == effects_of(scene.state, lines, None), lines
     return found is not None
 
 
-def check_record(state, changes, spare=()):
+def check_record(scene, changes):
     """A broken record: the same, as far as Python can read it at all. Returns: whether C took it."""
     name = "x\x00" + NODE
-    other = copy_of(state)
+    other = copy_of(scene.state)
     other.encoded[name] = broken(other.encoded[name], changes)
-    lines = lines_of(4, 2)
+    lines = lines_of(scene, 4, 2)
     try:
         other.get(name, Seen)
         state_encoder.encode(other.get(name, Seen))
@@ -127,17 +136,18 @@ def check_record(state, changes, spare=()):
 def fuzz(rounds, seed):
     """Break lines and records at random. Returns: how many of each there were, and how many of them C took."""
     rng = random.Random(seed)
-    state = visited()
     taken = {"lines": 0, "records": 0}
-    assert check_line(state, []), "a whole line is taken"
-    assert check_record(state, []), "a whole record is, too"
+    for scene in SCENES:
+        assert check_line(scene, []), "a whole line is taken"
+        assert check_record(scene, []), "a whole record is, too"
     for _ in range(rounds):
+        scene = rng.choice(SCENES)
         changes = [
             (rng.choice(OPERATIONS), rng.randrange(1 << 16), rng.randrange(1 << 16), rng.choice(PIECES))
             for _ in range(rng.choice((1, 1, 1, 2, 3)))
         ]
-        taken["lines"] += check_line(state, changes, rng.randrange(3))
-        taken["records"] += check_record(state, changes)
+        taken["lines"] += check_line(scene, changes, rng.randrange(3))
+        taken["records"] += check_record(scene, changes)
     return taken
 
 
@@ -178,6 +188,14 @@ from stream.core.visit import go_on  # noqa: E402
 from tests.support.stitch import step_of  # noqa: E402
 
 RULES = Rules(key_events=("Signed Up",))
+SCENES = (
+    Scene(known=True),
+    Scene(),
+    Scene(later=31 * 60_000),
+    Scene(referrer="https://www.google.com/"),
+    Scene(later=25 * 3_600_000, referrer="https://www.google.com/"),
+)
+"""One who goes on, known and unknown; one who comes back, by a page that opens a visit, and both."""
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import build_native
 from stream.core import everyday
 from tests.support.everyday import needs_c
-from tests.support.everyday_fuzz import OPERATIONS, PIECES, check_line, check_record, effects_of, fuzz, visited
+from tests.support.everyday_fuzz import OPERATIONS, PIECES, SCENES, check_line, check_record, effects_of, fuzz
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKED = (
@@ -36,17 +36,17 @@ PIECE_OF_JSON = st.recursive(
 
 
 @needs_c
-@given(CHANGES)
+@given(st.sampled_from(SCENES), CHANGES)
 @settings(max_examples=500, deadline=None)
-def test_a_broken_line_is_refused_or_has_the_effects_that_it_has_in_python(changes):
-    check_line(visited(), changes)
+def test_a_broken_line_is_refused_or_has_the_effects_that_it_has_in_python(scene, changes):
+    check_line(scene, changes)
 
 
 @needs_c
-@given(CHANGES)
+@given(st.sampled_from(SCENES), CHANGES)
 @settings(max_examples=500, deadline=None)
-def test_a_broken_record_is_refused_or_has_the_effects_that_it_has_in_python(changes):
-    check_record(visited(), changes)
+def test_a_broken_record_is_refused_or_has_the_effects_that_it_has_in_python(scene, changes):
+    check_record(scene, changes)
 
 
 @needs_c
@@ -57,7 +57,7 @@ def test_a_broken_record_is_refused_or_has_the_effects_that_it_has_in_python(cha
 def test_a_value_of_any_kind_is_refused_or_has_the_effects_that_it_has_in_python(key, value):
     value = value.encode("utf-8", "replace")
     line = b'{"node":"default/v:v1","event_id":"n","occurred_at":1800000090000,"received_at":7,"type":"page","visitor_id":"v1"'
-    state = visited()
+    state = SCENES[0].state
     for text in (line + b',"%b":%b}' % (key.encode(), value), line.replace(b"1800000090000", value) + b"}"):
         found = effects_of(state, [text], everyday.take_in_c)
         assert found is None or found == effects_of(state, [text], None)
@@ -69,10 +69,10 @@ def test_a_value_of_any_kind_is_refused_or_has_the_effects_that_it_has_in_python
 )
 def test_what_is_nested_too_deep_is_left_to_python(value):
     line = b'{"node":"default/v:v1","event_id":"n","occurred_at":1800000090000,"received_at":7,"type":"page","properties":%b}'
-    shallow = effects_of(visited(), [line % (b"[" * 60 + b"]" * 60)], everyday.take_in_c)
+    shallow = effects_of(SCENES[0].state, [line % (b"[" * 60 + b"]" * 60)], everyday.take_in_c)
 
     assert shallow is not None
-    assert effects_of(visited(), [line % value], everyday.take_in_c) is None
+    assert effects_of(SCENES[0].state, [line % value], everyday.take_in_c) is None
 
 
 @needs_c
