@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import build_native
-from stream.core import everyday
 from tests.support.everyday import needs_c
-from tests.support.everyday_fuzz import OPERATIONS, PIECES, SCENES, check_line, check_record, effects_of, fuzz
+from tests.support.everyday_fuzz import OPERATIONS, PIECES, SCENES, check_line, check_record, fuzz, in_c, in_python
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKED = (
@@ -59,8 +58,8 @@ def test_a_value_of_any_kind_is_refused_or_has_the_effects_that_it_has_in_python
     line = b'{"node":"default/v:v1","event_id":"n","occurred_at":1800000090000,"received_at":7,"type":"page","visitor_id":"v1"'
     state = SCENES[0].state
     for text in (line + b',"%b":%b}' % (key.encode(), value), line.replace(b"1800000090000", value) + b"}"):
-        found = effects_of(state, [text], everyday.take_in_c)
-        assert found is None or found == effects_of(state, [text], None)
+        found = in_c(state, [text])
+        assert found is None or found == in_python(state, [text])
 
 
 @needs_c
@@ -69,10 +68,10 @@ def test_a_value_of_any_kind_is_refused_or_has_the_effects_that_it_has_in_python
 )
 def test_what_is_nested_too_deep_is_left_to_python(value):
     line = b'{"node":"default/v:v1","event_id":"n","occurred_at":1800000090000,"received_at":7,"type":"page","properties":%b}'
-    shallow = effects_of(SCENES[0].state, [line % (b"[" * 60 + b"]" * 60)], everyday.take_in_c)
+    shallow = in_c(SCENES[0].state, [line % (b"[" * 60 + b"]" * 60)])
 
     assert shallow is not None
-    assert effects_of(SCENES[0].state, [line % value], everyday.take_in_c) is None
+    assert in_c(SCENES[0].state, [line % value]) is None
 
 
 @needs_c
