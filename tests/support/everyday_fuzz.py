@@ -28,7 +28,9 @@ OPERATIONS = ("put", "replace", "drop", "flip", "double", "cut")
 
 
 def broken(text, changes):
-    """``text`` after changes: each is an operation, a place and a size (both of 65,536), and a piece."""
+    """``text`` after changes: each is an operation, a place and a size (both of 65,536), and a piece. Or a function."""
+    if callable(changes):
+        return changes(text)
     for operation, place, size, piece in changes:
         at = len(text) * place >> 16
         end = min(len(text), at + 1 + (24 * size >> 16))
@@ -105,14 +107,29 @@ def in_python(state, lines, *, short=False):
 
 
 def effects_of(step):
-    seen = step.state.get("x\x00" + NODE, Seen)
-    return seen, {**step.state.encoded, "x\x00" + NODE: b""}, step.rows, step.sends, step.refused
+    """What is stored is compared decoded: what was not in its shortest form is copied by one way, and encoded by the other."""
+    name = "x\x00" + NODE
+    others = {other: msgspec.msgpack.decode(packed) for other, packed in step.state.encoded.items() if other != name}
+    return step.state.get(name, Seen), others, step.rows, step.sends, step.refused
 
 
 def copy_of(state):
     other = MemoryState()
     other.encoded, other.order = dict(state.encoded), list(state.order)
     return other
+
+
+def byte_by_byte(scene, bytes_in_line=b'"\\}0', bytes_in_record=b"\xc0\xff\x00"):
+    """Every byte of a line and of a record, changed in some ways. Returns: how many C took."""
+    taken = 0
+    line = lines_of(scene, 4, 1)[0]
+    for place, old in enumerate(line):
+        for new in {old ^ 1, old ^ 32, old ^ 128, *bytes_in_line} - {old}:
+            taken += check_line(scene, lambda text, at=place, new=new: text[:at] + bytes([new]) + text[at + 1 :])
+    for place, old in enumerate(scene.state.encoded["x\x00" + NODE]):
+        for new in {old ^ 1, old ^ 128, *bytes_in_record} - {old}:
+            taken += check_record(scene, lambda text, at=place, new=new: text[:at] + bytes([new]) + text[at + 1 :])
+    return taken
 
 
 def check_line(scene, changes, whole=0):
@@ -170,6 +187,7 @@ def main():
     arguments = parser.parse_args()
     assert not everyday.WHY_NOT, everyday.WHY_NOT
     print(f"{arguments.rounds} of each; taken: {fuzz(arguments.rounds, arguments.seed)}; {everyday.native.__file__}")
+    print(f"single bytes: {sum(map(byte_by_byte, SCENES))} taken")
 
 
 def use(path):

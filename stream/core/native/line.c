@@ -68,7 +68,7 @@ static const uint8_t *past_escape(const uint8_t *at, const uint8_t *end) {
     return 0xDC00 <= unit && unit <= 0xDFFF ? at : NULL;
 }
 
-/* Whether of eight bytes none is a quote, a backslash, a control character or beyond ASCII. A false "no" costs only time. */
+/* Whether of eight bytes none is a quote, a backslash, a control character or beyond ASCII. A false "no" costs time. */
 static bool are_plain(const uint8_t *at) {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
     uint64_t word, quote, slash;

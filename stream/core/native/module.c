@@ -80,7 +80,8 @@ enum { PACKED, NODE, LINES, AT, FORGOTTEN, OFFSET, ADDRESS, EVENT_ROWS, VERSION_
 
 static enum verdict read_frame(PyObject *const *args, struct frame *frame) {
     const struct { int place; int64_t *number; } numbers[] = {
-        {AT, &frame->at}, {OFFSET, &frame->offset}, {EVENT_ROWS, &frame->event_rows}, {SESSION_ROWS, &frame->session_rows},
+        {AT, &frame->at}, {OFFSET, &frame->offset}, {EVENT_ROWS, &frame->event_rows},
+        {SESSION_ROWS, &frame->session_rows},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         enum verdict verdict = read_number(args[numbers[i].place], numbers[i].number);
@@ -126,8 +127,9 @@ static PyObject *result_of(enum verdict verdict, struct visit *visit, struct out
 PyDoc_STRVAR(go_on_doc,
 "go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
 "Let a frame's lines of one visitor go on with the newest session of the record, or with one that the first begins.\n\n"
-"Returns: None if Python's way is to decide; else the new record, the events' rows, the session's row, the account (None\n"
-"if it has none), the message to it, and start and record of the cluster that is no longer the newest (None if it is).");
+"Returns: None if Python's way is to decide; else the new record, the events' rows, the session's row, the account\n"
+"(None if it has none), the message to it, and start and record of the cluster that is no longer the newest (None if\n"
+"it is).");
 
 static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     struct frame frame;
@@ -165,8 +167,8 @@ static PyMethodDef everyday_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot everyday_slots[] = {
-    {Py_tp_doc, "The everyday way under one version of the rules. ``page_of``, ``company_of`` and ``shown_of`` answer what is\n"
-                "not known yet (stream/core/everyday.py); they are not part of a cycle, so there is nothing to collect."},
+    {Py_tp_doc, "The everyday way under one version of the rules. ``page_of``, ``company_of`` and ``shown_of``\n"
+                "answer what is not known yet (stream/core/everyday.py). They do not know this object: no cycle."},
     {Py_tp_new, new_everyday},
     {Py_tp_dealloc, drop_everyday},
     {Py_tp_methods, everyday_methods},
@@ -200,7 +202,8 @@ static int fill_module(PyObject *module) {
     PyObject *type = PyType_FromSpec(&everyday_spec);
     int result = type ? PyModule_AddObjectRef(module, "Everyday", type) : -1;
     Py_XDECREF(type);
-    if (result < 0 || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 || PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
+    if (result < 0 || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ||
+        PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
 }

@@ -1,5 +1,5 @@
-/* MessagePack, as much of it as a visitor's record has. Readers return false for what is cut short, of another kind or out
-   of bounds; the reader is of no use then. Writers take the shortest form, as msgspec does. */
+/* MessagePack, as much of it as a visitor's record has. Readers return false for what is cut short, of another kind or
+   out of bounds; the reader is of no use then. Writers take the shortest form, as msgspec does. */
 #ifndef TOUCHLINE_MSGPACK_H
 #define TOUCHLINE_MSGPACK_H
 
@@ -21,6 +21,14 @@ bool truth_of(struct span raw, bool *truth);
 bool text_of(struct span raw, struct span *text);
 bool bytes_of(struct span raw, struct span *bytes);
 static inline bool is_nil(struct span raw) { return raw.size == 1 && raw.at[0] == 0xC0; }
+
+/* The shortest values: nothing, false, true, 0, "" and []. */
+#define PACKED_NIL SPAN("\xC0")
+#define PACKED_NO SPAN("\xC2")
+#define PACKED_YES SPAN("\xC3")
+#define PACKED_ZERO SPAN("\x00")
+#define PACKED_TEXT SPAN("\xA0")
+#define PACKED_ARRAY SPAN("\x90")
 
 /* ``to`` has room for HEAD_BYTES. They return the size. */
 #define HEAD_BYTES 9

@@ -8,11 +8,8 @@
 
 #include "span.h"
 
-/* REFUSED: Python's way is to decide, and nothing has happened. FAILED: an exception is set, and nothing has happened. */
+/* REFUSED: Python's way is to decide. FAILED: an exception is set. In both cases nothing has happened. */
 enum verdict { TAKEN, REFUSED, FAILED };
-
-/* The text of a literal. */
-#define SPAN(text) ((struct span){(const uint8_t *)(text), sizeof(text) - 1})
 
 /* False, with an exception, if it is no such object. The span lasts as long as the object. */
 bool span_of_bytes(PyObject *object, struct span *span);

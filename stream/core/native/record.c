@@ -1,11 +1,9 @@
 #include "record.h"
 
-static const uint8_t no_text[] = {0xA0};
-
 static bool read_last_user(struct span raw, struct record *record) {
     struct reader from = {raw.at, raw.at + raw.size};
     uint32_t users;
-    record->user = (struct span){no_text, 1};
+    record->user = PACKED_TEXT;
     if (!read_array(&from, &users))
         return false;
     for (; users; users--) {
@@ -78,8 +76,9 @@ bool read_record(struct span whole, struct record *record) {
     struct span *field = record->seen;
     bool spilled;
     record->whole = whole;
-    return read_fields(&from, field, SEEN_COUNT) && from.at == from.end && bytes_of(field[SEEN_hashes], &record->hashes) &&
-           bytes_of(field[SEEN_entries], &record->entries) && record->hashes.size % HASH_BYTES == 0 &&
+    return read_fields(&from, field, SEEN_COUNT) && from.at == from.end &&
+           bytes_of(field[SEEN_hashes], &record->hashes) && bytes_of(field[SEEN_entries], &record->entries) &&
+           record->hashes.size % HASH_BYTES == 0 &&
            record->entries.size % ENTRY_BYTES == 0 &&
            record->hashes.size / HASH_BYTES == record->entries.size / ENTRY_BYTES &&
            truth_of(field[SEEN_spilled], &spilled) && !spilled && !is_nil(field[SEEN_newest]) &&

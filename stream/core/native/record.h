@@ -1,4 +1,4 @@
-/* A visitor's record (``stream.core.seen.Seen``) as it is stored: what an everyday hit needs of it, and how it grows. */
+/* A visitor's record (``stream.core.seen.Seen``) as it is stored: what everyday hits need of it, and how it grows. */
 #ifndef TOUCHLINE_RECORD_H
 #define TOUCHLINE_RECORD_H
 
@@ -24,7 +24,7 @@ struct record {
     struct span user, user_text;
 };
 
-/* False unless it is whole and its newest session may go on: shown as it is, nothing held back, no ids kept elsewhere. */
+/* False unless it is whole and its newest session may go on: shown as it is, nothing held back, no ids elsewhere. */
 bool read_record(struct span whole, struct record *record);
 
 /* What a page opens, in MessagePack, is where the session comes from. */

@@ -18,6 +18,10 @@ struct span {
 
 static inline bool within_bounds(int64_t number) { return -BOUND < number && number < BOUND; }
 
+/* The text of a literal. */
+#define SPAN(text) ((struct span){(const uint8_t *)(text), sizeof(text) - 1})
+#define SPAN_OF(bytes) ((struct span){bytes, sizeof bytes})
+
 static inline bool same(struct span one, struct span other) {
     return one.size == other.size && (!one.size || memcmp(one.at, other.at, one.size) == 0);
 }

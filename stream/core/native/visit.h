@@ -1,6 +1,6 @@
-/* The decision: do a frame's lines of one visitor go on with the newest session, or does the first of them begin one, and
-   what do they make of the record? A session begins here only if nobody ever said anything of the visitor: then it is no
-   account's, its person is the visitor (``stream.core.identity.leaf.owner_of``), and it is shown at once. */
+/* The decision: do a frame's lines of one visitor go on with the newest session, or does the first of them begin one,
+   and what do they make of the record? A session begins here only if nobody ever said anything of the visitor: then it
+   is no account's, its person is the visitor (``stream.core.identity.leaf.owner_of``), and it is shown at once. */
 #ifndef TOUCHLINE_VISIT_H
 #define TOUCHLINE_VISIT_H
 
@@ -52,8 +52,8 @@ struct visit {
     PyObject *rows;      /* list of the events' rows */
 };
 
-/* What came of it: the record, the session's row, the account with the message to it (None if it has none), and the cluster
-   that is no longer the newest (None if it is). */
+/* What came of it: the record, the session's row, the account with the message to it (None if it has none), and the
+   cluster that is no longer the newest (NULL if it is). */
 struct outcome {
     PyObject *record, *session_row, *account, *message, *shelved;
 };

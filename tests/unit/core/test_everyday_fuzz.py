@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 import build_native
 from tests.support.everyday import needs_c
-from tests.support.everyday_fuzz import OPERATIONS, PIECES, SCENES, check_line, check_record, fuzz, in_c, in_python
+from tests.support.everyday_fuzz import (
+    OPERATIONS,
+    PIECES,
+    SCENES,
+    byte_by_byte,
+    check_line,
+    check_record,
+    fuzz,
+    in_c,
+    in_python,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKED = (
@@ -72,6 +82,12 @@ def test_what_is_nested_too_deep_is_left_to_python(value):
 
     assert shallow is not None
     assert in_c(SCENES[0].state, [line % value]) is None
+
+
+@needs_c
+@pytest.mark.parametrize("scene", SCENES)
+def test_any_single_byte_may_be_wrong(scene):
+    assert byte_by_byte(scene) > 500, "else it would say little"
 
 
 @needs_c
