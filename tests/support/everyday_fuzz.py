@@ -52,12 +52,12 @@ def broken(text, changes):
 class Scene:
     """A visitor after four events, and what comes next.
 
-    ``known``: others told who it is. ``later``: ms after which it comes back. ``referrer``: from where.
+    ``known``: others told who it is. ``form``: it sent one. ``later``: ms after which it comes back. ``referrer``: from where.
     """
 
-    def __init__(self, *, known=False, later=0, referrer=""):
+    def __init__(self, *, known=False, form=False, later=0, referrer=""):
         self.who = {"user": "u1", "company": "net.example"} if known else {}
-        self.later, self.referrer = later, referrer
+        self.form, self.later, self.referrer = form, later, referrer
         self.state = MemoryState()
         for offset in range(4):
             step = step_of(self.state, RULES, offset=offset, at=START + 10**9)
@@ -72,6 +72,8 @@ def events(scene, begin, many):
         kind, more = (("track", {"name": "Clicked"}), ("page", {"name": "Home"}), ("ping", {"engaged_ms": 15_000}))[
             number % 3
         ]
+        if scene.form and number == 2:
+            kind, more = "track", {"name": "Form Submitted"}
         at, referrer = START + number * 20_000, ""
         if number >= 4:
             at, referrer = at + scene.later, scene.referrer if number == 4 else ""
@@ -220,12 +222,12 @@ from tests.support.stitch import step_of  # noqa: E402
 RULES = Rules(key_events=("Signed Up",))
 SCENES = (
     Scene(known=True),
-    Scene(),
+    Scene(form=True),
     Scene(later=31 * 60_000),
     Scene(referrer="https://www.google.com/"),
     Scene(later=25 * 3_600_000, referrer="https://www.google.com/"),
 )
-"""One who goes on, known and unknown; one who comes back, by a page that opens a visit, and both."""
+"""One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both."""
 
 if __name__ == "__main__":
     main()
