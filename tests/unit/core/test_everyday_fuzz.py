@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import build_native
+from stream.core.seen import Seen
 from tests.support.everyday import needs_c
 from tests.support.everyday_fuzz import (
+    NODE,
     OPERATIONS,
     PIECES,
     SCENES,
@@ -82,6 +84,14 @@ def test_what_is_nested_too_deep_is_left_to_python(value):
 
     assert shallow is not None
     assert in_c(SCENES[0].state, [line % value]) is None
+
+
+def test_the_visitors_have_what_may_be_wrong():
+    sessions = [scene.state.get("x\x00" + NODE, Seen).newest.sessions[-1] for scene in SCENES]
+
+    assert any(session.users and session.company for session in sessions)
+    assert any(session.items for session in sessions)
+    assert not any(session.held or any(item.held for item in session.items) for session in sessions)
 
 
 @needs_c
