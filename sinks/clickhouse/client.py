@@ -4,6 +4,7 @@ Every insert says explicitly what makes it idempotent, because defaults changed 
 can lose tokens, are on by default since 26.2). Names that a server does not know are left out: it would refuse them.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -64,6 +65,8 @@ _COLUMNS: Final = (
     "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
     " AND default_kind IN ('', 'DEFAULT') ORDER BY position"
 )
+# What it logs of a server that does not answer it raises as well, and that is told with what to do about it.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 _KEY: Final = re.compile(r"while reading the value of key (\w+)")
 
 

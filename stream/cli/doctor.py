@@ -44,9 +44,8 @@ def command(settings: Settings, as_json: bool) -> None:
     """
     from stream.cli.doctor_measurement import examine  # noqa: PLC0415 - Kafka and ClickHouse clients
 
-    for client in ("aiokafka", "clickhouse_connect"):
-        # A server that is not there is a finding here, and not one for a log.
-        logging.getLogger(client).setLevel(logging.CRITICAL)
+    # A server that is not there is a finding here, and not one for a log.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     checks = asyncio.run(examine(settings))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(checks)))

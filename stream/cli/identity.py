@@ -20,6 +20,7 @@ Identifiers are written visitor:ID, user:ID, email:ADDRESS, domain:NAME, account
 \b
 Examples:
   touchline identity explain user:7
+  touchline identity explain account:acme
   touchline identity link user:7 account:acme --reason "told on the phone"
   touchline identity link email:ann@acme.com account:beta --from 2026-06-01   changed employer
   touchline identity preview merge account:acme-old account:acme
@@ -116,7 +117,8 @@ def unmerge(client: IdentityClient, merged: str, winner: str, reason: str) -> No
 def explain(client: IdentityClient, node: str, at: str, as_json: bool) -> None:
     """Whose NODE is, and why: each step, the claim that decided it, and what lost against it.
 
-    NODE may also be touch:ID, with an id of v_touches: why is this touch on this account?
+    NODE may also be touch:ID, with an id of v_touches: why is this touch on this account? Of an account it lists what
+    it is made of: domains, parent, children and merges.
     """
     if not node.strip():
         raise click.UsageError("NODE is empty; an identifier is written visitor:ID, user:ID, email:ADDRESS, ...")

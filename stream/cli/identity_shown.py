@@ -39,17 +39,106 @@ def explanation_tree(found: dict[str, Any]) -> Tree:
         )
         for lost in step["lost"]:
             branch.add(f"[dim]not {escape(lost['belongs_to'])}: {_reason(lost)}; {escape(lost.get('why', ''))}[/]")
+        _add_more(branch, step["more_lost"])
     for rule in found["protections"]:
         name = rule["rule"].replace("_", " ")
         tree.add(f"{escape(rule['node'])}: [yellow]{escape(name)}[/]: {escape(rule['why'])}", highlight=False)
+    if "made_of" in found:
+        _add_made_of(tree, found)
     if found["taken_back"]:
         gone = tree.add("[dim]no longer counts[/]")
         for claim in found["taken_back"]:
             parent = escape(claim["belongs_to"]) or "?"
             gone.add(f"[dim]{escape(claim['node'])} → {parent}  {_reason(claim)}[/]")
-    if not found["steps"] and not found["protections"]:
+        _add_more(gone, found["more_taken_back"])
+    for warning in found["warnings"]:
+        tree.add(f"[yellow]{escape(warning)}[/]", highlight=False)
+    if not tree.children:
         tree.add("[dim]nobody has said anything about it[/]")
     return tree
+
+
+def _add_made_of(tree: Tree, found: dict[str, Any]) -> None:
+    """What an account is made of: domains, parent, children, merges."""
+    made_of = found["made_of"]
+    if made_of["name"]:
+        tree.add(f"“{escape(made_of['name'])}”  people: {made_of['people']:,}, touches: {made_of['touches']:,}")
+    if made_of["domains"]:
+        branch = tree.add("domains")
+        for domain in made_of["domains"]:
+            _add_domain(branch, domain, found["node"])
+        _add_more(branch, made_of["more_domains"])
+    if made_of["direct"]:
+        branch = tree.add("named for it directly")
+        for direct in made_of["direct"]:
+            branch.add(f"{direct['kind']}: {direct['identifiers']:,}  {_WORDS.get(direct['source'], direct['source'])}")
+    _add_family(tree, made_of)
+    merges = [merge for merge in made_of["merges"] if not _is_step(merge, found)]
+    if merges:
+        branch = tree.add("merges")
+        for merge in merges:
+            _add_merge(branch, merge)
+        _add_more(branch, made_of["more_merges"])
+
+
+def _add_family(tree: Tree, made_of: dict[str, Any]) -> None:
+    if made_of["parent"]:
+        tree.add(_parent(made_of["parent"]), highlight=False)
+    if made_of["children"]:
+        branch = tree.add("below it in the CRM")
+        for child in made_of["children"]:
+            branch.add(f"{escape(child['account'])}  {escape(child['name'])}", highlight=False)
+        _add_more(branch, made_of["more_children"])
+
+
+def _is_step(merge: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether it is shown already, as the way up."""
+    return bool(merge["counts"]) and any(step["node"] == merge["loser"] for step in found["steps"])
+
+
+def _add_domain(branch: Tree, domain: dict[str, Any], account: str) -> None:
+    name = escape(domain["domain"])
+    owner = escape(domain["belongs_to"]) or "nobody"
+    if domain["counts"]:
+        own = branch.add(f"[bold]{name}[/]", highlight=False)
+    else:
+        because = f"  {_reason(domain['instead'])}" if domain["instead"] else ""
+        own = branch.add(f"[dim]not {name}: it belongs to {owner}{because}[/]", highlight=False)
+    for claim in domain["claims"]:
+        why = claim.get("why", "")
+        brought = "" if claim["belongs_to"] == account else f"for {escape(claim['belongs_to'])}: "
+        text = f"{brought}{_reason(claim)}"
+        own.add(f"[dim]{text}; {escape(why)}[/]" if why else text, highlight=False)
+    _add_more(own, domain["more_claims"])
+    for rule in domain["protections"]:
+        own.add(f"[yellow]{escape(rule['rule'].replace('_', ' '))}[/]: {escape(rule['why'])}", highlight=False)
+
+
+def _parent(parent: dict[str, Any]) -> str:
+    named = escape(parent["named"])
+    if parent["problem"]:
+        text = f"below {named}, says the CRM, but it stands alone: [yellow]{escape(parent['problem'])}[/]"
+    elif not parent["account"]:
+        text = f"the CRM puts it below itself ({named})"
+    elif parent["account"] != parent["named"]:
+        text = f"below [bold]{escape(parent['account'])}[/], which {named} was merged into"
+    else:
+        text = f"below [bold]{named}[/]"
+    return text + (f"  CRM account; by {escape(parent['said_by'])}, {parent['said_at']}" if parent["said_by"] else "")
+
+
+def _add_merge(branch: Tree, merge: dict[str, Any]) -> None:
+    because = merge["because"]
+    way = f"{escape(merge['loser'])} → {escape(merge['winner'])}"
+    if merge["counts"]:
+        branch.add(f"[bold]{way}[/]  {_reason(because)}", highlight=False)
+    else:
+        branch.add(f"[dim]not {way}  {_reason(because)}; {escape(because.get('why', ''))}[/]", highlight=False)
+
+
+def _add_more(branch: Tree, more: int) -> None:
+    if more:
+        branch.add(f"[dim]and {more:,} more[/]")
 
 
 def _reason(reason: dict[str, Any]) -> str:

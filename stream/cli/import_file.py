@@ -13,6 +13,7 @@ from stream.settings import Settings
 
 if TYPE_CHECKING:
     from stream.cli.importing.bad_rows import BadRows
+    from stream.cli.importing.bookmark import Bookmark
     from stream.cli.importing.options import Options
     from stream.cli.importing.run import Plan
     from stream.cli.importing.show import Summary
@@ -54,7 +55,9 @@ Examples:
     "--key", default="dev", envvar="TOUCHLINE_KEY", help="Write key of the source.  [default dev, env TOUCHLINE_KEY]"
 )
 @click.option("--dry-run", is_flag=True, help="Send nothing; show what the first rows become, and count.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted import of this file stopped.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where an interrupted import of this file stopped; begin if none was."
+)
 @click.option("--bad", type=_FILE, help="File for rows that cannot be sent.  [default: FILE.bad.csv or .ndjson]")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Of the file.  [default: by its extension]")
 @click.option("--encoding", default="", help="Of CSV.  [default: UTF-8, UTF-16 with a mark, else Windows-1252]")
@@ -77,7 +80,8 @@ def command(settings: Settings, file: Path | None, kind: str | None, list_mappin
     """Send the rows of FILE (CSV, NDJSON or Parquet) to the collector.
 
     A row that cannot be sent is kept in the --bad file with its line and the reason. Sending a file again is harmless:
-    the same version of an object counts once.
+    the same version of an object counts once. So --resume begins at the first row, and says so on standard error, if no
+    import of FILE was interrupted: a job may always be started with it.
 
     Exit code 0: all rows were sent or skipped. 1: some are in the --bad file, or the collector takes nothing.
     """  # fmt: skip
@@ -92,16 +96,26 @@ def command(settings: Settings, file: Path | None, kind: str | None, list_mappin
 
 
 def _import(settings: Settings, file: Path, kind: str, options: "Options") -> int:
-    from stream.cli.importing import bad_rows, show  # noqa: PLC0415
+    from stream.cli.importing import bad_rows, bookmark, show  # noqa: PLC0415
     from stream.cli.importing.options import doubtful, plan_of  # noqa: PLC0415
 
     plan = plan_of(file, kind, options)
     for name in doubtful(plan):
         click.echo(f"--set {name}: {kind} have no such field; it is kept under that name and changes nothing", err=True)
-    bad = bad_rows.BadRows(options.bad or bad_rows.place_of(plan.source), plan.source, append=options.resume)
+    place = bookmark.place_of(plan.source.path, Path(settings.data))
+    mark = bookmark.Bookmark("" if options.dry_run else plan.digest())
+    earlier = None if options.dry_run or not options.resume else _interrupted(place, mark.digest)
+    bad = bad_rows.BadRows(
+        options.bad or bad_rows.place_of(plan.source),
+        plan.source,
+        append=options.resume and (options.dry_run or earlier is not None),
+    )
     started = time.monotonic()
     try:
-        summary = _rehearse(plan, bad, options) if options.dry_run else _send(settings, plan, bad, options)
+        if options.dry_run:
+            summary = _rehearse(plan, bad, options)
+        else:
+            summary = _send(settings, plan, bad, options, place=place, mark=earlier or mark)
     finally:
         bad.close()
     summary.seconds = round(time.monotonic() - started, 2)
@@ -110,6 +124,20 @@ def _import(settings: Settings, file: Path, kind: str, options: "Options") -> in
     else:
         show.print_summary(summary)
     return 1 if summary.bad else 0
+
+
+def _interrupted(place: Path, digest: str) -> "Bookmark | None":
+    """How far an interrupted import came; None, and said so, if there was none."""
+    from stream.cli.importing import bookmark  # noqa: PLC0415
+
+    found = bookmark.read_bookmark(place, digest)
+    if found is None:
+        click.echo(
+            f"nothing to resume: there is no {place}, so no import of this file was interrupted here;"
+            " beginning at its first row",
+            err=True,
+        )
+    return found
 
 
 def _rehearse(plan: "Plan", bad: "BadRows", options: "Options") -> "Summary":
@@ -122,13 +150,13 @@ def _rehearse(plan: "Plan", bad: "BadRows", options: "Options") -> "Summary":
     return show.summary_of(plan, tally, dry_run=True, bad_file=str(bad.place))
 
 
-def _send(settings: Settings, plan: "Plan", bad: "BadRows", options: "Options") -> "Summary":
-    from stream.cli.importing import bookmark, run, show  # noqa: PLC0415
+def _send(
+    settings: Settings, plan: "Plan", bad: "BadRows", options: "Options", *, place: Path, mark: "Bookmark"
+) -> "Summary":
+    from stream.cli.importing import run, show  # noqa: PLC0415
     from stream.cli.importing.delivery import Collector  # noqa: PLC0415
 
-    place = bookmark.place_of(plan.source.path, Path(settings.data))
-    digest = plan.digest()
-    mark = bookmark.read_bookmark(place, digest) if options.resume else bookmark.Bookmark(digest)
+    resumed_after = mark.rows if options.resume else None
     url = options.url or f"http://{settings.host}:{settings.http_port}"
     with show.showing(None) as shown:
         collector = Collector(url, options.key, patience_s=options.patience_s, waiting=shown.waiting)
@@ -146,6 +174,7 @@ def _send(settings: Settings, plan: "Plan", bad: "BadRows", options: "Options") 
             collector.close()
     summary = show.summary_of(plan, tally, dry_run=False, bad_file=str(bad.place))
     summary.requests, summary.waits = collector.requests, collector.waits
+    summary.resumed_after = resumed_after
     return summary
 
 

@@ -18,6 +18,7 @@ from stream.collect.dead_letters import DeadLetters
 from stream.collect.endpoints import ENDPOINTS
 from stream.collect.enrich import Enricher
 from stream.collect.frames import Frames
+from stream.collect.front import front
 from stream.collect.identity.service import IdentityService
 from stream.collect.ingest import Ingest
 from stream.collect.log import Log
@@ -125,6 +126,7 @@ class Collector:
             if endpoint.provider is not None and endpoint.provider.head:
                 resource.add_route("HEAD", self._ingest.head(endpoint.provider))
         self._identity.add_routes(app)
+        app.router.add_get("/", front)
         app.router.add_get("/t.js", script("t.js"))
         app.router.add_get("/v1/projects/{key}/settings", _segment_settings)
         settings = app.router.add_resource("/sourceConfig/")

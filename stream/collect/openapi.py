@@ -27,6 +27,7 @@ _SUCCESS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "page": ("text/html", {"type": "string"}),
 }
 _OPERATIONS: Final = (
+    ("/", "What answers here: a page for browsers, else JSON", "application/json, text/html", ()),
     ("/v1/projects/{key}/settings", "What Segment's browser SDK loads before it sends", "application/json", ()),
     ("/sourceConfig/", "What RudderStack's browser SDK loads before it sends", "application/json", ()),
     ("/t.js", "The browser tracker", "text/javascript", (304,)),
@@ -50,7 +51,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> dict[str, Any]:
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     for path, summary, content_type, statuses in _OPERATIONS:
-        answers = {"200": {"description": "OK", "content": {content_type: {"schema": {}}}}}
+        answers = {"200": {"description": "OK", "content": {name: {"schema": {}} for name in content_type.split(", ")}}}
         answers |= {str(status): {"description": _STATUS[status]} for status in statuses}
         paths.setdefault(path, {})["get"] = {
             "summary": summary,

@@ -1,4 +1,4 @@
-"""The pages that recipients of emails see: small, without scripts, nothing loaded from anywhere.
+"""The pages that recipients of emails see, and the collector's own: small, without scripts, nothing loaded from anywhere.
 
 >>> "Unsubscribe" in unsubscribe("ann@acme.com", field="f", value="v"), "<i>" in unsubscribed("<i>@acme.com")
 (True, False)
@@ -6,6 +6,7 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -24,7 +25,10 @@ p { margin: 0; color: var(--soft) }
 b { color: var(--ink); overflow-wrap: anywhere }
 button { margin-top: 1.75rem; width: 100%; padding: .8rem 1rem; border: 0; border-radius: 9px; font: inherit;
   font-weight: 600; color: var(--card); background: var(--act); cursor: pointer }
-button:focus-visible { outline: 3px solid var(--act); outline-offset: 2px }
+button:focus-visible, a:focus-visible { outline: 3px solid var(--act); outline-offset: 2px }
+a { color: var(--act); font-weight: 600; text-decoration: none }
+dl { margin: 1.75rem 0; display: grid; grid-template-columns: auto 1fr; gap: .5rem 1.25rem; text-align: left }
+dd { margin: 0; color: var(--soft) }
 """
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS: Final = {
@@ -52,6 +56,19 @@ def unsubscribe(address: str, *, field: str, value: str) -> str:
 def unsubscribed(address: str) -> str:
     """Says that the wish was noted."""
     return _page("Unsubscribed", f"<p>We have noted that <b>{escape(address)}</b> wants no more of these emails.</p>")
+
+
+def front(about: str, endpoints: Mapping[str, str], manual: str) -> str:
+    """Says what answers here; ``endpoints`` are paths with what each is for."""
+    rows = "".join(
+        f'<dt><a href="{escape(path)}">{escape(path)}</a></dt><dd>{escape(what)}</dd>'
+        for path, what in endpoints.items()
+    )
+    return _page(
+        "Touchline",
+        f"<p>{escape(about)}</p><dl>{rows}</dl>"
+        f"<p>How to send events: <b>{escape(manual)}</b>. What they come to: <b>touchline sql</b>.</p>",
+    )
 
 
 def _page(title: str, content: str) -> str:

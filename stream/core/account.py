@@ -19,7 +19,7 @@ from stream.core.engagement import (
     rescale_people,
     unpack,
 )
-from stream.core.intent import alert_rules_name, rescale_days, run_alerts
+from stream.core.intent import Verdict, alert_rules_name, rescale_days, run_alerts, run_late_alerts
 from stream.core.journey import Journey
 from stream.core.state import State
 from stream.core.step import Step
@@ -54,7 +54,8 @@ def messages_step(step: Step, messages: Sequence[Account]) -> None:
         journey = Journey(step.state, account)
         _apply(step, journey, mine, half_life, rules_name)
         if any(isinstance(message, Owing) for message in mine):
-            pay(step, journey)
+            if pay(step, journey):
+                _write_alerts(step, journey, run_late_alerts(step, journey), mine)
             journey.store_header()
 
 
@@ -81,6 +82,10 @@ def _apply(step: Step, journey: Journey, messages: Sequence[Account], half_life:
     write_engagement(step, journey, change)
     if journey.id:
         write_account(step, journey, change)
+    _write_alerts(step, journey, verdicts, messages)
+
+
+def _write_alerts(step: Step, journey: Journey, verdicts: Sequence[Verdict], messages: Sequence[Account]) -> None:
     for verdict in verdicts:
         write_alert(step, journey, verdict, max(message.at for message in messages))
 

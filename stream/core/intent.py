@@ -4,6 +4,9 @@ Per rule a machine runs over the account's active UTC days in order. It starts a
 again if the score has decayed to ``rearm_share`` of the threshold; if it is armed and the score reaches the threshold at
 any touch of the day, the alert of that day exists and the machine is disarmed. A late touch runs the days again from its
 own on: alerts that no longer hold are withdrawn, and what now holds is booked. Touches in order look at one day only.
+
+While an account's ledger is behind (``attribution.debt``), its sums are those of a move half done, so only the days' sums are
+kept then, and the machine runs when it has come to rest: once for all parts of the move, and no alert is withdrawn soon.
 """
 
 from datetime import date
@@ -50,6 +53,14 @@ class Day(msgspec.Struct, array_like=True, gc=False):
     fired: dict[str, Fired] = {}
     """Alerts of this day that stand, by rule."""
 
+    def add(self, delta: DayChange) -> int:
+        """Let a record's change of the day count. Returns: the day's new sum."""
+        score = unpack(self.score) + delta.score
+        self.score = pack(score)
+        self.entries += delta.entries
+        self.negatives += delta.negatives
+        return score
+
 
 class Verdict(msgspec.Struct, gc=False):
     """A change of the alerts that stand: ``new`` fires, or ``withdrawn`` no longer holds."""
@@ -66,6 +77,8 @@ class Verdict(msgspec.Struct, gc=False):
 def run_alerts(step: Step, journey: Journey, change: EngagementChange, rules_name: str) -> list[Verdict]:
     """Bring the days and their alerts up to date. Returns what changed; ``record_fired`` completes a new one.
 
+    Of an account whose ledger is behind the alerts may be left to ``run_late_alerts``.
+
     Args:
         step: for the rules and the state.
         journey: settled, engagement already changed.
@@ -78,9 +91,42 @@ def run_alerts(step: Step, journey: Journey, change: EngagementChange, rules_nam
         header.alert_rules = rules_name
     if not change.days:
         return []
-    run = _Run(step, journey, change)
+    if header.owing and (header.alerts_from >= 0 or min(change.days) < header.newest_day):
+        _put_off(journey, change)
+        return []
+    return _verdicts(step, journey, change)
+
+
+def run_late_alerts(step: Step, journey: Journey) -> list[Verdict]:
+    """Run the days that ``run_alerts`` put off, if there are any. Returns what changed, as that does."""
+    if journey.header.alerts_from < 0:
+        return []
+    return _verdicts(step, journey, EngagementChange(unpack(journey.header.score), {}, {}, {}))
+
+
+def _verdicts(step: Step, journey: Journey, change: EngagementChange) -> list[Verdict]:
+    header = journey.header
+    late = header.alerts_from >= 0
+    if late:
+        change.days.setdefault(header.alerts_from, DayChange())
+        change.grew = change.grew and header.alerts_grew
+        header.alerts_from, header.alerts_grew = -1, True
+    run = _Run(step, journey, change, late=late)
     run.days()
     return run.verdicts
+
+
+def _put_off(journey: Journey, change: EngagementChange) -> None:
+    """Change the days' sums and leave the alerts for later. Days without a touch stay until then: alerts may hang on them."""
+    state, header = journey.state, journey.header
+    for number, delta in change.days.items():
+        name = day_key(journey.account, number)
+        day = state.get(name, Day) or Day()
+        day.add(delta)
+        state.put(name, day)
+    first = min(change.days)
+    header.alerts_from = first if header.alerts_from < 0 else min(first, header.alerts_from)
+    header.alerts_grew = header.alerts_grew and change.grew
 
 
 def alert_rules_name(rules: Rules) -> str:
@@ -121,7 +167,8 @@ def _add_first_day(journey: Journey, change: EngagementChange) -> None:
 class _Run:
     """One pass over the days from the first changed one on."""
 
-    def __init__(self, step: Step, journey: Journey, change: EngagementChange) -> None:
+    def __init__(self, step: Step, journey: Journey, change: EngagementChange, *, late: bool) -> None:
+        self.late = late
         self.state = step.state
         self.rules = step.rules.alerts
         self.journey = journey
@@ -159,20 +206,14 @@ class _Run:
         changed = self.change.days
         first = min(changed)
         found = self._stored_from(first)
-        if first not in found:
-            found[first] = Day(before=self._day_before(first)[1])
+        if self.late or first not in found:  # a day that was put off does not know what came before it
+            found.setdefault(first, Day()).before = self._day_before(first)[1]
         chain = []
         numbers = [first] if len(found) == len(changed) == 1 else sorted(found.keys() | changed.keys())
         for number in numbers:
             day = found.get(number) or Day()
-            score = unpack(day.score)
             delta = changed.get(number)
-            if delta is not None:
-                score += delta.score
-                day.score = pack(score)
-                day.entries += delta.entries
-                day.negatives += delta.negatives
-            chain.append((number, day, score))
+            chain.append((number, day, unpack(day.score) if delta is None else day.add(delta)))
         return chain
 
     def _stored_from(self, first: int) -> dict[int, Day]:

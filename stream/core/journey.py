@@ -98,6 +98,10 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     """The same since it fell behind or last began to be brought up, whatever changed."""
     pages: int = 0
     """Pages of changes that were ever written for a ledger that is behind."""
+    alerts_from: int = -1
+    """First day that the alert rules have yet to be run over (``intent``); -1 if there is none."""
+    alerts_grew: bool = True
+    """Whether nothing was taken away or lowered since that day waits."""
 
 
 class TouchChange(msgspec.Struct, gc=False):

@@ -37,6 +37,7 @@ FIELDS = [
     "aid", "dtm", "stm", "ttm", "uid", "duid", "page", "refr", "ue_px",
     "ue_pr", "cx", "co", "se_ca", "se_ac", "se_va", "ip", "ua", "tr_tt", "domain", "domains", "parent_id", "owner", "stage",
     "email", "account_id", "user_id", "amount", "currency", "contact_emails", "created_at", "closed_at", "updated_at",
+    "contact_ids", "contact_id",
     "distinct_id", "uuid", "$set", "$groups", "$group_key", "$ip",
     "occurred_at", "subject", "date", "utm_source", "utm_medium", "utm_campaign", "_p", "_o", "_i", "version", "tenant", "node",
 ]  # fmt: skip

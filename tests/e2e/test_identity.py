@@ -4,8 +4,10 @@ import json
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import schemathesis
 
 from tests.support.machine import Machine
 
@@ -117,7 +119,8 @@ def asked(machine, path, key, method="GET", body=None):
 
 def test_nobody_without_an_operators_key_may_ask_or_say_anything(machine):
     for key in ("", "dev", KEY + "x"):
-        assert asked(machine, "/v1/identity/user:7", key)[0] == 401
+        status, found = asked(machine, "/v1/identity/user:7", key)
+        assert (status, "when the collector started" in found["error"]["detail"]) == (401, True)
         assert asked(machine, "/v1/identity/links", key, "POST", b'{"child":"user:7","parent":"account:x"}')[0] == 401
     assert asked(machine, "/v1/identity/user%3A7", KEY)[0] == 200
 
@@ -154,3 +157,180 @@ def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machi
     assert found["warnings"] == [
         f"nothing is known of account:{name} yet: it counts once something is" for name in ("nope", "alsonope")
     ]
+
+
+ACCOUNTS = [
+    {"id": "holding", "name": "Holding"},
+    {
+        "id": "whole",
+        "name": "Whole",
+        "domains": ["whole-corp.com", "shared-corp.com", "gmail.com"],
+        "parent_id": "holding",
+    },
+    {"id": "first", "name": "First", "domains": ["shared-corp.com"], "updated_at": "2026-01-01T00:00:00Z"},
+    {"id": "part", "name": "Part", "domains": ["part-corp.com"]},
+    {"id": "below", "name": "Below", "parent_id": "part"},
+    {"id": "apart", "name": "Apart", "domains": []},
+    {"id": "ring", "name": "Ring", "parent_id": "round"},
+    {"id": "round", "name": "Round", "parent_id": "ring"},
+    {"id": "under", "name": "Under", "parent_id": "ring"},
+    {"id": "self", "name": "Self", "parent_id": "self"},
+    *({"id": f"deep{n}", "name": f"Deep {n}", "parent_id": f"deep{n - 1}"} for n in range(1, 8)),
+]
+
+
+def test_an_account_is_explained_by_its_domains_its_parent_its_children_and_its_merges(machine):
+    crm = [{"updated_at": "2026-02-01T00:00:00Z"} | account for account in ACCOUNTS]
+    machine.post("/v1/crm/accounts", json.dumps(crm).encode())
+    contacts = [{"id": f"c{n}", "email": f"ann{n}@gmail.com", "account_id": "part"} for n in range(3)]
+    machine.post("/v1/crm/contacts", json.dumps(contacts).encode())
+    call(machine, "link", "user:consultant", "account:whole")
+    call(machine, "merge", "account:part", "account:whole", "--reason", "bought")
+    wrong = call(machine, "merge", "account:apart", "account:whole").split()[1]
+    merged = (
+        "SELECT count() AS n FROM v_identity_claims"
+        " WHERE source = 'operator' AND live AND parent = 'a:whole' AND startsWith(node, 'a:')"
+    )
+    until(lambda: machine.rows(merged)[0]["n"], 2)
+    call(machine, "unmerge", wrong)
+    until(lambda: machine.rows(merged)[0]["n"], 1)
+    accounts = "SELECT count() AS n FROM v_account_tree WHERE parent_id IN ('whole', 'holding')"
+    until(lambda: machine.rows(accounts)[0]["n"], 2)
+
+    found = json.loads(call(machine, "explain", "account:whole"))
+    assert (found["account_id"], found["steps"], found["warnings"]) == ("whole", [], [])
+    whole = found["made_of"]
+    assert (whole["name"], whole["touches"]) == ("Whole", 0)
+
+    named = {d["domain"]: d for d in whole["domains"]}
+    assert {name: (d["counts"], d["belongs_to"]) for name, d in named.items()} == {
+        "domain:whole-corp.com": (True, "account:whole"),
+        "domain:part-corp.com": (True, "account:whole"),  # by way of the merge
+        "domain:shared-corp.com": (False, "account:first"),
+        "domain:gmail.com": (False, ""),
+    }
+    (own,) = named["domain:whole-corp.com"]["claims"]
+    assert (own["source"], own["rank"], own["belongs_to"]) == ("crm.account", 40, "account:whole")
+    assert (own["said_by"], own["said_at"]) == ("website", "2026-02-01T00:00:00.000Z")
+    (brought,) = named["domain:part-corp.com"]["claims"]
+    assert brought["belongs_to"] == "account:part"
+    shared = named["domain:shared-corp.com"]
+    assert [claim["why"] for claim in shared["claims"]] == ["the same rank, and later"]
+    assert (shared["instead"]["source"], shared["instead"]["said_at"]) == ("crm.account", "2026-01-01T00:00:00.000Z")
+    assert [rule["rule"] for rule in named["domain:gmail.com"]["protections"]] == ["freemail"]
+
+    assert (whole["parent"]["account"], whole["parent"]["problem"]) == ("account:holding", "")
+    assert (whole["parent"]["said_by"], whole["parent"]["said_at"]) == ("website", "2026-02-01T00:00:00.000Z")
+    assert whole["children"] == [{"account": "account:below", "name": "Below"}]  # its parent was merged into this one
+    # A contact of what was merged into it is a user, and what holds for that holds for its address.
+    assert whole["direct"] == [
+        {"kind": "email", "source": "crm.contact", "identifiers": 3},
+        {"kind": "user", "source": "crm.contact", "identifiers": 3},
+        {"kind": "user", "source": "operator", "identifiers": 1},
+    ]
+    bought, back = whole["merges"]
+    assert (bought["loser"], bought["counts"], bought["because"]["reason"]) == ("account:part", True, "bought")
+    assert bought["because"]["said_by"] == "ops"
+    assert (back["loser"], back["counts"], back["because"]["why"]) == ("account:apart", False, "taken back")
+
+    part = json.loads(call(machine, "explain", "account:part"))
+    assert [(step["node"], step["belongs_to"]) for step in part["steps"]] == [("account:part", "account:whole")]
+    assert [d["domain"] for d in part["made_of"]["domains"] if d["counts"]] == ["domain:part-corp.com"]
+
+
+def test_of_parents_and_children_an_explanation_says_what_the_tree_says(machine):
+    tree = {row["account_id"]: row for row in machine.rows("SELECT account_id, parent_id, problem FROM v_account_tree")}
+    assert {row["problem"] for row in tree.values()} == {"", "circle", "too deep"}
+    for account in [one["id"] for one in ACCOUNTS]:
+        found = json.loads(call(machine, "explain", f"account:{account}"))["made_of"]
+        parent = found["parent"] or {"account": "", "problem": ""}
+        assert (parent["account"].removeprefix("account:"), parent["problem"]) == (
+            tree[account]["parent_id"], tree[account]["problem"],
+        ), account  # fmt: skip
+        children = sorted(row["account_id"] for row in tree.values() if row["parent_id"] == account)
+        assert [child["account"].removeprefix("account:") for child in found["children"]] == children, account
+
+
+def test_the_id_of_an_automatic_account_is_told_to_be_a_domain(machine):
+    body = {"userId": "9", "anonymousId": "v9", "messageId": "auto", "traits": {"email": "joe@auto-corp.com"}}
+    machine.post("/v1/identify", json.dumps(body).encode())
+    seen = "SELECT count() AS n FROM v_identity WHERE node = 'd:auto-corp.com'"
+    until(lambda: machine.rows(seen)[0]["n"], 1)
+    found = json.loads(call(machine, "explain", "account:auto-corp.com"))
+    assert found["warnings"] == ["nothing is known of account:auto-corp.com yet; is domain:auto-corp.com meant?"]
+    assert "made_of" not in json.loads(call(machine, "explain", "domain:auto-corp.com"))
+
+
+def send_calls(machine, calls):
+    for start in range(0, len(calls), 200):
+        machine.post("/v1/batch", json.dumps({"batch": calls[start : start + 200]}).encode())
+
+
+def limited(machine, node):
+    query = f"SELECT count() AS n FROM v_identity_claims WHERE status = 'limit' AND node = '{node}'"
+    return machine.rows(query)[0]["n"]
+
+
+def test_a_visitor_of_more_than_five_hundred_users_is_explained_by_that_limit(machine):
+    page = {"type": "page", "anonymousId": "kiosk", "context": {"page": {"url": "https://x.example/"}}}
+    first = datetime(2026, 5, 1, tzinfo=UTC)
+    send_calls(machine, [
+        page | {"userId": f"k{n}", "messageId": f"kiosk{n}", "timestamp": (first + timedelta(hours=n)).isoformat()}
+        for n in range(501)
+    ])  # fmt: skip
+    until(lambda: limited(machine, "v:kiosk"), 501)
+    found = json.loads(call(machine, "explain", "visitor:kiosk"))
+    (rule,) = found["protections"]
+    assert (rule["node"], rule["rule"], "more than 500 users" in rule["why"]) == ("visitor:kiosk", "limit", True)
+    assert (found["account"], len(found["taken_back"]), found["more_taken_back"]) == ("", 50, 451)
+
+
+def test_a_user_with_more_than_a_thousand_claims_is_explained_by_that_limit(machine):
+    group = {"type": "group", "userId": "busy", "anonymousId": "busy"}
+    send_calls(machine, [group | {"groupId": f"g{n}", "messageId": f"busy{n}"} for n in range(1001)])
+    until(lambda: limited(machine, "u:busy"), 1001)
+    found = json.loads(call(machine, "explain", "user:busy"))
+    assert [(rule["node"], rule["rule"]) for rule in found["protections"]] == [("user:busy", "limit")]
+    assert "more than 1000 claims" in found["protections"][0]["why"]
+    assert (found["account"], len(found["taken_back"]), found["more_taken_back"]) == ("", 50, 951)
+
+
+def strict(schema):
+    """The schema, where each object has no members but those that are described."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {"additionalProperties": False} if schema.get("type") == "object" and "properties" in schema else {}
+    return {name: strict(part) for name, part in schema.items()} | closed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "status"),
+    [
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:whole"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:part"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "account:unheard-of"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "visitor:v1"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "user:8"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "email:joe@gmail.com"}}, 200),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "nonsense"}}, 400),
+        ("GET", "/v1/identity/{node}", {"path_parameters": {"node": "touch:none"}}, 404),
+        ("POST", "/v1/identity/preview", {"body": {"link": {"child": "user:7", "parent": "account:beta"}}}, 200),
+        ("POST", "/v1/identity/merges", {"body": {"loser": "account:un", "winner": "account:heard"}}, 200),
+        ("POST", "/v1/identity/links", {"body": {"child": "user:z", "parent": "account:un"}}, 200),
+        (
+            "DELETE",
+            "/v1/identity/links/{id}",
+            {"path_parameters": {"id": "none"}},
+            404,
+        ),
+    ],
+)
+def test_what_is_answered_is_what_openapi_describes(machine, method, path, given, status):
+    with urllib.request.urlopen(f"{machine.url}/openapi.json", timeout=20) as answer:
+        operation = schemathesis.openapi.from_dict(strict(json.load(answer)))[path][method]
+    case = operation.Case(headers={"Authorization": f"Bearer {KEY}"}, media_type="application/json", **given)
+    answer = case.call(base_url=machine.url)
+    assert answer.status_code == status, answer.text
+    operation.validate_response(answer)

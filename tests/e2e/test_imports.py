@@ -218,6 +218,44 @@ def test_restated_cost_shows_what_it_was(imports: Imports) -> None:
     assert imports.rows(as_of) == [("1244.5",)]
 
 
+def test_salesforces_calls_are_their_leads_and_contacts(imports: Imports) -> None:
+    # The calls come first. The fourth has not taken place; the fifth is with nobody, so it is a bad row.
+    calls = imports.take("salesforce-Task.csv", "activities", "--map", "salesforce", code=1)
+    assert (calls["sent"], calls["bad"]) == (4, 1)
+    assert imports.take("salesforce-Lead.csv", "contacts", "--map", "salesforce")["sent"] == 3
+    contact = {
+        "id": "003P2",
+        "email": "dinesh@piper.example",
+        "account_id": "001A2",
+        "updated_at": "2026-03-03T08:00:00Z",
+    }
+    imports.machine.post("/v1/crm/contacts", json.dumps(contact).encode())
+    # The lead that was merged is Dinesh's second address, and so on his account.
+    imports.eventually(
+        "SELECT toString(toDate(occurred_at)) AS day, account_id, person_id FROM v_touches WHERE type = 'call' ORDER BY day",
+        [
+            ("2026-02-20", "001A2", "d.chugtai@piper.example"),
+            ("2026-03-01", "hooli.com", "gavin@hooli.com"),
+            ("2026-03-05", "001A2", "dinesh@piper.example"),
+        ],
+    )
+
+
+def test_what_hubspot_merged_is_one_and_a_deal_without_company_is_its_contacts(imports: Imports) -> None:
+    # 711 and 712 went into 799, so its row is three contacts; 9101 and 9102 into 9199.
+    assert imports.take("hubspot-deals-merged.csv", "opportunities", "--map", "hubspot")["sent"] == 4
+    summary = imports.take("hubspot-contacts-merged.csv", "contacts", "--map", "hubspot")
+    assert (summary["rows"], summary["sent"]) == (3, 5)
+    imports.eventually(
+        "SELECT node, account_id FROM v_identity WHERE node LIKE 'e:%@initrode.example' ORDER BY node",
+        [(f"e:{name}@initrode.example", "504") for name in ("s.smith", "sue.smith", "sue")],
+    )
+    imports.eventually(
+        CONVERSIONS.format("504"),
+        [("9199", "open", "2026-03-04 09:00:00", "300", "EUR"), ("9199", "won", "2026-03-12 09:00:00", "300", "EUR")],
+    )
+
+
 def test_importing_it_all_again_changes_nothing(imports: Imports) -> None:
     count = "SELECT count() FROM v_events"
     before, ledger = imports.rows(count), imports.rows("SELECT count(), sum(amount) FROM v_ledger")
@@ -225,6 +263,8 @@ def test_importing_it_all_again_changes_nothing(imports: Imports) -> None:
         ("events.ndjson", "events", ""),
         ("hubspot-deals.csv", "opportunities", "hubspot"),
         ("salesforce-OpportunityHistory.csv", "opportunities", "salesforce"),
+        ("salesforce-Lead.csv", "contacts", "salesforce"),
+        ("hubspot-deals-merged.csv", "opportunities", "hubspot"),
         ("eurofxref-hist.csv", "fx", "ecb"),
     ):
         imports.take(name, kind, *(("--map", mapping) if mapping else ()))

@@ -68,3 +68,33 @@ def test_a_planned_meeting_counts_once_it_was_held():
     all_say([*planned, *again], (8 * DAY, *BOSCH), credit={("bosch.com", 1): 1, ("bosch.com", 8): 1} | UNATTRIBUTED)
     cancelled = m7(7, occurred_at=T0 + 8 * DAY, status="Canceled")
     all_say([*planned, *cancelled, *again], credit={("bosch.com", 1): 2} | UNATTRIBUTED)
+
+
+def test_a_call_with_a_contact_by_its_id_is_the_persons_and_moves_with_the_address():
+    called = row("activities", 3, id="m7", type="call", contact_id="00Q1", account_id="", occurred_at=T0 + 2 * DAY)
+    # Whom the id stands for may come before the call or after it.
+    lead = row("contacts", 4, id="00Q1", email="m7@bosch.com")
+    all_say([*called, *lead], (2 * DAY, *BOSCH), credit={("bosch.com", 1): 1, ("bosch.com", 2): 1} | UNATTRIBUTED)
+    # The lead is converted to a contact of Siemens's account with that address, and is on that account, too.
+    contact = row("contacts", 5, id="0031", email="m7@bosch.com", account_id="siemens")
+    converted = row("contacts", 5, id="00Q1", email="m7@bosch.com", account_id="siemens")
+    account = row("accounts", 1, id="siemens", domain="siemens.com")
+    found = [*called, *contact, *converted, *account]
+    for told in in_many_orders([*deals(), *found]):
+        assert (2 * DAY, "siemens", "m7@bosch.com") in told.touches()
+
+
+def test_what_a_converted_leads_address_does_after_its_contact_left_is_not_the_new_employers():
+    visits = [
+        page(f"p{day}", day * DAY, f"v{day}", user=f"u{day}", email="ann@bosch.com", received_at=T0 + day * DAY)
+        for day in (5, 15)
+    ]
+    accounts = [
+        *row("accounts", 1, id="bosch", domain="bosch.com"),
+        *row("accounts", 1, id="siemens", domain="siemens.com"),
+    ]
+    lead = row("contacts", 2, id="00Q1", email="ann@bosch.com", account_id="bosch")
+    contact = row("contacts", 2, id="0031", email="ann@bosch.com", account_id="bosch")
+    left = row("contacts", 10, id="0031", email="ann@siemens.com", account_id="siemens")
+    for told in in_many_orders([*accounts, *lead, *contact, *left, *visits]):
+        assert told.touches() == [(day * DAY, "bosch", "ann@bosch.com") for day in (5, 15)]

@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import gzip
+import hashlib
 import hmac
 import io
 import json
+import re
+from importlib import metadata
 
 import pytest
 
@@ -201,6 +204,49 @@ async def test_operations_are_told_how_it_stands(collector):
     async with collector.client.get("/sourceConfig/?writeKey=dev", headers={"Origin": ORIGIN}) as answer:
         assert (await answer.json())["source"] == {"id": "dev", "enabled": True, "config": {}, "destinations": []}
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+async def test_who_opens_the_address_in_a_browser_is_told_what_answers_there(collector):
+    async with collector.client.get("/", headers={"Accept": HTML}) as answer:
+        page = await answer.text()
+        assert (answer.status, answer.content_type, answer.headers["Vary"]) == (200, "text/html", "Accept")
+        policy = answer.headers["Content-Security-Policy"]
+    paths = re.findall(r'href="([^"]+)"', page)
+    assert {"/healthz", "/t.js", "/openapi.json"} <= set(paths)
+    for path in paths:  # whatever it names is there
+        async with collector.client.get(path) as answer:
+            assert answer.status == 200, path
+    assert "docs/collect.md" in page
+    # Nothing is loaded, and the one style is the one that the policy allows.
+    style = re.search(r"<style>(.*)</style>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert not re.search(r"<script|<link|<img|src=|style=|url\(|//", page)
+    assert metadata.version("touchline") not in page
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/html;q=0.5"])
+async def test_programs_are_told_the_same_as_json(collector, accept):
+    headers = {} if accept is None else {"Accept": accept}
+    async with collector.client.get("/", headers=headers, skip_auto_headers=["Accept"]) as answer:
+        assert (answer.status, answer.headers["Vary"]) == (200, "Accept")
+        found = await answer.json()
+    assert (found["service"], found["documentation"]) == ("touchline collector", "docs/collect.md")
+    assert {"/healthz", "/t.js", "/openapi.json"} <= set(found["endpoints"])
+    assert metadata.version("touchline") not in json.dumps(found)
+
+
+@pytest.mark.parametrize("accept", [HTML, "*/*"])
+async def test_head_says_what_get_would_without_saying_it(collector, accept):
+    async with collector.client.get("/", headers={"Accept": accept}) as answer:
+        whole = await answer.read()
+    async with collector.client.head("/", headers={"Accept": accept}) as head:
+        assert (head.status, await head.read()) == (200, b"")
+        assert head.headers["Content-Length"] == str(len(whole))
+        assert head.headers["Content-Type"] == answer.headers["Content-Type"]
 
 
 async def test_the_tracker_is_small_and_cached(collector):

@@ -124,12 +124,28 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(collector, tmp_path
     assert len(ids(collector)) == 1000
     collector.stop_after = None
     done = touchline(path, "--kind", "accounts", "--url", collector.url, "--resume", "--json")
-    assert json.loads(done.stdout)["sent"] == 1198, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["sent"], summary["resumed_after"]) == (1198, 1001), done.stderr
+    assert "nothing to resume" not in done.stderr
     assert ids(collector) == [f"a{n}" for n in range(1200) if n not in (3, 1100)]
     bad = (tmp_path / "accounts.bad.csv").read_text().splitlines()
     assert [line.split(",")[3] for line in bad[1:]] == ["5", "1102"]
     assert done.returncode == 1
     assert not (tmp_path / "accounts.csv.import.json").exists()
+
+
+def test_to_resume_what_was_not_interrupted_begins_at_the_first_row_and_says_so(collector, tmp_path):
+    path = accounts(tmp_path, 3)
+    path.write_text(path.read_text().replace("a1,", ",", 1))
+    command = (path, "--kind", "accounts", "--url", collector.url, "--json")
+    assert json.loads(touchline(*command).stdout)["resumed_after"] is None
+    done = touchline(*command, "--resume")
+    assert f"nothing to resume: there is no {path}.import.json" in done.stderr
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["sent"], summary["resumed_after"]) == (1, 2, 0)
+    assert ids(collector) == ["a0", "a2"] * 2
+    # It is an import of its own: rows that the one before could not send are not in its file twice.
+    assert len((tmp_path / "accounts.bad.csv").read_text().splitlines()) == 2
 
 
 def test_a_killed_import_goes_on_and_sends_at_most_one_batch_twice(collector, tmp_path):

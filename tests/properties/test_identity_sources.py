@@ -84,6 +84,7 @@ def crm_opportunities(draw):
         "account_id": ACCOUNTS,
         "left_account_id": ACCOUNTS,
         "contact_emails": st.lists(EMAILS, max_size=2),
+        "contact_users": st.lists(USERS, max_size=2),
         "contact_user": USERS,
         "left_contact_user": USERS,
     }

@@ -25,5 +25,6 @@ def known_of(rows: Iterable[bytes | dict]) -> list[Known]:
             r.source,
         )
         name = f"{r.tenant}/{r.node}"
-        last[r.tenant, r.node, r.claim_id] = Known(name, r.claim_id, held, r.action == "claim", 0, r.cause_event_id)
+        live, limited = r.action == "claim", r.action == "limit"
+        last[r.tenant, r.node, r.claim_id] = Known(name, r.claim_id, held, live, 0, r.cause_event_id, limited)
     return list(last.values())

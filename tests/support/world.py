@@ -188,6 +188,7 @@ def crm(draw):
             parts(
                 account_id=["", "", *ACCOUNTS],
                 email=["", *ADDRESSES],
+                contact_user=["", *USERS],
                 occurred_at=[START, START + 15 * MINUTE, START + 24 * 60 * MINUTE],
                 status=["", "scheduled", "completed"],
                 deleted=[False, False, True],
@@ -204,6 +205,7 @@ def crm(draw):
                 amount=["100.00", "99.99", "0", "5000"],
                 currency=["EUR", "JPY"],
                 left_account_id=["", *ACCOUNTS],
+                contact_users=[[], [USERS[0]], [USERS[1], USERS[0]]],
                 contact_user=["", *USERS],
                 left_contact_user=["", *USERS],
                 contact_emails=[[ADDRESSES[0]], [ADDRESSES[2], ADDRESSES[1]], []],

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from schemas.messages import Owing
-from schemas.rules import Rules
+from schemas.rules import AlertRule, Rules
 from stream.core.attribution import debt, ledger
 from tests.support.account_log import (
     ACCOUNT,
@@ -20,6 +21,7 @@ from tests.support.account_log import (
     withdraw,
 )
 
+HOUR = 3_600_000
 SEARCH = touch("t1", START, "Organic Search")
 WEBINAR = touch("t2", START + DAY, "Events")
 EMAIL = touch("t3", START + 2 * DAY, "Email")
@@ -259,3 +261,40 @@ def test_a_small_journey_is_booked_at_once(monkeypatch):
     assert "ledger" in log.record(put(SEARCH), put(EMAIL), convert(WON))
     assert "ledger" not in log.record(put(WEBINAR))
     assert len(log.waiting) == 1
+
+
+def test_alerts_wait_for_the_end_of_a_move():
+    """Half of a move that comes and goes fires nothing; what holds in the end fires once, and as of then."""
+    log = AccountLog(Rules(alerts=(AlertRule("hot", 30.0, 0.5),), score_half_life_days=7))
+    log.record(put(SEARCH), put(EMAIL), convert(WON))
+    log.catch_up()
+    demo = touch("demo", START + HOUR, "Email", type="form", points=30_000)
+    trial = touch("trial", START + 2 * HOUR, "Email", type="form", points=30_000)
+    log.record(put(demo))
+    log.record(withdraw(demo))
+    log.record(put(trial, at=START + 9 * HOUR))
+    assert "alerts" not in log.rows
+    while log.waiting:
+        log.record(msgspec.structs.replace(log.waiting.pop(0), at=START + 10 * HOUR))
+    (row,) = log.rows["alerts"]
+    assert (row.fired_at, row.withdrawn_at) == (START + 10 * HOUR, 0)
+    assert b'"trial"' in bytes(row.evidence)
+    assert b'"demo"' not in bytes(row.evidence)
+
+
+def test_a_touch_in_order_rings_at_once_while_the_ledger_is_behind():
+    log = AccountLog(Rules(alerts=(AlertRule("hot", 30.0, 0.5),), score_half_life_days=7))
+    log.record(put(SEARCH), convert(WON))
+    demo = touch("demo", START + 5 * DAY, "Email", type="form", points=30_000)
+    log.record(put(demo))
+    assert len(log.waiting) == 1
+    assert [alert.rule for alert in log.alerts] == ["hot"]
+
+
+def test_a_hot_account_stays_silent_on_a_day_that_came_while_its_ledger_was_behind():
+    log = AccountLog(Rules(alerts=(AlertRule("hot", 30.0, 0.5),), score_half_life_days=7))
+    log.record(put(touch("demo", START, "Email", type="form", points=40_000)))
+    log.record(put(touch("last", START + 2 * DAY, "Email", points=1_000)), convert(WON))
+    log.record(put(touch("late", START + DAY, "Events", points=30_000)))
+    log.catch_up()
+    assert [row.fired_at for row in log.latest("alerts").values() if not row.withdrawn_at] == [START]

@@ -28,6 +28,7 @@ class Bound(msgspec.Struct, frozen=True):
     """(stage, column)."""
     spread: tuple[tuple[dict[str, str], str], ...]
     """(fields in the column's name, column)."""
+    merged: tuple[str, ...]
     keep: tuple[str, ...]
 
 
@@ -48,7 +49,7 @@ def bind(name: str, mapping: Mapping, columns: Sequence[str], *, constants: froz
         if mapping.kinds():
             raise ConfigError(f"the mapping has nothing for {name}, only for {', '.join(mapping.kinds())}; see --kind")
         _refuse_missing(kind, set(columns) | constants, {}, columns, source)
-        return Bound(kind, None, {}, {}, (), (), ())
+        return Bound(kind, None, {}, {}, (), (), (), ())
     present = {_plain(column): column for column in reversed(columns)}
     table = next((t for t in tables if all(_plain(w) in present for w in t.when)), None)
     if table is None:
@@ -74,6 +75,7 @@ def bind(name: str, mapping: Mapping, columns: Sequence[str], *, constants: froz
         },
         _history(table, columns),
         spread,
+        _found(table.merged, present),
         tuple(present[_plain(c)] for c in table.keep if _plain(c) in present),
     )
 

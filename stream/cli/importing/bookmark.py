@@ -37,15 +37,15 @@ def digest_of(path: Path, *plan: str) -> str:
     return whole.hexdigest()[:32]
 
 
-def read_bookmark(place: Path, digest: str) -> Bookmark:
-    """How far an earlier run of the same import came; the beginning if there was none.
+def read_bookmark(place: Path, digest: str) -> Bookmark | None:
+    """How far an interrupted run of the same import came; None if there is no word of one.
 
     Raises: ConfigError if the file, its mapping or its options are others now.
     """
     try:
         found = msgspec.json.decode(place.read_bytes(), type=Bookmark)
     except FileNotFoundError:
-        return Bookmark(digest)
+        return None
     except (msgspec.MsgspecError, OSError) as error:
         raise ConfigError(f"{place}: {error}; delete it and import without --resume, which is harmless") from None
     if found.digest != digest:

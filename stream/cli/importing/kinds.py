@@ -22,10 +22,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What else it has a meaning for; () if any name may have one."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Field -> time, day, number, list, first (of a list); the others are texts."""
+    merges: str = ""
+    """Field by which an object says that it was merged into another one; "" if none can."""
     version: str = "updated_at"
     """Field with the time of the version; "" where rows have none."""
 
 
+IDS: Final = frozenset({"id", "account_id", "contact_id", "contact_ids", "parent_id", "merged_into"})
+"""Fields that name objects of the CRM."""
 _VERSION: Final = {"updated_at": "time"}
 
 KINDS: Final = {
@@ -35,6 +39,7 @@ KINDS: Final = {
         needs=("id",),
         others=("name", "domain", "domains", "parent_id", "owner", "stage", "merged_into", "deleted", "updated_at"),
         types={"domains": "list", "parent_id": "first", "merged_into": "first"} | _VERSION,
+        merges="merged_into",
     ),
     "contacts": Kind(
         path="/v1/crm/contacts",
@@ -42,25 +47,27 @@ KINDS: Final = {
         needs=("id", "email"),
         others=("account_id", "user_id", "title", "merged_into", "deleted", "updated_at"),
         types={"account_id": "first", "merged_into": "first"} | _VERSION,
+        merges="merged_into",
     ),
     "opportunities": Kind(
         path="/v1/crm/opportunities",
         events_of=crm.events_of,
         needs=("id",),
         others=(
-            "account_id", "name", "stage", "stages", "amount", "currency", "contact_emails", "created_at", "updated_at",
-            "closed_at", "deleted",
+            "account_id", "name", "stage", "stages", "amount", "currency", "contact_emails", "contact_ids", "created_at",
+            "updated_at", "closed_at", "deleted",
         ),
         types={
-            "account_id": "first", "amount": "number", "contact_emails": "list", "created_at": "time",
-            "closed_at": "time",
+            "account_id": "first", "amount": "number", "contact_emails": "list", "contact_ids": "list",
+            "created_at": "time", "closed_at": "time",
         } | _VERSION,
+        merges="deleted",
     ),
     "activities": Kind(
         path="/v1/crm/activities",
         events_of=crm.events_of,
         needs=("id", "type", "occurred_at"),
-        others=("email", "account_id", "subject", "status", "deleted", "updated_at"),
+        others=("email", "contact_id", "account_id", "subject", "status", "deleted", "updated_at"),
         types={"account_id": "first", "occurred_at": "time"} | _VERSION,
     ),
     "costs": Kind(

@@ -40,12 +40,16 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds where the file says nothing."""
     values: dict[str, dict[str, str]] = {}
     """Field -> what the file calls it -> what we call it."""
+    without: dict[str, str] = {}
+    """Field -> regular expression of what is taken out of its cell, before anything else."""
     prefixes: dict[str, str] = {}
     """Field -> what comes before whatever the file says there."""
     only: dict[str, tuple[str, ...]] = {}
     """Column -> its values in the rows that count; the others are skipped."""
     history: str = ""
     """Opportunities: regular expression of columns with the time when a stage (its group ``stage``) was entered."""
+    merged: tuple[str, ...] = ()
+    """Columns with the ids of objects that were merged into the row's: each becomes an object that says so."""
     keep: tuple[str, ...] = ()
     """Columns that are kept beside the fields, under their own names."""
     unpivot: Unpivot | None = None
@@ -100,15 +104,19 @@ def _read(path: Path) -> Mapping:
         found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Mapping)
         for kind in found.kinds():
             for table in found.tables(kind):
-                _check(table)
+                _check(kind, table)
     except (msgspec.ValidationError, ValueError, OSError, re.error) as error:
         raise ConfigError(f"mapping {path}: {error}; docs/import.md describes mappings") from None
     return found
 
 
-def _check(table: Table) -> None:
-    """Raises: ValueError or re.error if a regular expression is none or has not the groups that it needs."""
+def _check(kind: str, table: Table) -> None:
+    """Raises: ValueError or re.error if an expression is none or lacks its groups, or if the kind is never merged."""
+    if table.merged and not KINDS[kind].merges:
+        raise ValueError(f"merged: {kind} are never merged")
     if "stage" not in re.compile(table.history).groupindex and table.history:
         raise ValueError(f"history {table.history!r} needs a group (?P<stage>...)")
+    for expression in table.without.values():
+        re.compile(expression)
     if table.unpivot is not None and not re.compile(table.unpivot.columns).groupindex:
         raise ValueError(f"unpivot.columns {table.unpivot.columns!r} needs a named group")

@@ -1,5 +1,6 @@
 """A row of a file as objects of ours."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, Final
@@ -9,9 +10,11 @@ import msgspec
 from schemas.ids import derived_id
 from stream.cli.importing import values
 from stream.cli.importing.binding import Bound
+from stream.cli.importing.kinds import IDS
 from stream.cli.importing.values import BadCell, Format
 
 Row = dict[str, Any]
+_YES: Final = frozenset({"true", "1"})
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -34,7 +37,7 @@ class Context(msgspec.Struct, frozen=True):
 
 
 def objects_of(row: Row, bound: Bound, context: Context) -> list[Row]:
-    """The objects of a row: one, none if the mapping skips it, several if it is spread out.
+    """The objects of a row: one, none if the mapping skips it, several if it is spread out or names what was merged.
 
     Raises: BadField.
     """
@@ -44,7 +47,8 @@ def objects_of(row: Row, bound: Bound, context: Context) -> list[Row]:
     whole = [found]
     if bound.table is not None and bound.table.unpivot is not None:
         whole = list(_spread(row, found, bound, context))
-    return [_finished(one, bound, context) for one in whole]
+    finished = [_finished(one, bound, context) for one in whole]
+    return finished + [old for one in finished for old in _merged(row, one, bound, context)]
 
 
 def _own(row: Row, bound: Bound, context: Context) -> Row:
@@ -64,18 +68,38 @@ def _mapped(row: Row, bound: Bound, context: Context) -> Row:
         cell = next((row[c] for c in columns if row.get(c) not in ("", None)), "")
         if cell == "" and bound.kind.version == "":
             continue
+        without = bound.table.without.get(field)
+        if without is not None and isinstance(cell, str):
+            cell = re.sub(without, "", cell)
         renamed = bound.table.values.get(field)
         if renamed is not None and isinstance(cell, str):
             cell = _renamed(cell, renamed)
         value = _converted(field, cell, bound, context)
-        prefix = bound.table.prefixes.get(field, "")
-        _put(found, field, f"{prefix}{_text(value)}" if prefix and _text(value) else value)
+        if context.format.ids and field in IDS:
+            value = _whole_ids(value)
+        _put(found, field, _prefixed(value, bound.table.prefixes.get(field, "")))
     for column in bound.keep:
         found.setdefault(column, row.get(column))
     stages = list(_stages(row, bound, context))
     if stages:
         found["stages"] = stages
     return found
+
+
+def _whole_ids(value: object) -> object:
+    """Salesforce's ids with all of their characters."""
+    if isinstance(value, list):
+        return [_whole_ids(part) for part in value]
+    return values.salesforce_id(value) if isinstance(value, str) else value
+
+
+def _prefixed(value: object, prefix: str) -> object:
+    """With the prefix before it, or before each of a list; nothing stays nothing."""
+    if not prefix:
+        return value
+    if isinstance(value, list):
+        return [_prefixed(part, prefix) for part in value]
+    return f"{prefix}{_text(value)}" if _text(value) else value
 
 
 def _renamed(cell: str, names: Mapping[str, str]) -> str:
@@ -101,6 +125,25 @@ def _spread(row: Row, shared: Row, bound: Bound, context: Context) -> Iterator[R
         cell = _text(row.get(column))
         if cell not in unpivot.empty:
             yield shared | named | {unpivot.field: _converted(unpivot.field, cell, bound, context)}
+
+
+def _merged(row: Row, heir: Row, bound: Bound, context: Context) -> Iterator[Row]:
+    """What was merged into ``heir``: of each that it was, as of the same time; what the row says else is said of the heir."""
+    if bound.table is None or not bound.merged:
+        return
+    kind = bound.kind
+    said = {kind.merges: heir["id"] if kind.merges == "merged_into" else True, kind.version: heir[kind.version]}
+    # A contact is also the user that is made of its id, and so was the one that is gone.
+    named = [field for field, columns in bound.fields.items() if columns == bound.fields.get("id")]
+    for old in dict.fromkeys(part for column in bound.merged for part in _parts(row.get(column), context)):
+        if old != _text(heir["id"]):
+            ids = {field: _prefixed(old, bound.table.prefixes.get(field, "")) for field in named}
+            yield {"id": old} | ids | said
+
+
+def _parts(cell: object, context: Context) -> Iterator[str]:
+    for one in cell if isinstance(cell, list) else [cell]:
+        yield from values.parts(_text(one), context.format.separator)
 
 
 def _converted(field: str, cell: object, bound: Bound, context: Context) -> object:
@@ -147,7 +190,8 @@ def _finished(found: Row, bound: Bound, context: Context) -> Row:
     version = bound.kind.version
     if version and found.get(version) in ("", None):
         found[version] = context.version
-    if "occurred_at" in bound.kind.needs and found.get("occurred_at") in ("", None):
+    is_gone = str(found.get("deleted")).lower() in _YES
+    if "occurred_at" in bound.kind.needs and found.get("occurred_at") in ("", None) and not is_gone:
         raise BadField("occurred_at", "is missing: an activity without a time cannot be placed")
     if bound.kind.path == "/v1/batch" and not found.get("messageId"):
         found["messageId"] = derived_id("import", _encode(found).decode())

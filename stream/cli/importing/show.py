@@ -98,6 +98,8 @@ class Summary(msgspec.Struct):
     requests: int
     waits: int
     seconds: float
+    resumed_after: int | None = None
+    """Rows that an interrupted import had done: this one began behind them. 0: none was. None: not asked to resume."""
 
 
 def summary_of(plan: Plan, tally: Tally, *, dry_run: bool, bad_file: str) -> Summary:

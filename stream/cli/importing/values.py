@@ -21,6 +21,8 @@ _GROUPED: Final = {
 _PLAIN: Final = {".": re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?"), ",": re.compile(r"\d+(,\d+)?")}
 _CODE: Final = re.compile(r"^[A-Z]{3}(?=[\d(+-])|(?<=[\d)])[A-Z]{3}$")
 _SIGN: Final = re.compile("^[+\u2212-]")
+_SHORT_ID: Final = re.compile("[A-Za-z0-9]{15}")
+_CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _CLOCK: Final = ("%H", "%I", "%X", "%c")
 
 
@@ -38,6 +40,8 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of times without one."""
     separator: Annotated[str, msgspec.Meta(min_length=1)] = ";"
     """Between the parts of a list."""
+    ids: Literal["", "salesforce"] = ""
+    """``salesforce``: those of 15 characters, as its reports have them, are written with all 18."""
 
 
 def number(text: str, decimal: str) -> str:
@@ -88,6 +92,21 @@ def day(text: str, formats: Sequence[str], zone: tzinfo) -> str:
     return (
         found if len(found) == len("2026-01-31") else datetime.fromisoformat(found).astimezone(zone).date().isoformat()
     )
+
+
+def salesforce_id(text: str) -> str:
+    """A Salesforce id as its interfaces write it: reports leave the last three characters out.
+
+    They say which of the others are capitals, five for each. What is no id of 15 characters stays as it is.
+
+    >>> salesforce_id("001A0000006Vm9r"), salesforce_id("001A0000006Vm9rIAC")
+    ('001A0000006Vm9rIAC', '001A0000006Vm9rIAC')
+    """
+    if not _SHORT_ID.fullmatch(text):
+        return text
+    fives = (text[:5], text[5:10], text[10:])
+    capitals = (sum(1 << place for place, sign in enumerate(five) if sign.isupper()) for five in fives)
+    return text + "".join(_CAPITALS[found] for found in capitals)
 
 
 def parts(text: str, separator: str) -> list[str]:

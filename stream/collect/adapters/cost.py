@@ -2,6 +2,9 @@
 
 POST /v1/costs (JSON array or NDJSON, Basic write key) -> Events of type cost
 
+The channel is one of ours however it is spelled, or any other name. A row that says nothing of where the money went is
+of none (Unassigned): nobody pays for direct visits.
+
 A row is ``{date, channel?, utm_source?, utm_medium?, utm_campaign?, amount, currency, updated_at?}``. All but amount
 and updated_at are its key, with the channel worked out where it is missing: a later row with the same key replaces the
 amount. The key's hash is ``properties.cost_id``
@@ -11,6 +14,8 @@ claims and belongs to no account.
 ``Event.properties``: cost_id, day (YYYY-MM-DD), channel, utm_source, utm_medium, utm_campaign, amount (decimal text in
 whole units), currency; all of them always. ``Event.at`` is ``updated_at``, else the time of receipt.
 """
+
+from typing import Final
 
 from schemas import event as kinds
 from schemas.event import Event
@@ -29,7 +34,9 @@ from stream.collect.adapters.rows import (
 )
 from stream.collect.bodies import Unfit
 from stream.collect.request import Parsed, Request
-from stream.core.channels import channel_of
+from stream.core.channels import CHANNELS, UNASSIGNED, channel_of
+
+_CHANNELS: Final = {name.lower(): name for name in CHANNELS}
 
 
 def events_of(body: bytes, request: Request) -> Parsed:
@@ -46,7 +53,7 @@ def _cost(row: Row, event: Event) -> None:
             raise Unfit(RejectReason.MISSING_FIELD, name)
     event.utm_source, event.utm_medium = text_of(row, "utm_source"), text_of(row, "utm_medium")
     event.utm_campaign = text_of(row, "utm_campaign")
-    channel = text_of(row, "channel") or channel_of(event.utm_source, event.utm_medium, event.utm_campaign)
+    channel = _channel(row, event)
     key = (day, channel, event.utm_source, event.utm_medium, event.utm_campaign, currency)
     cost_id = derived_id(kinds.COST, *key)
     version = put_version(event, row, time_name="updated_at")
@@ -64,3 +71,12 @@ def _cost(row: Row, event: Event) -> None:
             "currency": currency,
         }
     )
+
+
+def _channel(row: Row, event: Event) -> str:
+    given = " ".join(text_of(row, "channel").split())
+    if given:
+        return _CHANNELS.get(given.lower(), given)
+    if event.utm_source or event.utm_medium or event.utm_campaign:
+        return channel_of(event.utm_source, event.utm_medium, event.utm_campaign)
+    return UNASSIGNED

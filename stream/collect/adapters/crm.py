@@ -15,9 +15,11 @@ crm.contact     ``u:contact:ID`` id, email, account_id, user_id, title, merged_i
                 ``u:hubspot:ID`` goes on), deleted
 crm.opportunity ``o:ID``         id, account_id, name, stage (lower case; won and lost for their many spellings),
                                  amount (decimal text in whole units), currency, contact_emails (list),
-                                 created_at, closed_at (ms), stages (list of {stage, at in ms}), deleted
+                                 contact_users (list of the users that stand for contacts), created_at, closed_at
+                                 (ms), stages (list of {stage, at in ms}), deleted
 crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, email_reply, event, task), email,
-                                 account_id, subject, occurred_at (ms), status (lower case, with _), deleted
+                                 contact_user (user that stands for the contact), account_id, subject, occurred_at
+                                 (ms), status (lower case, with _), deleted
 =============== ================ ==================================================================================
 
 ``Event.at`` is ``updated_at``, else the time of receipt. ``Event.email`` is set for contacts and activities, ``user`` for
@@ -103,7 +105,7 @@ def _contact(row: Row, event: Event) -> None:
     event.group = normal.identifier(row.get("account_id"))
     # All versions of a contact have to meet, whatever is corrected in them; those of HubSpot's webhooks, too.
     of_hubspot = event.user.startswith(HUBSPOT_USERS)
-    event.node = normal.entry_node(event.tenant, user=event.user if of_hubspot else CONTACT_USERS + contact)
+    event.node = normal.entry_node(event.tenant, user=event.user if of_hubspot else _contact_user(contact))
     fields: Row = {"id": contact, "email": event.email or None, "account_id": _said_id(row, "account_id")}
     fields |= {"user_id": _said_id(row, "user_id"), "title": _said(row, "title"), "deleted": deleted}
     fields["merged_into"] = (HUBSPOT_USERS if of_hubspot else CONTACT_USERS) + heir if heir else None
@@ -121,12 +123,13 @@ def _opportunity(row: Row, event: Event) -> None:
         "amount": amount_of(row, currency) if "amount" in row else None,
         "currency": currency if "currency" in row else None,
         "contact_emails": _emails(row),
+        "contact_users": _contact_users(row),
         "created_at": time_of(row, "created_at"),
         "closed_at": closed_of(row),
         "stages": history_of(row),
         "deleted": _yes(row, "deleted"),
     }
-    _finish(row, event, fields)
+    _finish(row, event, fields, ("contact_ids",))
 
 
 def _activity(row: Row, event: Event) -> None:
@@ -139,19 +142,21 @@ def _activity(row: Row, event: Event) -> None:
         raise Unfit(RejectReason.BAD_VALUE if event.name else RejectReason.MISSING_FIELD, "type")
     event.email = _email(row)
     event.group = normal.identifier(row.get("account_id"))
-    if not (event.email or event.group or deleted):
-        raise Unfit(RejectReason.MISSING_FIELD, "email or account_id")
+    contact = normal.identifier(row.get("contact_id"))
+    if not (event.email or contact or event.group or deleted):
+        raise Unfit(RejectReason.MISSING_FIELD, "email, contact_id or account_id")
     event.node = normal.entry_node(event.tenant, activity=activity)
     fields: Row = {"id": activity, "type": event.name or None}
     fields |= {
         "email": event.email if "email" in row else None,
+        "contact_user": _contact_user(contact) if "contact_id" in row else None,
         "account_id": _said_id(row, "account_id"),
         "subject": _said(row, "subject"),
         "occurred_at": occurred_at,
         "status": _word(row, "status") if "status" in row else None,
         "deleted": deleted,
     }
-    _finish(row, event, fields)
+    _finish(row, event, fields, ("contact_id",))
     if occurred_at is not None and occurred_at > event.received_at:
         # The same version counts once, but one that is sent again after its time has come says more than before.
         event.id = derived_id(event.id, "ahead")
@@ -206,6 +211,18 @@ def _emails(row: Row) -> list[str] | None:
     if "contact_emails" not in row:
         return None
     return list(dict.fromkeys(filter(None, map(normal.address, _listed(row["contact_emails"], "contact_emails")))))
+
+
+def _contact_users(row: Row) -> list[str] | None:
+    if "contact_ids" not in row:
+        return None
+    contacts = map(normal.identifier, _listed(row["contact_ids"], "contact_ids"))
+    return list(dict.fromkeys(filter(None, map(_contact_user, contacts))))
+
+
+def _contact_user(contact: str) -> str:
+    """The user that stands for a contact, "" if there is none."""
+    return contact if contact.startswith(HUBSPOT_USERS) or not contact else CONTACT_USERS + contact
 
 
 def _listed(given: object, name: str) -> list[object]:

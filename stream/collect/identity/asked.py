@@ -1,7 +1,7 @@
 """Explanations and predictions: read what they need from the audit, let the pure functions of the core decide."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -9,13 +9,15 @@ import msgspec
 from schemas.ids import VISITOR, kind
 from schemas.messages import BEGINNING
 from stream.collect.identity.audit import Audit
+from stream.collect.identity.family import Family, family_of, named_directly, named_for
 from stream.collect.identity.meant import unlinked, unmerged
 from stream.collect.identity.orders import Order, Teller, Unfit, link_of, merge_of
 from stream.collect.identity.refused import Refused
 from stream.collect.identity.shapes import Preview
 from stream.core.identity import precedence
 from stream.core.identity.book import Book, Held, Known
-from stream.core.identity.explanation import Explanation, explain
+from stream.core.identity.composition import Composition, compose, merged_into
+from stream.core.identity.explanation import Explanation, Reason, explain
 from stream.core.identity.operators import SOURCE
 from stream.core.identity.prediction import Claims, Move, predict, resting_on, visit_of, with_claim, without_claims
 
@@ -49,10 +51,32 @@ async def explained(audit: Audit, name: str, at: int | None, now: int) -> Explan
     return explain(book, name, now if at is None else at, *visit)
 
 
+async def composed(audit: Audit, account: str, at: int) -> tuple[Composition, Family]:
+    """What an account (a node) is made of at ``at`` (ms)."""
+    merges = Book(await audit.merges(), audit.rules)
+    family = await family_of(audit, merges, account)
+    together = merged_into(merges, account)
+    family.direct = await named_directly(audit, together)
+    named = await named_for(audit, together)
+    book = Book(_flat(await audit.upwards([account, *named.domains])), audit.rules)
+    return compose(book, account, named, at), family
+
+
 def causes(found: Explanation) -> list[str]:
     """The events behind an explanation."""
-    reasons = [reason for edge in found.edges for reason in (edge.reason, *edge.lost)]
-    return [r.claim.cause for r in reasons if r.claim is not None] + [c.cause for c in found.taken_back]
+    return _causes(reason for edge in found.edges for reason in (edge.reason, *edge.lost)) + [
+        claim.cause for claim in found.taken_back
+    ]
+
+
+def causes_of(found: Composition, family: Family) -> list[str]:
+    """The events behind what an account is made of."""
+    named = (reason for domain in found.domains for reason in (*domain.claims, domain.instead) if reason is not None)
+    return [*_causes(named), *_causes(merge.reason for merge in found.merges), family.parent_event]
+
+
+def _causes(reasons: Iterable[Reason]) -> list[str]:
+    return [reason.claim.cause for reason in reasons if reason.claim is not None]
 
 
 async def predicted(audit: Audit, wanted: Preview, teller: Teller) -> Predicted:

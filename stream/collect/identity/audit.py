@@ -9,7 +9,7 @@ from schemas.errors import TouchlineError
 from schemas.ids import DOMAIN, OPPORTUNITY, kind, value
 from schemas.messages import BEGINNING
 from schemas.rules import Rules
-from stream.collect.identity.questions import Questions
+from stream.collect.identity.questions import Parameter, Questions
 from stream.core.identity.book import Book, Held, Known
 from stream.core.identity.prediction import Credit, Record
 from stream.core.identity.resolution import work_domain_node
@@ -20,7 +20,7 @@ _CHUNK: Final = 1000
 _LEVELS: Final = 8
 """Five kinds, and merges of merges: no way up is longer."""
 _CLAIMS: Final = (
-    "SELECT node, raw_id, parent, source, precedence, tie_break, live, cause_event_id,"
+    "SELECT node, raw_id, parent, source, precedence, tie_break, live, cause_event_id, toBool(status = 'limit') AS limited,"
     " toUnixTimestamp64Milli(recorded_at) AS recorded, toUnixTimestamp64Milli(holds_from) AS since,"
     " toUnixTimestamp64Milli(holds_to) AS until FROM v_identity_claims WHERE tenant = {tenant:String} AND "
 )
@@ -186,8 +186,12 @@ class Audit:
             found |= {row["event_id"]: row for row in await self._rows(sql, some)}
         return found
 
+    async def rows(self, sql: str, **parameters: Parameter) -> list[dict[str, Any]]:
+        """Rows of a query that names the tenant as ``{tenant:String}``."""
+        return await self._questions.rows(sql, tenant=self.tenant, **parameters)
+
     async def _rows(self, sql: str, some: Sequence[str]) -> list[dict[str, Any]]:
-        return await self._questions.rows(sql, tenant=self.tenant, some=some)
+        return await self.rows(sql, some=some)
 
     async def _claims(self, condition: str, names: Sequence[str] | None = None, **given: str) -> AsyncIterator[Known]:
         for some in [None] if names is None else _chunks([_bare(name) for name in names]):
@@ -206,7 +210,15 @@ def known_of(tenant: str, row: dict[str, Any]) -> Known:
         row["until"],
         row["source"],
     )
-    return Known(f"{tenant}/{row['node']}", row["raw_id"], held, row["live"], row["recorded"], row["cause_event_id"])
+    return Known(
+        f"{tenant}/{row['node']}",
+        row["raw_id"],
+        held,
+        row["live"],
+        row["recorded"],
+        row["cause_event_id"],
+        row["limited"],
+    )
 
 
 def _owners_of(book: Book, names: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from stream.collect.identity.answered import Explanation, Previewed, Said
 from stream.collect.identity.orders import Link, Merge
 from stream.collect.identity.shapes import Preview
 
@@ -17,17 +18,19 @@ class Operation(NamedTuple):
     method: str
     path: str
     summary: str
-    body: str = ""
+    answer: type[msgspec.Struct]
+    body: type[msgspec.Struct] | None = None
     query: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
 
 
 OPERATIONS: Final = (
-    Operation("post", "/v1/identity/links", "Say that one identifier belongs to another", "Link"),
+    Operation("post", "/v1/identity/links", "Say that one identifier belongs to another", Said, Link),
     Operation(
         "delete",
         "/v1/identity/links",
         "Take back all claims from child to parent",
+        Said,
         query=("child", "parent", "reason"),
         statuses=(404, 409),
     ),
@@ -35,29 +38,33 @@ OPERATIONS: Final = (
         "delete",
         "/v1/identity/links/{id}",
         "Take a claim back, whoever made it",
+        Said,
         query=("child", "reason"),
         statuses=(404, 409),
     ),
-    Operation("post", "/v1/identity/merges", "Say that one account is another", "Merge"),
+    Operation("post", "/v1/identity/merges", "Say that one account is another", Said, Merge),
     Operation(
         "delete",
         "/v1/identity/merges",
         "Take back all merges of loser into winner",
+        Said,
         query=("loser", "winner", "reason"),
         statuses=(404,),
     ),
-    Operation("delete", "/v1/identity/merges/{id}", "Take a merge back", query=("reason",), statuses=(404,)),
+    Operation("delete", "/v1/identity/merges/{id}", "Take a merge back", Said, query=("reason",), statuses=(404,)),
     Operation(
         "post",
         "/v1/identity/preview",
         "What would move; nothing is changed",
-        "Preview",
+        Previewed,
+        Preview,
         statuses=(404, 409, 422),
     ),
     Operation(
         "get",
         "/v1/identity/{node}",
-        "Whose an identifier (user:7, touch:ID, ...) is at a time, and why",
+        "Whose an identifier (user:7, touch:ID, ...) is at a time, and why; of an account also what it is made of",
+        Explanation,
         query=("at",),
         statuses=(404,),
     ),
@@ -74,14 +81,14 @@ _STATUS: Final = {
 
 
 def schemas() -> dict[str, Any]:
-    """Shapes of the bodies."""
-    _, components = msgspec.json.schema_components([Link, Merge, Preview], ref_template=_REF)
+    """Shapes of bodies and answers."""
+    used = [shape for o in OPERATIONS for shape in (o.body, o.answer) if shape is not None]
+    _, components = msgspec.json.schema_components(used, ref_template=_REF)
     return components
 
 
 def operation_of(operation: Operation) -> dict[str, Any]:
     """Body, parameters and answers of one operation."""
-    content = {"application/json": {"schema": {"type": "object"}}}
     statuses = sorted({400, 401, 403, 503, *operation.statuses})
     described: dict[str, Any] = {
         "summary": operation.summary,
@@ -89,13 +96,16 @@ def operation_of(operation: Operation) -> dict[str, Any]:
         "parameters": [
             {"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in operation.query
         ],
-        "responses": {"200": {"description": "Said, or answered", "content": content}}
+        "responses": {"200": {"description": "Said, or answered", "content": _json(operation.answer)}}
         | {str(status): _error(status) for status in statuses},
     }
-    if operation.body:
-        schema = {"$ref": _REF.format(name=operation.body)}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _json(operation.body)}
     return described
+
+
+def _json(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REF.format(name=shape.__name__)}}}
 
 
 def _error(status: int) -> dict[str, Any]:

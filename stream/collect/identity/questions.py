@@ -63,10 +63,10 @@ class Questions:
 
 
 def literal(value: Parameter) -> str:
-    """A parameter as ClickHouse reads it.
+    r"""A parameter as ClickHouse reads it.
 
-    >>> print(literal(["a'b", "c"]), literal(5), literal("tab\\"))
-    ['a\\'b','c'] 5 tab\\\\
+    >>> print(literal(["a'b", "c"]), literal(5), literal("a\tb"))
+    ['a\'b','c'] 5 a\tb
     """
     if isinstance(value, int):
         return str(value)

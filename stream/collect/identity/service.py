@@ -10,19 +10,24 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from schemas.codec import json_encoder
 from schemas.errors import Retryable
+from schemas.ids import ACCOUNT, kind, value
 from stream.collect import answers, clock
 from stream.collect.frames import Frames
 from stream.collect.identity.access import operator_of
-from stream.collect.identity.asked import causes, explained, explained_touch, predicted
+from stream.collect.identity.answered import Booked, Previewed, Said
+from stream.collect.identity.asked import causes, causes_of, composed, explained, explained_touch, predicted
 from stream.collect.identity.audit import Audit, TooMany
 from stream.collect.identity.meant import unlinked, unmerged
 from stream.collect.identity.orders import Link, Merge, Order, Teller, Unfit, link_of, merge_of, retraction_of
 from stream.collect.identity.questions import Questions
 from stream.collect.identity.refused import Refused
 from stream.collect.identity.shapes import Preview, Unlink, Unmerge
-from stream.collect.identity.shown import explanation_shown, moves_shown
+from stream.collect.identity.shown import explanation_shown, made_of_shown, moves_shown
 from stream.collect.ingest import Unanswerable, read_body
+from stream.core.identity.domains import company_node
+from stream.core.identity.explanation import Explanation
 from stream.core.identity.names import NoNode, heard, spoken
 from stream.core.identity.operators import registry_of
 from stream.settings import Config, Operator, Settings
@@ -33,6 +38,8 @@ _LARGEST_BODY: Final = 64 << 10
 _WARNING_S: Final = 2.0
 """Longest wait for what is only a warning."""
 _TOUCH: Final = "touch:"
+_WHEN_READ: Final = "when the collector started"
+"""Who has just written a key there needs to know that."""
 T = TypeVar("T", bound=msgspec.Struct)
 Answerer = Callable[[web.Request, Operator], Awaitable[web.Response]]
 
@@ -81,10 +88,14 @@ class IdentityService:
 
     def _operator(self, request: web.Request) -> Operator:
         if not self._config.operators:
-            raise Refused(403, "no_operators", "touchline.toml has no [[operators]]: see docs/identity.md#operators")
+            detail = f"touchline.toml had no [[operators]] {_WHEN_READ}: see docs/identity.md#operators"
+            raise Refused(403, "no_operators", detail)
         operator = operator_of(request.headers, self._config.operators)
         if operator is None:
-            raise Refused(401, "unknown_key", "Authorization needs the key of one of [[operators]] as Bearer token")
+            detail = (
+                f"Authorization needs a key that touchline.toml had under [[operators]] {_WHEN_READ}, as Bearer token"
+            )
+            raise Refused(401, "unknown_key", detail)
         return operator
 
     def _audit(self, operator: Operator) -> Audit:
@@ -133,8 +144,8 @@ class IdentityService:
             logger.info(
                 "an operator spoke", operator=order.event.source, type=order.event.type, event_id=order.event.id
             )
-        shown = [{"claim": order.claim, "event_id": order.event.id, "type": order.event.type} for order in orders]
-        return web.json_response({"success": True, "said": shown, "warnings": list(warnings)})
+        said = [Booked(order.claim, order.event.id, order.event.type) for order in orders]
+        return _answer(Said(success=True, said=said, warnings=list(warnings)))
 
     # -- what is asked --------------------------------------------------------------------------------------------
 
@@ -146,17 +157,40 @@ class IdentityService:
         else:
             name = heard(text, operator.tenant, self._config.rules)
             found = await explained(audit, name, _moment(request.query.get("at", "")), _now())
-        said = await audit.said(causes(found))
-        return web.json_response(explanation_shown(found, said))
+            if kind(name) == ACCOUNT:
+                return await self._explain_account(audit, found)
+        return _answer(explanation_shown(found, await audit.said(causes(found))))
+
+    async def _explain_account(self, audit: Audit, found: Explanation) -> web.Response:
+        composition, family = await composed(audit, found.node, found.at)
+        said = await audit.said([*causes(found), *causes_of(composition, family)])
+        made_of = made_of_shown(composition, family, said)
+        return _answer(explanation_shown(found, said, made_of=made_of, warnings=await _doubts(audit, found.node)))
 
     async def _preview(self, request: web.Request, operator: Operator) -> web.Response:
         found = await predicted(self._audit(operator), await _body(request, Preview), _teller(operator))
-        shown = {"node": spoken(found.top), "identifiers": found.identifiers, "records": found.records}
-        return web.json_response(shown | {"moves": moves_shown(found.moves)})
+        return _answer(
+            Previewed(spoken(found.top), found.identifiers, found.records, moves_shown(found.moves)),
+        )
 
 
 def _teller(operator: Operator) -> Teller:
     return Teller(operator.name, operator.tenant, _now(), f"op-{uuid4().hex[:12]}")
+
+
+def _answer(found: msgspec.Struct) -> web.Response:
+    return web.Response(body=json_encoder.encode(found), content_type="application/json")
+
+
+async def _doubts(audit: Audit, account: str) -> list[str]:
+    """That nobody knows the account. Tables write ids alone, and that of an automatic account is its domain's name."""
+    if not await audit.unseen([account]):
+        return []
+    known = f"nothing is known of {spoken(account)} yet"
+    domain = company_node(audit.tenant, value(account))
+    if not domain or await audit.unseen([domain]):
+        return [known]
+    return [f"{known}; is {spoken(domain)} meant?"]
 
 
 def _now() -> int:

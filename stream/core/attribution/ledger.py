@@ -99,18 +99,22 @@ def book(step: Step, journey: Journey) -> None:
         _restate_all(step, journey, restatements, history, terms)
 
 
-def pay(step: Step, journey: Journey) -> None:
-    """Bring rows up to what holds now: of a conversion, one model or a few small ones. Messages bring the rest, one by one."""
+def pay(step: Step, journey: Journey) -> bool:
+    """Bring rows up to what holds now: of a conversion, one model or a few small ones. Messages bring the rest, one by one.
+
+    Returns: whether the account has come to rest; while parts of a move still come in, it waits.
+    """
     terms = terms_of(step.rules)
     if payment_of(journey) is None and not is_calm(journey):
         go_on(step, journey)
-        return
+        return not journey.header.owing
     done = 0
     while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
         done += _book_models(step, journey, payment)
         if payment.models or done >= AT_ONCE:
             break
     go_on(step, journey)
+    return True
 
 
 def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:

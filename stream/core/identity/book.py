@@ -11,6 +11,7 @@ forest's own ``Decider``, so precedence is written once.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,8 @@ from stream.core.identity.audit import LIMIT, NETWORK, SESSION
 from stream.core.identity.node import MOST_IDS
 from stream.core.identity.resolution import Decider, Decision, linked
 from stream.core.nodes import Held, NodeState
+
+TOO_MANY_MERGED: Final = f"more than {registry.MOST_MERGED} accounts would be one"
 
 __all__ = ("BEGINNING", "Book", "Held", "Known")
 
@@ -37,6 +40,8 @@ class Known(msgspec.Struct, frozen=True):
     """ms, when it became known."""
     cause: str = ""
     """Event that made it."""
+    limited: bool = False
+    """It no longer counts because its node had too many of them."""
 
     @property
     def is_session(self) -> bool:
@@ -75,6 +80,15 @@ class Book:
         """Account -> id of the merge that counts for it."""
         self._roots = registry.roots(merges)
         self._deciders: dict[str, Decider] = {}
+
+    def refusal(self, merge: Known) -> str:
+        """Why a merge that nobody took back does not count; "" if it does."""
+        counts = self.merged.get(merge.node, "")
+        if counts:
+            return "" if counts == merge.id else "another merge of it is stronger"
+        if self._roots.get(merge.held.parent) == merge.node:
+            return "it would close a circle"
+        return TOO_MANY_MERGED
 
     def decider(self, name: str) -> Decider:
         """The node's claims, with the answers of everybody that it could belong to."""

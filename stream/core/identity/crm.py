@@ -25,9 +25,10 @@ FOLDED: Final = frozenset({kinds.CRM_ACCOUNT, kinds.CRM_CONTACT, kinds.CRM_OPPOR
 Words = dict[str, tuple[str, ...]]
 """What one version says: about what -> the nodes that it names, () for "none".
 
-``domains`` of an account; ``account`` and ``contact`` of an opportunity; ``account`` and ``person`` of an activity.
-Some CRMs report single links instead: ``user NODE`` names a contact by its user, or no longer, and ``left NODE`` says that
-the opportunity is off that account, if it was there. ``deleted`` names something if the account is deleted in the CRM."""
+``domains`` of an account; ``account``, ``contact`` and ``contacts`` of an opportunity; ``account`` and ``person`` of an
+activity. Some CRMs report single links instead: ``user NODE`` names a contact by its user, or no longer, and ``left NODE``
+says that the opportunity is off that account, if it was there. ``deleted`` names something if the account is deleted in the
+CRM."""
 
 
 def observe(step: Step, event: Event) -> None:
@@ -138,19 +139,22 @@ def _of_opportunity(step: Step, event: Event, properties: dict[str, object]) -> 
     left = properties.get("left_account_id")
     if isinstance(left, str) and left:
         words[folds.LEFT + node(event.tenant, ACCOUNT, left)] = ()
+    users = properties.get("contact_users")
+    if isinstance(users, list):
+        words[folds.CONTACTS] = tuple(filter(None, (_user(step, event, user) for user in users)))
     for name, linked in (("contact_user", True), ("left_contact_user", False)):
-        user = properties.get(name)
-        if isinstance(user, str) and not is_blocked(user, step.rules.blocked_ids):
-            parent = node(event.tenant, USER, user)
+        parent = _user(step, event, properties.get(name))
+        if parent:
             words[folds.USER + parent] = (parent,) if linked else ()
     return words
 
 
 def _of_activity(step: Step, event: Event, properties: dict[str, object]) -> Words:
-    words, email = _employer(step, event, properties), properties.get("email")
-    if isinstance(email, str):
-        blocked = is_blocked(email, step.rules.blocked_ids)
-        words[folds.PERSON] = () if "@" not in email or blocked else (node(event.tenant, EMAIL, email),)
+    words = _employer(step, event, properties)
+    email, user = properties.get("email"), properties.get("contact_user")
+    if isinstance(email, str) or isinstance(user, str):
+        person = _address(step, event, email) or _user(step, event, user)
+        words[folds.PERSON] = (person,) if person else ()
     return words
 
 
@@ -161,6 +165,18 @@ def _employer(step: Step, event: Event, properties: dict[str, object]) -> Words:
         return {}
     parent = _account(step, event, account)
     return {"account": (parent,) if parent else ()}
+
+
+def _address(step: Step, event: Event, email: object) -> str:
+    """The address's node, "" for what names nobody."""
+    named = isinstance(email, str) and "@" in email and not is_blocked(email, step.rules.blocked_ids)
+    return node(event.tenant, EMAIL, str(email)) if named else ""
+
+
+def _user(step: Step, event: Event, user: object) -> str:
+    """The user's node, "" for what names nobody."""
+    named = isinstance(user, str) and not is_blocked(user, step.rules.blocked_ids)
+    return node(event.tenant, USER, str(user)) if named else ""
 
 
 def _account(step: Step, event: Event, account: str) -> str:

@@ -66,7 +66,7 @@ def work_host(host: str) -> str:
         return ""
     domain = registrable(ascii_host)
     is_suffix = registrable("x." + domain) != domain
-    return "" if is_suffix or ascii_host in _OWNS_NOTHING or domain in _OWNS_NOTHING else domain
+    return "" if is_suffix or any(name in _OWNS_NOTHING for name in _listed_as(ascii_host)) else domain
 
 
 @lru_cache(maxsize=1 << 14)
@@ -122,7 +122,7 @@ def list_with(host: str, rules: Rules) -> str:
     >>> list_with("gmail.com", Rules()), list_with("guest.booking.com", Rules()), list_with("acme.com", Rules())
     ('freemail', 'relay', '')
     """
-    for name in dict.fromkeys([host, registrable(host)]):
+    for name in dict.fromkeys(_listed_as(host)):
         shipped = next((section for section, held in _LISTS.items() if name in held["hosts"]), "")
         if shipped:
             return shipped
@@ -148,6 +148,11 @@ def is_role_address(address: str) -> bool:
 @lru_cache(maxsize=8)
 def _added(domains: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(str.lower, domains))
+
+
+def _listed_as(host: str) -> tuple[str, str, str]:
+    """Names under which a host may be on a list: its own, that of who registered it, and the top-level domain."""
+    return host, registrable(host), host.rpartition(".")[2]
 
 
 def _host_and_rest(text: str) -> tuple[str, str]:

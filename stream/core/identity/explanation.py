@@ -4,9 +4,11 @@ A pure function of a ``Book``. The order is that of the way up: first who the pe
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
+from schemas import event as kinds
 from schemas.ids import ACCOUNT, kind
 from stream.core.identity import precedence
 from stream.core.identity.audit import NETWORK, SESSION
@@ -21,6 +23,8 @@ PERSON = "person"
 """The edge says who it is."""
 WHERE = "account"
 """The edge says where it belongs."""
+MOST_SHOWN: Final = 50
+"""Of a kind, in one answer: an identifier may have a thousand claims, and nobody reads them all."""
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,6 +48,9 @@ class Edge(msgspec.Struct, frozen=True):
     role: str
     reason: Reason
     lost: list[Reason]
+    """The strongest first, at most ``MOST_SHOWN``."""
+    more_lost: int = 0
+    """Those that are left out."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -59,7 +66,9 @@ class Explanation(msgspec.Struct, frozen=True):
     source: str
     edges: list[Edge]
     taken_back: list[Known]
-    """Claims on the way that no longer count."""
+    """Claims on the way that no longer count, the newest first, at most ``MOST_SHOWN``."""
+    more_taken_back: int
+    """Those that are left out."""
     protections: list[Protection]
     """Protecting rules that hold for nodes on the way."""
 
@@ -82,9 +91,22 @@ def explain(book: Book, name: str, at: int, via: str = "", company: str = "") ->
         edges += _edges(book, company, at, "", account=True)
     way = dict.fromkeys([name, *(edge.node for edge in edges), *(edge.reason.parent for edge in edges)])
     gone = [known for node in way for known in book.known.get(node, ()) if not known.live]
-    rules = [rule for node in way for rule in protections(book.decider(node), via if node == name else "")]
+    gone.sort(key=lambda known: known.recorded_at, reverse=True)
+    rules = [rule for node in way for rule in protections(book, node, via if node == name else "")]
     owner = decision.owner
-    return Explanation(name, at, via, owner.account, owner.person, owner.rank, decision.source, edges, gone, rules)
+    return Explanation(
+        name,
+        at,
+        via,
+        owner.account,
+        owner.person,
+        owner.rank,
+        decision.source,
+        edges,
+        gone[:MOST_SHOWN],
+        len(gone[MOST_SHOWN:]),
+        rules,
+    )
 
 
 def _edges(book: Book, name: str, at: int, via: str, *, account: bool) -> Iterator[Edge]:
@@ -98,11 +120,15 @@ def _edges(book: Book, name: str, at: int, via: str, *, account: bool) -> Iterat
     if person:
         held = value_at(decider.links, at)
         reason = _reason(book, decider, person, held, source)
-        yield Edge(name, PERSON, reason, _weaker(book, decider, at, held, person=True))
+        yield _edge(name, PERSON, reason, _weaker(book, decider, at, held, person=True))
         yield from _edges(book, person, at, "", account=account and winner is not None and winner.parent == person)
     if account and winner is not None and winner.parent != person:
-        yield Edge(name, WHERE, _chosen(book, decider, at, winner), _losers(book, decider, at, winner, candidates))
+        yield _edge(name, WHERE, _chosen(book, decider, at, winner), _losers(book, decider, at, winner, candidates))
         yield from _edges(book, winner.parent, at, "", account=True)
+
+
+def _edge(node: str, role: str, reason: Reason, lost: list[Reason]) -> Edge:
+    return Edge(node, role, reason, lost[:MOST_SHOWN], len(lost[MOST_SHOWN:]))
 
 
 def _chosen(book: Book, decider: Decider, at: int, winner: Candidate) -> Reason:
@@ -135,16 +161,20 @@ def _weaker(book: Book, decider: Decider, at: int, held: Held | None, *, person:
     ]
     strongest_first = sorted(found, key=lambda k: (-k.held.precedence, -k.held.at, k.id))
     return [
-        Reason(k.held.parent, k.held.source, k.held.precedence, claim=k, note=_why_weaker(k.held, held))
+        Reason(k.held.parent, k.held.source, k.held.precedence, claim=k, note=why_weaker(k.held, held))
         for k in strongest_first
     ]
 
 
-def _why_weaker(lost: Held, won: Held | None) -> str:
+def why_weaker(lost: Held, won: Held | None) -> str:
+    """Why the claim ``won`` (None: something that is no claim) decides, and not ``lost``, which holds then, too."""
     if won is None or lost.precedence < won.precedence:
         rank = precedence.LINK if won is None else won.precedence
         return f"rank {lost.precedence} is not above {rank}"
-    return "the same rank, and earlier" if lost.at < won.at else "the same rank and time, and a smaller id"
+    if lost.at == won.at:
+        return "the same rank and time, and a smaller id"
+    # Of domains the account that named it first keeps it: their times are negative (``crm``).
+    return "the same rank, and later" if lost.source == kinds.CRM_ACCOUNT else "the same rank, and earlier"
 
 
 def _merges(book: Book, name: str) -> Iterator[Edge]:
@@ -153,11 +183,11 @@ def _merges(book: Book, name: str) -> Iterator[Edge]:
         live = [known for known in book.known.get(name, ()) if known.live and known.is_merge]
         counts = next(known for known in live if known.id == book.merged[name])
         lost = [
-            Reason(k.held.parent, k.held.source, k.held.precedence, claim=k, note="weaker, or it closes a circle")
+            Reason(k.held.parent, k.held.source, k.held.precedence, claim=k, note=book.refusal(k))
             for k in live
             if k is not counts
         ]
-        yield Edge(name, WHERE, Reason(counts.held.parent, "merge", counts.held.precedence, root, counts), lost)
+        yield _edge(name, WHERE, Reason(counts.held.parent, "merge", counts.held.precedence, root, counts), lost)
         name = counts.held.parent
 
 

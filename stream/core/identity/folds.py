@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from schemas.codec import state_encoder
+from schemas.messages import BEGINNING
 from stream.core.seen import Seen, record_key
 from stream.core.state import State, key
 
@@ -19,6 +20,8 @@ LEFT: Final = "left "
 DELETED: Final = "deleted"
 PERSON: Final = "person"
 """Of an activity: whom it was with. The link stands beside that to the account."""
+CONTACTS: Final = "contacts"
+"""Of an opportunity: the users of all its contacts."""
 USER: Final = "user "
 """Before a user, of an opportunity: a contact of its."""
 
@@ -64,8 +67,21 @@ class ObjectFold(msgspec.Struct, array_like=True, gc=False):
             at, found = self.said.get(about, (0, ()))
             if found and self.said.get(f"{LEFT}{found[0]}", (at, ()))[0] <= at:
                 return found
-        users = [name for about, (_, found) in self.said.items() if about.startswith(USER) for name in found]
-        return (min(users, key=lambda name: (self.first[name], name)),) if users else ()
+        users = self._contacts()
+        return (min(users, key=lambda name: (self.first[name], users[name], name)),) if users else ()
+
+    def _contacts(self) -> dict[str, int]:
+        """Users of an opportunity's contacts -> places in the latest list. What was said of one alone since then counts more."""
+        at, listed = self.said.get(CONTACTS, (BEGINNING, ()))
+        users = {name: place for place, name in reversed(list(enumerate(listed)))}
+        for about, (said_at, found) in self.said.items():
+            if about.startswith(USER) and said_at >= at:
+                user = about.removeprefix(USER)
+                if found:
+                    users.setdefault(user, len(listed))
+                else:
+                    users.pop(user, None)
+        return users
 
     def is_deleted(self) -> bool:
         """Whether the CRM's latest word is that it is deleted."""

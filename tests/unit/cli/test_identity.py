@@ -15,11 +15,12 @@ KEY = "k" * 20
 FOUND = {
     "node": "visitor:v1", "at": "2026-06-01T00:00:00.000Z", "account_id": "acme", "account": "account:acme",
     "person": "email:ann@acme.com", "rank": 100, "source": "operator", "session_user": "", "taken_back": [],
-    "protections": [],
+    "more_taken_back": 0, "protections": [], "warnings": [],
     "steps": [{
         "node": "visitor:v1", "belongs_to": "account:acme", "as": "account",
         "because": {"source": "operator", "rank": 100, "claim": "op-1", "said_by": "ops", "reason": "[bold]told"},
         "lost": [{"source": "ip", "rank": 0, "belongs_to": "domain:beta.org", "why": "rank 0 is not above 100"}],
+        "more_lost": 3,
     }],
 }  # fmt: skip
 MOVES = {
@@ -155,6 +156,76 @@ def test_people_see_the_rule_that_decided_where_no_claim_did():
     text = printed(explanation_tree(FOUND | {"account": "", "steps": [], "protections": [rule]}))
     assert "visitor:v1: shared device: 2 users share this device" in text
     assert "nobody has said anything" not in text
+
+
+CRM = {"source": "crm.account", "rank": 40, "said_by": "crm", "claim": "a:acme #00000000", "belongs_to": "account:acme"}
+MADE_OF = {
+    "name": "Acme [Ltd]", "people": 3, "touches": 1200,
+    "parent": {"account": "account:holding", "named": "account:old-holding", "problem": "", "said_by": "crm",
+               "said_at": "2026-06-01T00:00:00.000Z", "event_id": "e"},
+    "children": [{"account": "account:sub", "name": "Sub"}], "more_children": 7,
+    "domains": [
+        {"domain": "domain:acme.com", "counts": True, "belongs_to": "account:acme", "more_claims": 0,
+         "claims": [CRM, CRM | {"belongs_to": "account:old"}],
+         "instead": None, "protections": []},
+        {"domain": "domain:gmail.com", "counts": False, "belongs_to": "", "more_claims": 2, "instead": None,
+         "claims": [CRM | {"why": "the domain owns nothing"}],
+         "protections": [{"node": "domain:gmail.com", "rule": "freemail", "why": "it owns nothing"}]},
+        {"domain": "domain:beta.org", "counts": False, "belongs_to": "account:beta", "more_claims": 0,
+         "claims": [CRM | {"why": "rank 40 is not above 100"}], "protections": [],
+         "instead": {"source": "operator", "rank": 100, "said_by": "ops"}},
+    ],
+    "more_domains": 0, "direct": [{"kind": "user", "source": "group", "identifiers": 1200}],
+    "merges": [
+        {"loser": "account:old", "winner": "account:acme", "counts": True, "because": {"source": "operator", "rank": 100}},
+        {"loser": "account:acme", "winner": "account:x", "counts": False,
+         "because": {"source": "operator", "rank": 100, "why": "taken back"}},
+    ],
+    "more_merges": 0,
+}  # fmt: skip
+
+
+def test_people_see_what_an_account_is_made_of():
+    text = printed(explanation_tree(FOUND | {"node": "account:acme", "steps": [], "made_of": MADE_OF}))
+    lines = [line.lstrip("│├└─ ").rstrip() for line in text.splitlines()]
+    assert "“Acme [Ltd]”  people: 3, touches: 1,200" in lines
+    assert "domain:acme.com" in lines
+    assert "domains of the CRM account, rank 40; by crm; claim a:acme #00000000" in lines
+    assert "for account:old: domains of the CRM account, rank 40; by crm; claim a:acme #00000000" in lines
+    assert "not domain:gmail.com: it belongs to nobody" in lines
+    assert "freemail: it owns nothing" in lines
+    assert "not domain:beta.org: it belongs to account:beta  an operator said so, rank 100; by ops" in lines
+    assert (
+        "below account:holding, which account:old-holding was merged into  CRM account; by crm, 2026-06-01T00:00:00.000Z"
+        in lines
+    )
+    assert "user: 1,200  group call" in lines
+    assert "account:sub  Sub" in lines
+    assert "and 7 more" in lines
+    assert "account:old → account:acme  an operator said so, rank 100" in lines
+    assert "not account:acme → account:x  an operator said so, rank 100; taken back" in lines
+    assert "nobody has said anything" not in text
+
+
+@pytest.mark.parametrize(
+    ("account", "problem", "said"),
+    [
+        ("account:b", "", "below account:b"),
+        ("", "circle", "below account:b, says the CRM, but it stands alone: circle"),
+        ("", "", "the CRM puts it below itself (account:b)"),
+    ],
+)
+def test_people_see_why_an_account_with_a_parent_stands_alone(account, problem, said):
+    parent = MADE_OF["parent"] | {"account": account, "named": "account:b", "problem": problem, "said_by": ""}
+    text = printed(explanation_tree(FOUND | {"made_of": MADE_OF | {"parent": parent}}))
+    assert said in [line.lstrip("│├└─ ").rstrip() for line in text.splitlines()]
+
+
+def test_people_see_how_much_was_left_out_and_what_may_have_been_meant():
+    said = "nothing is known of account:acme.com yet; is domain:acme.com meant?"
+    text = printed(explanation_tree(FOUND | {"warnings": [said]}))
+    assert "and 3 more" in text
+    assert said in text
 
 
 def test_people_see_what_would_move_with_its_money():

@@ -28,6 +28,17 @@ def test_the_document_is_openapi_that_tools_read():
     assert len(results) > 20
 
 
+def test_the_answers_of_operators_are_described_member_by_member():
+    described = document(ENDPOINTS, "1.0.0")
+    schemas = described["components"]["schemas"]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items() if path.startswith("/v1/identity/") else ():
+            shown = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            assert schemas[shown]["properties"], (method, path)
+    assert "warnings" in schemas["Said"]["required"]
+    assert {"protections", "warnings", "steps"} <= set(schemas["Explanation"]["required"])
+
+
 def test_operation_ids_are_unique():
     described = document(ENDPOINTS, "1.0.0")
     ids = [operation["operationId"] for methods in described["paths"].values() for operation in methods.values()]

@@ -79,6 +79,21 @@ def test_what_a_row_does_not_say_is_not_in_its_properties() -> None:
     assert properties(event) == {"id": "o1", "account_id": "", "contact_emails": []}
 
 
+def test_contacts_by_their_ids_are_the_users_that_stand_for_them() -> None:
+    row = {"id": "o1", "contact_ids": ["c1", 7, "hubspot:7", "c1", "null", ""]}
+    assert properties(parsed("opportunities", row).events[0]) == {
+        "id": "o1",
+        "contact_users": ["contact:c1", "contact:7", "hubspot:7"],
+    }
+    for nobody in (None, "", []):
+        assert properties(parsed("opportunities", {"id": "o1", "contact_ids": nobody}).events[0])["contact_users"] == []
+    (event,) = parsed("activities", {"id": "t1", "type": "call", "contact_id": "c1"}).events
+    assert (event.node, event.email, event.user, event.group) == ("default/m:t1", "", "", "")
+    assert properties(event) == {"id": "t1", "type": "call", "contact_user": "contact:c1"}
+    row = {"id": "t1", "type": "call", "contact_id": "", "account_id": "acme"}
+    assert properties(parsed("activities", row).events[0])["contact_user"] == ""
+
+
 def test_an_account_has_all_its_domains_once() -> None:
     row = {"id": 42, "name": " Acme ", "domain": "Acme.com", "domains": ["acme.com", "acme.io."], "parent_id": "p",
            "owner": "kim", "stage": "Customer", "updated_at": UPDATED}  # fmt: skip
@@ -207,9 +222,16 @@ def test_who_deletes_an_activity_need_not_say_what_it_was() -> None:
         ),
         ("opportunities", {"id": "o", "deleted": "perhaps"}, RejectReason.BAD_VALUE, "deleted"),
         ("opportunities", {"id": "o", "contact_emails": ["a@b.co"] * 201}, RejectReason.BAD_VALUE, "contact_emails"),
+        ("opportunities", {"id": "o", "contact_ids": ["c"] * 201}, RejectReason.BAD_VALUE, "contact_ids"),
         ("activities", {"id": "t", "account_id": "a"}, RejectReason.MISSING_FIELD, "type"),
         ("activities", {"id": "t", "type": "nap", "account_id": "a"}, RejectReason.BAD_VALUE, "type"),
-        ("activities", {"id": "t", "type": "call"}, RejectReason.MISSING_FIELD, "email or account_id"),
+        ("activities", {"id": "t", "type": "call"}, RejectReason.MISSING_FIELD, "email, contact_id or account_id"),
+        (
+            "activities",
+            {"id": "t", "type": "call", "contact_id": "n/a"},
+            RejectReason.MISSING_FIELD,
+            "email, contact_id or account_id",
+        ),
         ("activities", {"id": "t", "type": "nap", "deleted": True}, RejectReason.BAD_VALUE, "type"),
         (
             "activities",
@@ -303,6 +325,25 @@ def test_a_corrected_amount_is_another_event_of_the_same_node() -> None:
     (first, second) = costs(COST, {**COST, "amount": 121}).events
     assert first.node == second.node
     assert first.id != second.id
+
+
+@pytest.mark.parametrize(
+    ("given", "channel"),
+    [
+        ({"channel": "paid search"}, "Paid Search"),
+        ({"channel": " PAID  Search "}, "Paid Search"),
+        ({"channel": "ai assistant"}, "AI Assistant"),
+        ({"channel": "Trade Press"}, "Trade Press"),
+        ({"channel": "direct"}, "Direct"),
+        ({}, "Unassigned"),
+        ({"channel": "", "utm_source": None}, "Unassigned"),
+        ({"utm_campaign": "brand"}, "Unassigned"),
+        ({"utm_source": "linkedin", "utm_medium": "cpc"}, "Paid Social"),
+    ],
+)
+def test_a_cost_is_of_the_channel_that_touches_have_or_of_none(given: dict[str, str | None], channel: str) -> None:
+    (event,) = costs({"date": "2026-01-01", "amount": "1", "currency": "EUR", **given}).events
+    assert properties(event)["channel"] == channel
 
 
 def test_a_cost_without_a_channel_is_that_of_the_channel_it_paid_for() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.rules import Rules
-from stream.core.identity.domains import domain_owns, is_role_address, work_domain, work_host
+from stream.core.identity.domains import domain_owns, is_role_address, list_with, work_domain, work_host
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ def test_a_work_address_belongs_to_its_registrable_domain(address, domain):
     [
         "ann@gmail.com", "ann@web.de", "ann@hey.com", "ann@tutanota.com", "ann@mozmail.com", "ann@simplelogin.com",
         "x@privaterelay.appleid.com", "ann@anonaddy.me", "ann@team.anonaddy.me", "ann@comcast.net", "ann@t-online.de",
-        "ann@mailinator.com",
+        "ann@mailinator.com", "ann@marketplace.amazon.de", "ann@members.ebay.co.uk",
+        # Every company without a domain of its own in Microsoft's cloud, and in a network of its own.
+        "ann@acme.onmicrosoft.com", "ann@beta.mail.onmicrosoft.com", "ann@corp.local", "ann@pc.corp.local", "ann@acme.invalid",
+        "ann@pc.localhost",
     ],
 )  # fmt: skip
 def test_freemail_disposable_relay_and_provider_addresses_have_no_work_domain(address):
@@ -46,6 +49,18 @@ def test_a_malformed_address_has_no_work_domain_and_does_no_harm(address):
 def test_a_company_host_is_read_like_an_address():
     assert work_host("WWW.Acme.com.") == "acme.com"
     assert work_host("gmail.com") == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("acme.onmicrosoft.com", "tenants"), ("corp.local", "reserved"), ("local.acme.com", ""), ("amazon.de", ""),
+        ("marketplace.amazon.de", "relay"), ("local", "reserved"),
+    ],
+)  # fmt: skip
+def test_the_list_for_which_a_host_owns_nothing_has_a_name(host, name):
+    assert list_with(host, Rules()) == name
+    assert (work_host(host) == "") is (name != "")
 
 
 def test_the_rules_can_take_more_domains_out():

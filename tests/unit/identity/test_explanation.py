@@ -101,6 +101,25 @@ def test_of_a_shared_device_it_is_told_how_many_share_it_but_not_of_a_session_wi
     assert rules_of(explain(book, V, at=5, via=U)) == []
 
 
+def test_of_two_crm_accounts_with_one_domain_the_one_that_named_it_later_is_told_to_be_later():
+    first, second = (
+        known(D, f"t/a:{name}", "crm.account", 40, at=-time) for name, time in (("first", 1), ("second", 2))
+    )
+    (edge,) = explain(Book([first, second], Rules()), D, at=5).edges
+    assert edge.reason.parent == "t/a:first"
+    assert [(r.parent, r.note) for r in edge.lost] == [("t/a:second", "the same rank, and later")]
+
+
+def test_of_very_many_claims_fifty_are_told_and_how_many_more_there_are():
+    groups = [known(U, f"t/a:{n}", "group", 60, at=n) for n in range(60)]
+    gone = [known(U, f"t/a:gone{n}", "group", 60, live=False) for n in range(53)]
+    found = explain(Book([*groups, *gone], Rules()), U, at=99)
+    (edge,) = found.edges
+    assert (edge.reason.parent, len(edge.lost), edge.more_lost) == ("t/a:59", 50, 9)
+    assert edge.lost[0].parent == "t/a:58"
+    assert (len(found.taken_back), found.more_taken_back) == (50, 3)
+
+
 @pytest.mark.parametrize(
     ("address", "rule"),
     [

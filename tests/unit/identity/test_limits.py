@@ -3,10 +3,11 @@
 import random
 
 from schemas import event as kinds
-from schemas.messages import Merge, Retract, Unsubscribe
+from schemas.messages import Claim, Merge, Retract, Unsubscribe
 from schemas.rules import Rules
 from stream.core.identity import registry as merging
 from stream.core.identity.book import Book
+from stream.core.identity.protection import protections
 from tests.support.claims import known_of
 from tests.unit.identity.forest import Forest, event, name, registry
 
@@ -57,6 +58,54 @@ def test_the_audit_knows_of_it_so_an_explanation_says_the_same():
         forest.link(visitor, "u:admin")
     book = Book(known_of(forest.step.rows["identity_claims"]), Rules())
     assert book.decision(name("v:3"), 5).owner == forest.owner("v:3", 5)
+
+
+def limits(forest: Forest, short: str) -> list[str]:
+    book = Book(known_of(forest.step.rows["identity_claims"]), Rules())
+    assert book.decision(name(short), 5).owner == forest.owner(short, 5)
+    return [rule.why for rule in protections(book, name(short)) if rule.rule == "limit"]
+
+
+def test_a_visitor_of_more_than_five_hundred_users_is_told_to_be_over_the_limit():
+    forest = Forest(chunk=5000)
+    for number in range(500):
+        forest.link("v:kiosk", f"u:{number}")
+    assert limits(forest, "v:kiosk") == []
+    forest.link("v:kiosk", "u:one-more")
+    (why,) = limits(forest, "v:kiosk")
+    assert "more than 500 users" in why
+
+
+def test_users_that_left_a_visitor_again_do_not_count_towards_that_limit():
+    forest = Forest(chunk=5000)
+    for number in range(501):
+        forest.link("v:lent", f"u:{number}")
+        forest.link("v:lent", f"u:{number}", -1)
+    assert limits(forest, "v:lent") == []
+
+
+def claimed(number: int) -> Claim:
+    account = name(f"a:{number}")
+    return Claim(name("u:busy"), "c", id=f"group {account}", parent=account, precedence=60, at=number, since=number)
+
+
+def test_what_more_than_a_thousand_claims_were_made_of_is_told_to_be_over_that_limit():
+    forest = Forest(chunk=5000)
+    forest.tell(*map(claimed, range(1000)))
+    assert limits(forest, "u:busy") == []
+    forest.tell(claimed(1000))
+    (why,) = limits(forest, "u:busy")
+    assert "more than 1000 claims" in why
+
+
+def test_claims_that_were_taken_back_count_towards_that_limit_even_if_none_is_left():
+    forest = Forest(chunk=5000)
+    for number in range(1001):
+        forest.tell(claimed(number), Retract(name("u:busy"), "c", f"group {name(f'a:{number}')}"))
+        if number in {999, 1000}:
+            assert (limits(forest, "u:busy") != []) == (number == 1000)
+    forest.tell(claimed(5000))  # refused, so not booked
+    assert forest.account("u:busy") == ""
 
 
 def address(number: int, at: int = 1):

@@ -322,6 +322,85 @@ def test_an_opportunity_without_account_belongs_to_its_first_contact():
     assert (forest.account("o:1"), forest.person("o:1")) == ("d:acme.com", "e:ann@acme.com")
 
 
+def contact_of(number: str, email: str):
+    """A contact by its id, with its address."""
+    return event(
+        kinds.CRM_CONTACT, f"u:contact:{number}", 5, email=email, user="", properties={"id": number, "email": email}
+    )
+
+
+CONTACTS = [contact_of("1", "ann@acme.com"), contact_of("2", "bob@beta.org"), contact_of("3", "cyd@cedar.net")]
+
+
+@pytest.mark.parametrize(
+    ("versions", "person"),
+    [
+        # The first of the list.
+        ([{"contact_users": ["contact:2", "contact:1"]}], "bob@beta.org"),
+        # Who is on it longest stays the first, wherever a later list has it; who is not on it any more does not.
+        ([{"contact_users": ["contact:2"]}, {"contact_users": ["contact:1", "contact:2"]}], "bob@beta.org"),
+        ([{"contact_users": ["contact:2"]}, {"contact_users": ["contact:1"]}], "ann@acme.com"),
+        ([{"contact_user": "contact:2"}, {"contact_users": ["contact:1"]}], "ann@acme.com"),
+        # What is said of one alone after the list.
+        ([{"contact_users": ["contact:2", "contact:1"]}, {"left_contact_user": "contact:2"}], "ann@acme.com"),
+        ([{"contact_users": ["contact:2"]}, {"contact_user": "contact:1"}], "bob@beta.org"),
+        ([{"contact_users": []}, {"contact_user": "contact:3"}], "cyd@cedar.net"),
+        ([{"left_contact_user": "contact:2"}, {"contact_users": ["contact:2"]}], "bob@beta.org"),
+        # An address beats them, as it did before.
+        ([{"contact_users": ["contact:2"], "contact_emails": ["ann@acme.com"]}], "ann@acme.com"),
+    ],
+)
+def test_an_opportunity_without_account_belongs_to_the_contact_that_it_has_longest(versions, person):
+    said = [opportunity(10 * at, **version) for at, version in enumerate(versions, 1)]
+    for order in itertools.permutations([*CONTACTS, *said]):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert (forest.person("o:1"), forest.account("o:1")) == (f"e:{person}", f"d:{person.partition('@')[2]}")
+
+
+def test_an_opportunity_with_an_account_is_not_its_contacts():
+    forest = Forest()
+    forest.observe(*CONTACTS, opportunity(10, account_id="a", contact_users=["contact:1"]))
+
+    assert forest.account("o:1") == "a:a"
+
+
+def activity(at: int, **said):
+    return event(kinds.CRM_ACTIVITY, "m:1", at, name="call", properties={"id": "1", "type": "call"} | said)
+
+
+@pytest.mark.parametrize(
+    ("versions", "person"),
+    [
+        ([{"contact_user": "contact:1"}], "ann@acme.com"),
+        ([{"account_id": "", "contact_user": "contact:1"}], "ann@acme.com"),
+        ([{"contact_user": "contact:1"}, {"status": "completed"}], "ann@acme.com"),
+        ([{"contact_user": "contact:1"}, {"contact_user": "contact:2"}], "bob@beta.org"),
+        ([{"contact_user": "contact:1"}, {"email": "bob@beta.org"}], "bob@beta.org"),
+        ([{"email": "bob@beta.org"}, {"email": "", "contact_user": "contact:1"}], "ann@acme.com"),
+        # Who it was with is said twice: by the address, as ever.
+        ([{"email": "bob@beta.org", "contact_user": "contact:1"}], "bob@beta.org"),
+    ],
+)
+def test_an_activity_is_its_contacts_whatever_the_order(versions, person):
+    said = [activity(10 * at, **version) for at, version in enumerate(versions, 1)]
+    for order in itertools.permutations([*CONTACTS[:2], *said]):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert (forest.person("m:1"), forest.account("m:1")) == (f"e:{person}", f"d:{person.partition('@')[2]}")
+
+
+def test_an_activity_whose_contact_says_nobody_is_on_its_account_alone():
+    forest = Forest()
+    forest.observe(*CONTACTS, activity(10, account_id="a", contact_user="contact:1"))
+    assert (forest.account("m:1"), forest.person("m:1")) == ("a:a", "e:ann@acme.com")
+    forest.observe(activity(20, contact_user=""))
+    assert forest.account("m:1") == "a:a"
+    assert forest.person("m:1") != "e:ann@acme.com"
+
+
 def test_a_contact_taken_off_its_account_falls_back_to_its_domain_whatever_the_order():
     versions = [
         contact(10, "a"),

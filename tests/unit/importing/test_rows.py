@@ -216,6 +216,8 @@ def test_a_file_that_the_mapping_does_not_know_says_what_was_looked_for(tmp_path
         ("[opportunities]\nhistory = 'Entered .*'\n", "stage"),
         ("[fx]\nunpivot = {columns = '...', field = 'rate'}\n", "named group"),
         ("[format]\ndecimal = ';'\n", "decimal"),
+        ("[costs]\nmerged = ['Old']\n", "costs are never merged"),
+        ("[costs.without]\nchannel = '('\n", "unterminated"),
         ("[format\n", "line 1"),
     ],
 )
@@ -293,6 +295,80 @@ def test_hubspot_contacts_are_the_users_of_its_webhooks(tmp_path):
     }  # fmt: skip
 
 
+MERGED = [
+    ("accounts", "Company Domain Name", "acme.com",
+     [{"id": "5", "merged_into": "9"}, {"id": "6", "merged_into": "9"}]),
+    ("contacts", "Email", "ann@acme.com",
+     [{"id": "5", "user_id": "hubspot:5", "merged_into": "9"}, {"id": "6", "user_id": "hubspot:6", "merged_into": "9"}]),
+    ("opportunities", "Deal Name", "Big", [{"id": "5", "deleted": True}, {"id": "6", "deleted": True}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "column", "cell", "gone"), MERGED)
+def test_what_hubspot_merged_into_a_record_is_told_of_each_old_id(tmp_path, kind, column, cell, gone):
+    text = f"Record ID,{column},Merged record IDs,Last Modified Date\n9,{cell},5; 6;9;5,2026-01-02 08:00\n8,{cell},,\n"
+    path = file(tmp_path, "m.csv", text)
+    (_, (heir, *old), said), (_, (alone,), _) = made(path, kind, "hubspot", "currency=EUR")
+    assert (heir["id"], alone["id"], said) == ("9", "8", "")
+    assert not {"merged_into", "deleted"} & {*heir, *alone}
+    # Nothing but what is known of the old ones: they had another name, and no currency is theirs.
+    assert old == [one | {"updated_at": "2026-01-02T08:00:00.000Z"} for one in gone]
+
+
+def test_rows_that_become_several_objects_are_counted_as_rows_and_as_objects(tmp_path):
+    path = file(
+        tmp_path, "c.csv", (
+            "Record ID,Email,Merged record IDs\n9,ann@acme.com,5;6\n8,nobody,4\n7,bob@acme.com,0\n3,cyd@acme.com,\n"
+        )
+    )  # fmt: skip
+    told = CliRunner().invoke(command, [str(path), "--kind", "contacts", "--map", "hubspot", "--dry-run", "--json"])
+    summary = json.loads(told.stdout)
+    # Of a row that is bad nothing is sent: neither its contact, nor what was merged into it.
+    assert (summary["rows"], summary["sent"], summary["skipped"], summary["bad"]) == (4, 4, 0, 2)
+    assert summary["reasons"] == {"email: bad value": 1, "id that names nobody: bad value": 1}
+    kept = (tmp_path / "c.bad.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in kept[1:]] == [["8", "nobody", "4"], ["7", "bob@acme.com", "0"]]
+
+
+def test_a_list_of_ids_that_were_merged_may_be_a_list_and_numbers(tmp_path):
+    path = file(tmp_path, "c.ndjson", '{"hs_object_id": 9, "hs_merged_object_ids": [5, "6;7"], "domain": "acme.com"}\n')
+    ((_, objects, _),) = made(path, "accounts", "hubspot", "updated_at=2026-01-01")
+    assert [(one["id"], one.get("merged_into")) for one in objects] == [(9, None), ("5", 9), ("6", 9), ("7", 9)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "stage"),
+    [
+        ("Closed Won", 'Date entered "Closed Won (Sales Pipeline)"', "Closed Won"),
+        ("Closed Won (Sales Pipeline)", "Date entered 'Closed Won (Sales Pipeline)'", "Closed Won"),
+        ("Demo (online) (Sales Pipeline)", 'Date entered "Demo (online) (Sales Pipeline)"', "Demo (online)"),
+        ("Closed Won", 'Date entered "Closed Won"', "Closed Won"),
+    ],
+)
+def test_the_pipeline_is_no_part_of_the_name_of_hubspots_stage(tmp_path, cell, column, stage):
+    line = json.dumps(
+        {"Record ID": "1", "Deal Stage": cell, column: "2026-01-02 08:00", "Last Modified Date": "2026-01-03"}
+    )
+    found = only(made(file(tmp_path, "d.ndjson", line + "\n"), "opportunities", "hubspot"))
+    assert (found["stage"], found["stages"]) == (stage, [{"stage": stage, "at": "2026-01-02T08:00:00.000Z"}])
+
+
+def test_what_a_mapping_takes_out_is_gone_before_it_is_renamed(tmp_path):
+    mapping = file(tmp_path, "m.toml", (
+        '[accounts.fields]\nid = "Nr"\nstage = "State"\n[accounts.without]\nstage = "^\\\\d+ - "\n'
+        '[accounts.values.stage]\nKunde = "customer"\n'
+    ))  # fmt: skip
+    path = file(tmp_path, "a.csv", "Nr,State\n1,03 - Kunde\n2,Kunde\n3,\n")
+    rows = [only([one])["stage"] for one in made(path, "accounts", str(mapping))]
+    assert rows == ["customer", "customer", ""]
+
+
+def test_hubspots_deals_have_their_contacts(tmp_path):
+    path = file(tmp_path, "d.csv", "Record ID,Associated Contact IDs,Last Modified Date\n1,7;8,2026-01-02 08:00\n2,,\n")
+    found = [only([one])["contact_ids"] for one in made(path, "opportunities", "hubspot")]
+    assert found == [["hubspot:7", "hubspot:8"], ""]
+
+
 def test_a_prefix_comes_before_what_there_is_and_never_before_nothing(tmp_path):
     mapping = file(tmp_path, "m.toml", (
         '[contacts.fields]\nid = "Nr"\nemail = "Mail"\nuser_id = "Login"\n[contacts.prefixes]\nuser_id = "app:"\n'
@@ -326,8 +402,16 @@ SALESFORCE = {
         ("Id,IsDeleted,MasterRecordId,Email,SystemModstamp\n002,true,003,ann@acme.com,2026-02-01T08:00:00Z\n",
          {"id": "002", "deleted": "true", "merged_into": "003", "email": "ann@acme.com",
           "updated_at": "2026-02-01T08:00:00.000Z"}),
-        ("Id,Email,Company,ConvertedAccountId,LastModifiedDate\n00Q,bob@acme.com,Acme,001,2026-02-01T08:00:00Z\n",
-         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "updated_at": "2026-02-01T08:00:00.000Z"}),
+        (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
+          "00Q,false,,bob@acme.com,Acme,001,003,2026-02-01T08:00:00Z\n"),
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "001", "merged_into": "", "deleted": "false",
+          "updated_at": "2026-02-01T08:00:00.000Z"}),
+        (("Id,IsDeleted,MasterRecordId,Email,Company,ConvertedAccountId,ConvertedContactId,LastModifiedDate\n"
+          "00Q,true,00R,bob@acme.com,Acme,,,2026-02-01T08:00:00Z\n"),
+         {"id": "00Q", "email": "bob@acme.com", "account_id": "", "merged_into": "00R", "deleted": "true",
+          "updated_at": "2026-02-01T08:00:00.000Z"}),
+        ("Lead ID,Email,Last Modified Date\n00Q,bob@acme.com,2/1/2026\n",
+         {"id": "00Q", "email": "bob@acme.com", "updated_at": "2026-02-01"}),
     ],
     "accounts": [
         ("Account ID,Account Name,Website,Parent Account ID,Last Modified Date\n001,Acme,www.acme.com,000P,2/1/2026\n",
@@ -340,6 +424,19 @@ SALESFORCE = {
           "00U,Demo,2026-02-01T08:00:00Z,001,2026-02-03T08:00:00Z,true\n"),
          {"id": "00U", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "001", "type": "meeting",
           "updated_at": "2026-02-03T08:00:00.000Z", "deleted": "true"}),
+        (("Id,WhoId,Subject,StartDateTime,AccountId,LastModifiedDate\n"
+          "00U,00Q,Demo,2026-02-01T08:00:00Z,,2026-02-03T08:00:00Z\n"),
+         {"id": "00U", "contact_id": "00Q", "subject": "Demo", "occurred_at": "2026-02-01T08:00:00.000Z", "account_id": "",
+          "type": "meeting", "updated_at": "2026-02-03T08:00:00.000Z"}),
+        # An event of a whole day has a date.
+        (("Id,WhoId,AccountId,Subject,StartDateTime,ActivityDate,IsAllDayEvent,LastModifiedDate\n"
+          "00U,003,,Fair,,2026-02-01,1,2026-02-03T08:00:00Z\n"),
+         {"id": "00U", "contact_id": "003", "account_id": "", "subject": "Fair", "occurred_at": "2026-02-01", "type": "meeting",
+          "updated_at": "2026-02-03T08:00:00.000Z"}),
+        (("Id,WhoId,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
+          "00T,003,Intro,Call,2026-02-01,001,Completed,2026-02-03T08:00:00Z\n"),
+         {"id": "00T", "contact_id": "003", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01",
+          "account_id": "001", "status": "Completed", "updated_at": "2026-02-03T08:00:00.000Z"}),
         (("Id,Subject,TaskSubtype,ActivityDate,AccountId,Status,SystemModstamp\n"
           "00T,Intro,Call,2026-02-01,001,Not Started,2026-02-03T08:00:00Z\n"),
          {"id": "00T", "subject": "Intro", "type": "call", "occurred_at": "2026-02-01", "account_id": "001",
@@ -354,9 +451,30 @@ def test_salesforce_files_are_recognised_by_their_columns(tmp_path, kind, text, 
     assert found == [wanted]
 
 
+def test_salesforces_reports_and_exports_mean_the_same_objects(tmp_path):
+    # In the first five characters of the id 001A0000006Vm9r the fourth is a capital (8: I), in the last five the second (2: C).
+    report = "Account ID,Account Name,Parent Account ID,Last Modified Date\n001A0000006Vm9r,Acme,000,2/1/2026\n"
+    export = "Id,Name,ParentId,LastModifiedDate\n001A0000006Vm9rIAC,Acme,000,2026-02-01\n"
+    found = [only(made(file(tmp_path, "a.csv", text), "accounts", "salesforce")) for text in (report, export)]
+    assert [(one["id"], one["parent_id"]) for one in found] == [("001A0000006Vm9rIAC", "000")] * 2
+    mapping = file(tmp_path, "m.toml", (
+        '[format]\nids = "salesforce"\n[opportunities.fields]\nid = "Nr"\ncontact_ids = "People"\n'
+    ))  # fmt: skip
+    path = file(tmp_path, "o.csv", "Nr,People\n1,001A0000006Vm9r;7\n")
+    assert only(made(path, "opportunities", str(mapping)))["contact_ids"] == ["001A0000006Vm9rIAC", "7"]
+    own = file(tmp_path, "b.csv", "id,name\n001A0000006Vm9r,Acme\n")
+    assert only(made(own, "accounts"))["id"] == "001A0000006Vm9r"
+
+
 def test_an_activity_without_a_time_is_refused(tmp_path):
     path = file(tmp_path, "a.csv", "id,type,account_id,occurred_at\n1,call,a,\n")
     assert made(path, "activities")[0][2].startswith("occurred_at: is missing")
+
+
+@pytest.mark.parametrize("yes", ["true", "TRUE", "1"])
+def test_an_activity_that_is_gone_needs_its_id_only(tmp_path, yes):
+    path = file(tmp_path, "a.csv", f"id,type,account_id,occurred_at,deleted\n1,,,,{yes}\n2,call,a,,false\n")
+    assert [(line, bool(reason)) for line, _, reason in made(path, "activities")] == [(2, False), (3, True)]
 
 
 def test_bad_rows_keep_their_shape(tmp_path):
