@@ -1,7 +1,8 @@
 # One image, one role per container: `docker compose` chooses the command.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
-COPY pyproject.toml requirements.lock README.md LICENSE ./
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml requirements.lock README.md LICENSE build_native.py hatch_build.py ./
 COPY schemas schemas
 COPY stream stream
 COPY sinks sinks

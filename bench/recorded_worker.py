@@ -56,14 +56,19 @@ class Noted:
         self._state = state
         self.reads: dict[str, None] = {}
         self.scans: list[Scan] = []
-        self.changes: dict[str, msgspec.Struct | None] = {}
+        self.changes: dict[str, msgspec.Struct | bytes | None] = {}
 
     def get(self, name: str, type_: type[S], /) -> S | None:
         """See ``State.get``."""
         self.reads[name] = None
         return self._state.get(name, type_)
 
-    def put(self, name: str, value: msgspec.Struct, /) -> None:
+    def get_packed(self, name: str, /) -> bytes | None:
+        """See ``State.get_packed``."""
+        self.reads[name] = None
+        return self._state.get_packed(name)
+
+    def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
         """See ``State.put``."""
         self.changes[name] = value
         self._state.put(name, value)
@@ -87,7 +92,11 @@ class Noted:
             key=key,
             reads=list(self.reads),
             scans=self.scans,
-            puts=[(name, state_encoder.encode(value)) for name, value in changes if value is not None],
+            puts=[
+                (name, value if isinstance(value, bytes) else state_encoder.encode(value))
+                for name, value in changes
+                if value is not None
+            ],
             deletes=[name for name, value in changes if value is None],
             rows=step.rows,
             sends=[(topic, partition, lines) for (topic, partition), lines in step.sends.items()],

@@ -1,6 +1,6 @@
 """CPU per event of a worker, step by step, on traffic like a real site's: the stages as they run, without Faust.
 
-    python -m bench.stage [--profile] [--frames N]
+    python -m bench.stage [--profile] [--frames N] [--without-c]
 
 700 people browse at any moment, out of 60,000 visitors that the warm state knows and some new ones: sessions of 5 to 20
 page views about 40 s apart, a third of them from campaigns; three in ten visitors are identified and belong to one of
@@ -9,7 +9,8 @@ events hit about 580 visitors. Each frame goes through ``compute`` on the worker
 through the account stage, everything that is produced through the producer's zstd, as in a worker on one partition.
 
 The floor does nothing with the events: unpack the same record, decode the frame, encode one row of each. Times are CPU
-time of the process; ``calm`` is the calmest tenth of the frames, for machines that do other things too.
+time of the process; ``calm`` is the calmest tenth of the frames, for machines that do other things too. ``--without-c``
+measures the stitch stage as it is without a compiler.
 """
 
 import argparse
@@ -30,8 +31,9 @@ from bench.traffic import FRAME_EVENTS
 from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
+from stream.core import everyday
 from stream.stages.compute import Record, compute
-from stream.stages.definitions import ACCOUNT, STITCH
+from stream.stages.definitions import ACCOUNT, IN_PYTHON, STITCH
 from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import PartitionStore
 
@@ -152,7 +154,8 @@ class Site:
 class Worker:
     """Both stages on one partition, with a stopwatch around every step."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, stage=STITCH):
+        self.stage = stage
         self.stitch = PartitionStore(folder / "stitch")
         self.account = PartitionStore(folder / "account")
         self.spent = {}
@@ -163,7 +166,7 @@ class Worker:
         begin = time.process_time()
         record = unpacked(value, at)
         self._lap("read", begin)
-        outputs = self._stage(STITCH, self.stitch, record, "stitch")
+        outputs = self._stage(self.stage, self.stitch, record, "stitch")
         for output in [o for o in outputs if o.topic == topics.ACCOUNTS]:
             headers = dict(output.headers)
             came = Record(self.account.next_offset, at, output.value, headers)
@@ -177,7 +180,7 @@ class Worker:
         for output in outputs:
             if output.topic == topics.EVENTS:
                 # Tokens and the like; with one partition nearly nothing.
-                self._stage(STITCH, self.stitch, Record(0, at, output.value, dict(output.headers)), "stitch")
+                self._stage(self.stage, self.stitch, Record(0, at, output.value, dict(output.headers)), "stitch")
 
     def _stage(self, stage, store, record, name):
         record = msgspec.structs.replace(record, offset=store.next_offset)
@@ -255,11 +258,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true", help="where the time goes, sampled line by line")
     parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--without-c", action="store_true", help="the short way in Python")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="touchline-bench-"))
     try:
         gc.set_threshold(50_000, 20, 50)
-        worker = Worker(folder)
+        worker = Worker(folder, IN_PYTHON[STITCH.name] if arguments.without_c else STITCH)
+        print(f"the short way in C: {everyday.WHY_NOT or ('left out' if arguments.without_c else 'in use')}")
         warm_up(worker)
         site = Site(1)
         for _ in range(40):

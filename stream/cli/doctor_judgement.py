@@ -209,6 +209,21 @@ def judge_disk(where: str, free: int, total: int) -> Check:
     return Check(name, "ok", what)
 
 
+def judge_everyday(why_not: str) -> Check:
+    """Whether workers take everyday events in C; ``why_not`` is "" if they do.
+
+    >>> judge_everyday("").level, judge_everyday("not built (No module named 'x')").level
+    ('ok', 'warn')
+    """
+    name = "everyday events"
+    if not why_not:
+        return Check(name, "ok", "handled in C")
+    return Check(
+        name, "warn", f"handled in Python, which is slower and gives the same: {why_not}",
+        "install a C compiler (gcc or clang) and then touchline again; `python build_native.py` in a checkout",
+    )  # fmt: skip
+
+
 def judge_files(limit: int) -> Check:
     """How many files a process may have open."""
     name = "open files"

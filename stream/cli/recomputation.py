@@ -23,7 +23,7 @@ from sinks.setup import prepare_database, quoted
 from stream.cli.recomputed_tables import Tables
 from stream.settings import Settings
 from stream.stages.compute import Record
-from stream.stages.definitions import STAGES
+from stream.stages.definitions import IN_PYTHON
 from stream.stages.exchange import Exchange
 from stream.stages.log import Log, record_of
 from stream.stages.recompute import Recompute
@@ -63,7 +63,7 @@ async def in_any_order(settings: Settings, until: Ends, progress: Progress) -> S
     database = ClickHouse.connect(beside)
     tables = Tables(database)
     with tempfile.TemporaryDirectory(prefix="touchline-verify-") as folder:
-        again = Recompute(Path(folder), STAGES, partitions=1, on_output=tables.take)
+        again = Recompute(Path(folder), IN_PYTHON, partitions=1, on_output=tables.take)
         try:
             for number in range(settings.partitions):
                 async for record in _read(settings, topics.ACCOUNTS, number, until):
@@ -94,7 +94,7 @@ async def in_the_logs_order(settings: Settings, until: Ends, progress: Progress)
     database = ClickHouse.connect(beside)
     tables = Tables(database)
     with tempfile.TemporaryDirectory(prefix="touchline-verify-") as folder:
-        replay = Replay(Path(folder), STAGES, partitions=settings.partitions, on_output=tables.take)
+        replay = Replay(Path(folder), IN_PYTHON, partitions=settings.partitions, on_output=tables.take)
         try:
             for topic, number in until:
                 async for record in _read(settings, topic, number, until):

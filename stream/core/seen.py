@@ -138,15 +138,17 @@ def is_due(seen: Seen, now: int) -> bool:
 
 def expire(seen: Seen, now: int) -> None:
     """Forget ids whose time is over."""
-    if not is_due(seen, now):
-        return
+    if is_due(seen, now):
+        seen.hashes, seen.entries = unexpired(seen, now)
+
+
+def unexpired(seen: Seen, now: int) -> tuple[bytes, bytes]:
+    """Hashes and entries of the ids whose time is not over."""
     entries = seen.entries
     count = 0
     while count * _ENTRY.size < len(entries) and _log_at(entries, count) < now - KEEP_MS:
         count += 1
-    if count:
-        seen.hashes = seen.hashes[count * HASH_BYTES :]
-        seen.entries = entries[count * _ENTRY.size :]
+    return seen.hashes[count * HASH_BYTES :], entries[count * _ENTRY.size :]
 
 
 def sweep(state: State, now: int) -> None:

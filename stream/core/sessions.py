@@ -5,6 +5,7 @@ give the same sessions.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -13,8 +14,10 @@ from stream.core.hits import PING, VIEW, Hit, Item
 from stream.core.rulebook import Rulebook
 from stream.core.sources import DIRECT_SOURCE, Source
 
-_ENGAGED_MS = 10_000
-_ENGAGED_VIEWS = 2
+ENGAGED_MS: Final = 10_000
+"""More than so much engaged or elapsed time makes a session engaged ..."""
+ENGAGED_VIEWS: Final = 2
+"""... or so many views."""
 
 
 class Session(msgspec.Struct, array_like=True, gc=False):
@@ -52,10 +55,10 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     def engaged(self) -> bool:
         """GA4's rule: two views, or more than 10 s, or a key event."""
         return (
-            self.page_views >= _ENGAGED_VIEWS
+            self.page_views >= ENGAGED_VIEWS
             or self.key
-            or self.end - self.start > _ENGAGED_MS
-            or self.engaged_ms > _ENGAGED_MS
+            or self.end - self.start > ENGAGED_MS
+            or self.engaged_ms > ENGAGED_MS
         )
 
     def user_at(self, at: int) -> str:

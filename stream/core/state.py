@@ -42,8 +42,11 @@ class State(Protocol):
     def get(self, name: str, type_: type[S], /) -> S | None:
         """The object under ``name``. It is the live one: whoever changes it must ``put`` it in the same step."""
 
-    def put(self, name: str, value: msgspec.Struct, /) -> None:
-        """Store ``value`` under ``name``."""
+    def get_packed(self, name: str, /) -> bytes | None:
+        """The same object as ``put`` stores it, in MessagePack: a copy, and cheap for whoever needs little of it."""
+
+    def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
+        """Store ``value`` under ``name``: an object, or its MessagePack."""
 
     def delete(self, name: str, /) -> None:
         """Forget ``name``; nothing happens if it is not there."""
@@ -69,11 +72,15 @@ class MemoryState:
         found = self.encoded.get(name)
         return None if found is None else msgspec.msgpack.decode(found, type=type_)
 
-    def put(self, name: str, value: msgspec.Struct, /) -> None:
+    def get_packed(self, name: str, /) -> bytes | None:
+        """See ``State.get_packed``."""
+        return self.encoded.get(name)
+
+    def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
         """See ``State.put``."""
         if name not in self.encoded:
             insort(self.order, name)
-        self.encoded[name] = state_encoder.encode(value)
+        self.encoded[name] = value if isinstance(value, bytes) else state_encoder.encode(value)
 
     def delete(self, name: str, /) -> None:
         """See ``State.delete``."""

@@ -21,6 +21,7 @@ from stream.core.activities import take_activity
 from stream.core.clusters import Clusters
 from stream.core.costs import take_cost
 from stream.core.digest import digest
+from stream.core.everyday import everyday
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
@@ -36,7 +37,7 @@ from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
-from stream.core.visit import HIT_KINDS, LATEST, SITES, go_on
+from stream.core.visit import HIT_KINDS, LATEST, SITES
 
 RULES_KEY: Final = "rules"
 Line = tuple[int, bytes]
@@ -63,7 +64,7 @@ def rules_of(state: State) -> Rules:
     return state.get(RULES_KEY, Rules) or Rules()
 
 
-def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = go_on) -> None:
+def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = everyday) -> None:
     """Apply one frame of canonical events, each as its line; ``everyday`` takes those of a node that it can.
 
     Lines are decoded when their node's turn comes: so no more is decoded than is needed, and it is still in the CPU's

@@ -133,14 +133,24 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
-class _Fixed(msgspec.Struct, frozen=True, gc=False):
-    """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
+class Shown(msgspec.Struct, array_like=True, gc=False):
+    """What of a session is said the same each time that it goes on, and its node before it."""
 
+    node: str
+    id: str
+    touch: str
+    start: int
     source: Source
     landing: str
     account: str
     person: str
     by_network: bool
+
+
+class Fixed(msgspec.Struct, frozen=True, gc=False):
+    """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
+
+    of: Shown
     row: bytes
     """The beginning of its row, up to ``"exit_url":``."""
     put: bytes
@@ -151,24 +161,38 @@ class _Fixed(msgspec.Struct, frozen=True, gc=False):
 
 _FIXED_SESSIONS: Final = 1 << 14
 """Sessions that go on at one time, at most; each takes about 1 kB."""
-_fixed: dict[str, _Fixed] = {}
+_fixed: dict[str, Fixed] = {}
 
 
-def _fixed_of(node: str, session: Session) -> _Fixed:
+def _fixed_of(node: str, session: Session) -> Fixed:
     """The session's fixed part. The texts it was made of are compared by identity: cheap, and equal if the same."""
     found = _fixed.get(session.id)
-    if (
-        found is not None
-        and found.source is session.source
-        and found.person is session.person
-        and found.account is session.account
-        and found.landing is session.landing
-        and found.by_network is session.by_network
-    ):
+    if found is not None:
+        of = found.of
+        if (
+            of.source is session.source
+            and of.person is session.person
+            and of.account is session.account
+            and of.landing is session.landing
+            and of.by_network is session.by_network
+        ):
+            return found
+    return fixed_parts(
+        Shown(
+            node, session.id, session.touch, session.start, session.source, session.landing,
+            session.account, session.person, session.by_network,
+        )
+    )  # fmt: skip
+
+
+def fixed_parts(session: Shown) -> Fixed:
+    """The fixed part of a session of which only that is known."""
+    found = _fixed.get(session.id)
+    if found is not None and found.of == session:
         return found
     if len(_fixed) >= _FIXED_SESSIONS:
         _fixed.clear()
-    source, account, person = session.source, session.account, session.person
+    node, source, account, person = session.node, session.source, session.account, session.person
     names = _names(node)
     columns = SessionColumns(
         names.tenant, session.id, names.bare, names.visitor, _value(person), account_id(account), session.start,
@@ -178,8 +202,8 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
         session.touch, session.start, "session", source.channel, person, node,
         source.source, source.medium, source.campaign, session.id,
     )  # fmt: skip
-    made = _fixed[session.id] = _Fixed(
-        source, session.landing, account, person, session.by_network,
+    made = _fixed[session.id] = Fixed(
+        session,
         b"{" + columns_of(columns) + b',"exit_url":',
         b'{"m":"A","to":%b,"at":' % json_encoder.encode(account),
         b',"touch":{%b,"points":' % columns_of(touch),
@@ -190,16 +214,16 @@ def _fixed_of(node: str, session: Session) -> _Fixed:
 def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> None:
     """Tell the session's account and its table what it is now."""
     fixed = _fixed_of(node, session)
-    if fixed.account:
+    if session.account:
         # A ``TouchPut``; "m" is its tag.
         said = f'{step.at},"reason":"{reason}","cause":'.encode()
         now = f'{session.points},"last_at":{session.end}}}}}'.encode()
         message = b"".join((fixed.put, said, json_encoder.encode(cause), fixed.touch, now))
-        step.tell_account_encoded(fixed.account, message)
+        step.tell_account_encoded(session.account, message)
     _session_row(step, fixed, session, deleted=False)
 
 
-def _session_row(step: Step, fixed: _Fixed, session: Session, *, deleted: bool) -> None:
+def _session_row(step: Step, fixed: Fixed, session: Session, *, deleted: bool) -> None:
     """The session's row, which is its touch's, too."""
     rows = step.rows.get("sessions")
     if rows is None:

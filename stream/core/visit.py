@@ -24,7 +24,7 @@ from stream.core.identity import company_node, is_news, link, link_company, sess
 from stream.core.identity.node import level, node_of
 from stream.core.leaf import show
 from stream.core.rulebook import Rulebook
-from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack
+from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack, unexpired
 from stream.core.sessions import Session, opened
 from stream.core.sources import DIRECT_SOURCE
 from stream.core.state import time_part
@@ -39,7 +39,7 @@ HIT_KINDS: Final = {
     kinds.PING: PING, kinds.PAGE: VIEW, kinds.SCREEN: VIEW,
     kinds.TRACK: ACTION, kinds.IDENTIFY: ACTION, kinds.GROUP: ACTION, kinds.ALIAS: ACTION,
 }  # fmt: skip
-_PLAIN: Final = {name: hit for name, hit in HIT_KINDS.items() if name != kinds.ALIAS}
+PLAIN: Final = {name: hit for name, hit in HIT_KINDS.items() if name != kinds.ALIAS}
 """Hits that say nothing new of identity if what they name was named before."""
 
 
@@ -132,8 +132,10 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
             return False
         seen = seen or Seen()
     known, noted, cluster = seen.hashes, seen.entries, seen.newest
-    if seen.spilled or (noted and noted < step.forgotten):
+    if seen.spilled:
         return False
+    if noted and noted < step.forgotten:
+        known, noted = unexpired(seen, step.at)
     session: Session | None = None
     own = node[: node.index("/")]
     signed = signer = ""
@@ -167,7 +169,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
             event = _glance(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return False  # no event: the general way says why
-        kind = _PLAIN.get(event.type)
+        kind = PLAIN.get(event.type)
         at = event.at
         if (
             kind is None

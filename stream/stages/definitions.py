@@ -1,5 +1,6 @@
 """The stages: which topic each reads, what it may find there, and which of the core's functions decide."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -8,6 +9,7 @@ from schemas import topics
 from schemas.event import Event
 from schemas.messages import Account, Identity
 from stream.core import account, stitch
+from stream.core.visit import go_on
 from stream.stages.admission import fault_of
 from stream.stages.compute import Stage
 
@@ -38,3 +40,9 @@ ACCOUNT: Final = Stage(
     rules_of=account.rules_of,
 )
 STAGES: Final = {stage.name: stage for stage in (STITCH, ACCOUNT)}
+IN_PYTHON: Final = STAGES | {
+    STITCH.name: msgspec.structs.replace(
+        STITCH, apply=STITCH.apply | {topics.EVENT_FRAME: partial(stitch.events_step, everyday=go_on)}
+    )
+}
+"""The same without what is compiled: what ``touchline verify`` computes with, so that it checks one by the other."""

@@ -1,9 +1,10 @@
 """Both stages in one thread, without a broker: what the numbers are if everything is computed again from ``events``.
 
 The same ``compute`` as in a worker, over in-memory logs, run until nothing is left to do. ``touchline verify`` compares
-the result with ClickHouse; the simulation tests compare it with runs that crashed.
+the result with ClickHouse; the simulation tests compare it with runs that crashed. Both give it ``IN_PYTHON``, the stages
+without what is compiled (``stream.core.everyday``), so that what workers made in C is checked by what Python makes.
 
-    recompute = Recompute(path, STAGES, partitions=1, on_output=outputs.append)
+    recompute = Recompute(path, IN_PYTHON, partitions=1, on_output=outputs.append)
     recompute.feed("events", 0, value, at=..., headers={})
     recompute.settle()
 """

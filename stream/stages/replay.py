@@ -4,9 +4,9 @@
 It does once rules have changed in mid-stream: then each number depends on which side of the change a record lies, on its
 own partition. So here nothing is reordered. Messages are taken from the log where their reader found them, and what each
 record says to others is compared with what lies there (``exchange``). If both agree, nothing on the log is there but the
-events, the rules and what follows from them.
+events, the rules and what follows from them. ``touchline verify`` gives it ``IN_PYTHON``, as ``recompute`` says.
 
-    replay = Replay(path, STAGES, partitions=4, on_output=outputs.append)
+    replay = Replay(path, IN_PYTHON, partitions=4, on_output=outputs.append)
     replay.apply("accounts", 3, record)       every record of a partition, from its first one on
     replay.finish("accounts", 3)
     replay.exchange.differences()

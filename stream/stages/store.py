@@ -1,7 +1,8 @@
 """State of one partition in RocksDB: the ``State`` that the core sees, with the frame's offset in the same batch.
 
 Three layers, newest first: objects that frames changed (``changed``), sealed batches whose outputs are not yet acked
-(``pending``), RocksDB. Decoded objects stay in a bounded cache. Several frames may be sealed together: a visitor who does
+(``pending``), RocksDB. Objects stay in a bounded cache, decoded or as bytes, as they were last read or put: whoever asks
+for the other form gets it made. Several frames may be sealed together: a visitor who does
 something in each of them is encoded and written once. A batch is committed when every output of its frames is durable; a
 crash in between loses it whole, and the log gives the frames again.
 
@@ -83,11 +84,11 @@ class PartitionStore:
         self.next_offset = self.saved_offset = self.sealed_offset = self.committed_offset = 0
         self.marks: dict[str, int] = {}
         self._marks_moved = False
-        self._young: dict[str, msgspec.Struct] = {}
-        self._old: dict[str, msgspec.Struct] = {}
+        self._young: dict[str, msgspec.Struct | bytes] = {}
+        self._old: dict[str, msgspec.Struct | bytes] = {}
         self._young_bytes = 0
         self._absent: set[str] = set()
-        self._changed: dict[str, msgspec.Struct | None] = {}
+        self._changed: dict[str, msgspec.Struct | bytes | None] = {}
         self._unsealed: dict[str, bytes | None] = {}
         self._pending: dict[str, tuple[int, bytes | None]] = {}
         self._number = 0
@@ -105,28 +106,25 @@ class PartitionStore:
     def get(self, name: str, type_: type[S], /) -> S | None:
         """See ``State.get``."""
         found = self._young.get(name)
-        if found is not None:
-            return found  # type: ignore[return-value]
-        if name in self._absent:
-            return None
-        if name in self._changed:
-            found = self._changed[name]
-        else:
-            found = self._old.get(name)
-            if found is None:
-                packed = self._packed(name)
-                if packed is None:
-                    if len(self._absent) >= _KNOWN_ABSENT:
-                        self._absent.clear()
-                    self._absent.add(name)
-                    return None
-                found = _decode(packed, type_)
-                self._young_bytes += len(packed)
-        if found is not None:
-            self._cache(name, found)
+        if found is None:
+            found = self._found(name)
+        if found.__class__ is bytes:
+            found = _decode(found, type_)
+            if name in self._changed:
+                self._changed[name] = found  # one object for the name, whoever changes it next
+            self._young[name] = found
         return found  # type: ignore[return-value]
 
-    def put(self, name: str, value: msgspec.Struct, /) -> None:
+    def get_packed(self, name: str, /) -> bytes | None:
+        """See ``State.get_packed``."""
+        found = self._young.get(name)
+        if found is None:
+            found = self._found(name)
+        if found is None or found.__class__ is bytes:
+            return found
+        return state_encoder.encode(found)
+
+    def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
         """See ``State.put``."""
         if name not in self._changed:
             self._absent.discard(name)
@@ -208,7 +206,10 @@ class PartitionStore:
 
     def savepoint(self) -> None:
         """Encode what was changed, so that a ``rollback`` returns to here. What cannot be encoded raises and changes nothing."""
-        values = {n: None if value is None else state_encoder.encode(value) for n, value in self._changed.items()}
+        values = {
+            name: value if value is None or value.__class__ is bytes else state_encoder.encode(value)
+            for name, value in self._changed.items()
+        }
         number = self._number
         for name, packed in values.items():
             self._pending[name] = (number, packed)
@@ -293,7 +294,28 @@ class PartitionStore:
         packed = self._saved_marks
         self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
 
-    def _cache(self, name: str, value: msgspec.Struct) -> None:
+    def _found(self, name: str) -> msgspec.Struct | bytes | None:
+        """What lies under a name that is not among the young, as it is there. From now on it is among them."""
+        if name in self._absent:
+            return None
+        found: msgspec.Struct | bytes | None
+        if name in self._changed:
+            found = self._changed[name]
+        else:
+            found = self._old.get(name)
+            if found is None:
+                found = self._packed(name)
+                if found is None:
+                    if len(self._absent) >= _KNOWN_ABSENT:
+                        self._absent.clear()
+                    self._absent.add(name)
+                    return None
+                self._young_bytes += len(found)
+        if found is not None:
+            self._cache(name, found)
+        return found
+
+    def _cache(self, name: str, value: msgspec.Struct | bytes) -> None:
         young = self._young
         if len(young) >= _CACHED_OBJECTS and name not in young:
             self._grow_old()
@@ -403,8 +425,8 @@ class PartitionStore:
 
     def _object(self, name: str, stored: dict[str, bytes], type_: type[S]) -> S:
         live = self._young.get(name) or self._old.get(name)
-        if live is None:
-            packed = stored.get(name)
+        if live is None or live.__class__ is bytes:
+            packed = stored.get(name) if live is None else None
             if packed is None:
                 found = self.get(name, type_)
                 assert found is not None

@@ -17,6 +17,8 @@ class Thing(msgspec.Struct):
     n: int
 
 
+PACK = msgspec.msgpack.encode
+
 NAMES = st.one_of(
     st.builds(
         lambda node, t: key("i", node, time_part(t)), st.sampled_from(["t/v:a", "t/v:b", "t/v:a/b"]), st.integers(-3, 3)
@@ -50,6 +52,24 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.put(name, Thing(n))
         self.model.put(name, Thing(n))
 
+    @rule(name=NAMES, n=st.integers(0, 9))
+    def put_packed(self, name, n):
+        self.store.put(name, PACK(Thing(n)))
+        self.model.put(name, Thing(n))
+
+    @rule(name=NAMES)
+    def get_packed_is_the_same(self, name):
+        assert self.store.get_packed(name) == self.model.get_packed(name)
+
+    @rule(name=NAMES, n=st.integers(0, 9))
+    def whoever_changes_the_live_object_puts_it(self, name, n):
+        live = self.store.get(name, Thing)
+        if live is not None:
+            assert self.store.get(name, Thing) is live
+            live.n = n
+            self.store.put(name, live)
+            self.model.put(name, Thing(n))
+
     @rule(name=NAMES)
     def delete(self, name):
         self.store.delete(name)
@@ -57,6 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def get_is_the_same(self, name):
+        """Also what lies in the store as bytes."""
         assert self.store.get(name, Thing) == self.model.get(name, Thing)
 
     @rule(

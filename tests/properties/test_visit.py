@@ -1,22 +1,29 @@
-"""Everyday hits have the same effects whether they are taken the short way or the general one."""
+"""Everyday hits have the same effects whether they are taken the short way, in C or in Python, or the general one."""
 
+import functools
+
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import json_encoder
 from schemas.event import APP, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
 from schemas.ids import VISITOR, node
-from schemas.rules import EventConversion, Rules
+from schemas.rules import EventConversion, PointRule, Rules
+from stream.core.everyday import take
+from stream.core.seen import Seen
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
 from stream.core.visit import go_on
+from tests.support.everyday import in_c, needs_c
 from tests.support.stitch import step_of
 
-MINUTE = 60_000
+MINUTE, DAY = 60_000, 86_400_000
 START = 1_800_000_000_000
 RULES = Rules(
     key_events=("Signed Up",), conversions=(EventConversion(event="Bought", stage="won"),), session_gap_s=1800
 )
+PROPERTIES = (b"{}", b'{"a":[1,-0.5e3,{"b":null}], "c" : "\\u00e9\\ud83d\\ude00\\n"}', b'"text"', b"[[[[]]]]")
 PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm_source=g&utm_medium=cpc", "")
 
 
@@ -49,15 +56,53 @@ def visits(draw):
     return frames
 
 
-def run(frames, everyday):
-    """State, rows and messages after each frame."""
+@st.composite
+def calm_visits(draw):
+    """The same of a visitor who mostly goes on: what C takes, and next to it what it must not."""
+    user, company = (
+        draw(st.sampled_from(["", "", "u1", "u1", "ü1", 'u"1'])),
+        draw(st.sampled_from(["", "", "net.example"])),
+    )
+    at, frames, number = START, [], 0
+    for _ in range(draw(st.integers(2, 8))):
+        frame = []
+        for _ in range(draw(st.integers(1, 3))):
+            odd = draw(st.sampled_from([99] * 40 + list(range(13))))
+            at += (
+                draw(st.sampled_from([1, 999, 9_000, 20_000, 5 * MINUTE]))
+                if odd
+                else draw(st.sampled_from([0, -1, 30 * MINUTE, 30 * MINUTE + 1, 24 * 60 * MINUTE]))
+            )
+            number += 1
+            kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, TRACK, SCREEN, IDENTIFY]))
+            frame.append(
+                Event(
+                    id=draw(st.sampled_from(["e1", f'"{number}', "x" * 125 + str(number)])) if odd == 12 else f"ë{number}",
+                    node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
+                    visitor="v1" if odd != 1 else "", user=user if odd != 2 else draw(st.sampled_from(["", "u2"])),
+                    email="ann@corp.example" if odd == 3 else "", group="A1" if odd == 4 else "",
+                    platform=APP if odd == 5 else SERVER if odd == 6 else WEB, company=company if odd > 7 else "net.example",
+                    url=draw(st.sampled_from(PAGES if odd == 8 else [*PAGES[:2], PAGES[3] if number > 1 else PAGES[0], "https://acme.com/ü?q=\\\t😀"])),
+                    referrer="https://www.google.com/" if odd == 9 else "https://acme.com/",
+                    name=draw(st.sampled_from(["Bought", "Form Submitted"] if odd == 10 else ["", "Signed Up", 'Cl"ck'])),
+                    engaged_ms=draw(st.sampled_from([0, 7, 15_000, -5, 2**40])), bot="tool" if odd == 7 else "",
+                    title=draw(st.sampled_from(["", 'Prïces \u2028 "now"'])), clock_suspect=draw(st.booleans()),
+                    consent=draw(st.sampled_from([None, {}, {"ads": False, "ä": True}])),
+                    properties=draw(st.sampled_from([msgspec.UNSET, *map(msgspec.Raw, PROPERTIES)])),
+                )
+            )  # fmt: skip
+        frames.append(frame)
+    return frames
+
+
+def run(frames, *ways, rules=RULES, pace=1):
+    """State, rows, messages and refusals after each frame, ``pace`` ms of the log apart; the ways take turns."""
     state, effects = MemoryState(), []
     for offset, frame in enumerate(frames):
-        step = step_of(state, RULES, offset=offset, at=START + 10**9 + offset)
-        events_step(
-            step, [(number, json_encoder.encode(event)) for number, event in enumerate(frame)], everyday=everyday
-        )
-        effects.append((dict(state.encoded), step.rows, step.sends))
+        step = step_of(state, rules, offset=offset, at=START + 10**9 + offset * pace)
+        lines = [(number, json_encoder.encode(event)) for number, event in enumerate(frame)]
+        events_step(step, lines, everyday=ways[offset % len(ways)])
+        effects.append((dict(state.encoded), step.rows, step.sends, step.refused))
     return effects
 
 
@@ -69,6 +114,53 @@ def refuse(*_args):
 @settings(max_examples=400, deadline=None)
 def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
     assert run(frames, go_on) == run(frames, refuse)
+
+
+@needs_c
+@given(
+    st.one_of(visits(), calm_visits()),
+    st.lists(st.sampled_from([refuse, go_on, in_c, take]), min_size=1, max_size=5),
+    st.sampled_from([RULES, RULES, Rules(blocked_ids=("u2",), points=(PointRule(type=PAGE, points=-0.5),))]),
+    st.sampled_from([1, 8 * DAY, 16 * DAY]),
+)
+@settings(max_examples=800, deadline=None)
+def test_all_ways_have_the_same_effects_whichever_takes_turns_with_which(frames, ways, rules, pace):
+    general = run(frames, refuse, rules=rules, pace=pace)
+    assert run(frames, go_on, rules=rules, pace=pace) == general
+    assert run(frames, in_c, rules=rules, pace=pace) == general
+    assert run(frames, *ways, rules=rules, pace=pace) == general
+
+
+@needs_c
+def test_the_way_in_c_takes_a_good_part_of_calm_visits():
+    """Else the law above would say little."""
+    taken = []
+
+    @given(calm_visits())
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    def count(frames):
+        run(frames, functools.partial(noted, taken))
+
+    count()
+    assert taken.count(True) > len(taken) / 4
+
+
+def noted(taken, *args):
+    taken.append(in_c(*args))
+    return taken[-1] or go_on(*args)
+
+
+def test_ids_whose_time_is_over_are_forgotten_on_the_way():
+    frames = [
+        [Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n * MINUTE, received_at=START,
+               visitor="v1", url="https://acme.com/")]
+        for n in range(6)
+    ]  # fmt: skip
+    for way in (go_on, take):
+        last = run(frames, way, pace=10 * DAY)[-1][0]["x\x00" + node("default", VISITOR, "v1")]
+        assert len(msgspec.msgpack.decode(last, type=Seen).hashes) == 4 * 8, (
+            "30 days old ones are kept, older ones are not"
+        )
 
 
 def test_a_known_visitors_next_page_view_takes_the_short_way():

@@ -26,7 +26,7 @@ from schemas.ids import partition_of
 from stream.core.attribution import debt, ledger
 from stream.stages.checkpoint import checkpoint, restore, written_ahead
 from stream.stages.compute import Output, Record, compute
-from stream.stages.definitions import STAGES
+from stream.stages.definitions import IN_PYTHON, STAGES
 from stream.stages.recompute import Recompute
 from stream.stages.store import Batch, PartitionStore
 from tests.support.rows import FactReader
@@ -174,7 +174,7 @@ def batch_tables(events: list[Event], path: Path) -> dict:
         if output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
             reader.read(output.value)
 
-    again = Recompute(path, STAGES, partitions=1, on_output=take)
+    again = Recompute(path, IN_PYTHON, partitions=1, on_output=take)
     for event in sorted(events, key=lambda e: (e.at, e.id, lines([e]))):
         again.feed(topics.EVENTS, 0, lines([event]), at=START + 10**9, headers={})
     again.settle()

@@ -18,7 +18,7 @@ from schemas.facts import LedgerRow
 from schemas.messages import RulesChanged, Tick
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.stages.compute import Record
-from stream.stages.definitions import STAGES
+from stream.stages.definitions import IN_PYTHON
 from stream.stages.exchange import LOG, RECOMPUTED, Untold
 from stream.stages.recompute import Recompute
 from stream.stages.replay import Replay
@@ -59,7 +59,7 @@ def replayed(logs, partitions: int, path: Path) -> tuple[dict, Replay]:
         if output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
             reader.read(output.value)
 
-    replay = Replay(path, STAGES, partitions=partitions, on_output=take)
+    replay = Replay(path, IN_PYTHON, partitions=partitions, on_output=take)
     for (topic, number), log in logs.items():
         for offset, record in enumerate(log):
             replay.apply(topic, number, Record(offset, *record))
@@ -130,7 +130,7 @@ def test_rules_before_the_first_event_would_give_other_numbers(tmp_path):
         if output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
             reader.read(output.value)
 
-    again = Recompute(tmp_path / "again", STAGES, partitions=1, on_output=take)
+    again = Recompute(tmp_path / "again", IN_PYTHON, partitions=1, on_output=take)
     for topic in (topics.ACCOUNTS, topics.EVENTS):
         for number in range(2):
             for at, value, headers in world.logs[topic, number]:

@@ -14,7 +14,7 @@ from schemas.ids import partition_of
 from schemas.messages import RulesChanged
 from schemas.rules import Rules
 from stream.stages.compute import Output
-from stream.stages.definitions import STAGES
+from stream.stages.definitions import IN_PYTHON
 from stream.stages.recompute import Recompute
 from tests.support.events import T0
 from tests.support.rows import VOLATILE, FactReader
@@ -58,7 +58,7 @@ def outcome(*frames: list[Event], rules: Rules | None = None, partitions: int = 
             reader.read(output.value)
 
     with tempfile.TemporaryDirectory() as folder:
-        again = Recompute(Path(folder), STAGES, partitions=partitions, on_output=take)
+        again = Recompute(Path(folder), IN_PYTHON, partitions=partitions, on_output=take)
         try:
             if rules is not None:
                 control = {topics.KIND_HEADER: topics.CONTROL_FRAME.encode()}

@@ -50,7 +50,10 @@ class LiveState(MemoryState):
 
     def put(self, name, value, /):
         super().put(name, value)
-        self.live[name] = value
+        if isinstance(value, bytes):
+            self.live.pop(name, None)
+        else:
+            self.live[name] = value
 
     def delete(self, name, /):
         super().delete(name)

@@ -80,3 +80,14 @@ def test_many_large_records_of_one_scan_are_let_go(store):
         save(store)
 
     assert kept(alive) == 0
+
+
+def test_what_was_put_as_bytes_is_one_object_for_all_who_get_it_though_the_cache_let_it_go(store):
+    """Else what one of them changes and puts would be lost when the other puts, too."""
+    store.put("k", msgspec.msgpack.encode(Record(b"first")))
+    first = store.get("k", Record)
+    for _ in range(2):
+        store.put("other", Record(bytes(9 << 20)))
+        store._grow_old()
+
+    assert store.get("k", Record) is first

@@ -1,0 +1,36 @@
+from collections.abc import Callable, Sequence
+from typing import Self
+
+LAYOUT: dict[str, str]
+SOURCES: str
+HITS_BYTES: int
+ID_BYTES: int
+
+class Everyday:
+    def __new__(
+        cls,
+        *,
+        gap_ms: int,
+        max_ms: int,
+        engaged_ms: int,
+        engaged_views: int,
+        trusting: bool,
+        direct: bytes,
+        page_of: Callable[[bytes], tuple[object, ...] | None],
+        company_of: Callable[[bytes], tuple[bytes] | None],
+        shown_of: Callable[[bytes], tuple[bytes, bytes, bytes, str] | None],
+    ) -> Self: ...
+    def go_on(
+        self,
+        packed: bytes,
+        node: str,
+        lines: Sequence[tuple[int, bytes]],
+        at: int,
+        forgotten: bytes,
+        offset: int,
+        address: bytes,
+        event_rows: int,
+        version_and_address: str,
+        session_rows: int,
+        /,
+    ) -> tuple[bytes, list[bytes], bytes, str | None, bytes, tuple[int, bytes] | None] | None: ...

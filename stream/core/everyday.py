@@ -1,0 +1,209 @@
+"""The short way in C: everyday hits of visitors who are known, on the record as it is stored.
+
+``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It reads the lines and the record's
+MessagePack, makes objects of neither, and gives the new record, the rows and the message. Whatever is unusual to it (a new
+visitor, a second session in the frame, one of somebody whom others told of, a second user, an address, a form, a late
+event, an escape where it needs the text) it leaves alone:
+``stream.core.visit.go_on`` has the same effects and takes more, and what that refuses goes the general way. Without a
+compiler everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
+
+What pages, companies and sessions mean is decided in Python: C asks once for each that it meets.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas import event as kinds
+from schemas.codec import json_encoder, state_encoder
+from schemas.event import COLUMNS, WEB, Event
+from stream.core.clusters import CHUNK, Cluster, cluster_prefix
+from stream.core.hits import PING, VIEW, Hit, Item
+from stream.core.identity import company_node
+from stream.core.rulebook import Rulebook
+from stream.core.seen import PACKED_BYTES, Seen
+from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
+from stream.core.sources import DIRECT_SOURCE, Source
+from stream.core.state import time_part
+from stream.core.step import Step
+from stream.core.touches import Shown, fixed_parts
+from stream.core.visit import LATEST, PLAIN, SITES, go_on
+
+try:
+    from stream.core import _everyday as native
+except ImportError as error:
+    native = None  # type: ignore[assignment]
+    _absent = str(error)
+
+_STRUCTS: Final = (Seen, Cluster, Session, Source, Item, Hit)
+_KINDS: Final[dict[object, str]] = {
+    str: "TEXT", int: "WHOLE", bool: "TRUTH", dict[str, bool] | None: "CONSENT", msgspec.Raw | msgspec.UnsetType: "ANY",
+}  # fmt: skip
+"""What C calls the types of an event's fields."""
+
+
+def difference(layout: dict[str, str], hits_bytes: int, id_bytes: int) -> str:
+    """In what the C code and the structs differ that it reads and writes; "" if in nothing.
+
+    Args:
+        layout: the fields that C knows by struct, in order, with spaces between; of ``Event`` with their kinds.
+        hits_bytes: room for hits in a record.
+        id_bytes: room for hashes of ids in a record.
+    """
+    ours = {struct.__name__: " ".join(struct.__struct_fields__) for struct in _STRUCTS}
+    fields = msgspec.structs.fields(Event)
+    ours["Event"] = " ".join(f"{field.encode_name}:{_KINDS.get(field.type, '?')}" for field in fields)
+    for name, found in ours.items():
+        if layout.get(name, "").rstrip() != found:
+            return f"{name} is not what stream/core/native/layout.h says: it has {found}"
+    if (hits_bytes, id_bytes) != (CHUNK, PACKED_BYTES):
+        return (
+            f"stream/core/native/visit.h has room for {hits_bytes} and {id_bytes} bytes, not {CHUNK} and {PACKED_BYTES}"
+        )
+    return ""
+
+
+WHY_NOT: Final = (
+    f"not built ({_absent})" if native is None else difference(native.LAYOUT, native.HITS_BYTES, native.ID_BYTES)
+)
+"""Why the way in C is not taken; "" if it is."""
+
+
+class _Addressed(msgspec.Struct, gc=False, rename=COLUMNS):
+    """What of an event decides about its page, its points and whether it is everyday."""
+
+    type: str
+    platform: str = WEB
+    name: str = ""
+    url: str = ""
+    referrer: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_term: str = ""
+    utm_content: str = ""
+
+
+class _Networked(msgspec.Struct, gc=False):
+    """What of an event says whose network it came from."""
+
+    company: str
+    tenant: str = "default"
+
+
+_addressed: Final = msgspec.json.Decoder(_Addressed).decode
+_networked: Final = msgspec.json.Decoder(_Networked).decode
+_shown: Final = msgspec.msgpack.Decoder(Shown).decode
+_NO_VALUE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def page_of(book: Rulebook, question: bytes) -> tuple[Any, ...] | None:
+    """What C asks of an event's members that ``_Addressed`` has, each with the comma before it.
+
+    Returns: kind of hit, points, whether it is a key event, the columns of its row, the URL in MessagePack and in JSON, the
+    source if it is external, and of that what makes a visit; None if such an event is none of the everyday ones.
+    """
+    try:
+        said = _addressed(b"{%b}" % question[1:])
+    except _NO_VALUE:
+        return None
+    kind, name = PLAIN.get(said.type), said.name
+    if kind is None or said.platform not in SITES:
+        return None
+    page = book.page(said)
+    opens = page.opens
+    parts = () if opens is None else (opens.source, opens.medium, opens.campaign, opens.click_id)
+    visit = b"".join(map(state_encoder.encode, parts))
+    url = state_encoder.encode(said.url), json_encoder.encode(said.url)
+    if kind == PING:
+        return kind, 0, False, page.columns, *url, state_encoder.encode(None), visit
+    if kind != VIEW and (name in book.form_events or name in book.conversions):
+        return None
+    is_key = said.type == kinds.TRACK and name in book.key_events
+    points = book.points(said.type, name, page.path)
+    return kind, points, is_key, page.columns, *url, state_encoder.encode(opens), visit
+
+
+def company_of(question: bytes) -> tuple[bytes] | None:
+    """The same of the members that ``_Networked`` has. Returns: the company's node in MessagePack."""
+    try:
+        said = _networked(b"{%b}" % question[1:])
+    except _NO_VALUE:
+        return None
+    return (state_encoder.encode(company_node(said.tenant, said.company)),)
+
+
+def shown_of(question: bytes) -> tuple[bytes, bytes, bytes, str] | None:
+    """What is said of a session (``Shown``): beginnings of its row, of the message and of its touch, and the account."""
+    try:
+        shown = _shown(question)
+        fixed = fixed_parts(shown)
+    except (*_NO_VALUE, ValueError):
+        return None
+    return fixed.row, fixed.put, fixed.touch, shown.account
+
+
+class _Latest:
+    """The way under the rulebook in use; a worker has one set of rules at a time."""
+
+    book: Rulebook | None = None
+    way: "native.Everyday"
+
+
+def _way_of(book: Rulebook) -> "native.Everyday":
+    """C's part under the rules of ``book``."""
+    if _Latest.book is not book:
+        _Latest.way = native.Everyday(
+            gap_ms=max(0, min(book.gap_ms, LATEST - 1)),
+            max_ms=max(0, min(book.max_ms, LATEST - 1)),
+            engaged_ms=ENGAGED_MS,
+            engaged_views=ENGAGED_VIEWS,
+            trusting=not book.rules.blocked_ids,
+            direct=state_encoder.encode(DIRECT_SOURCE),
+            page_of=lambda question: page_of(book, question),
+            company_of=company_of,
+            shown_of=shown_of,
+        )
+        _Latest.book = book
+    return _Latest.way
+
+
+def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
+    """As ``stream.core.visit.go_on``, of hits that go on with a session, or begin one of a visitor who is nobody."""
+    record = "x\x00" + node
+    packed = step.state.get_packed(record)
+    if packed is None:
+        return False
+    way = _Latest.way if _Latest.book is book else _way_of(book)
+    events, sessions = step.rows["events"], step.rows.get("sessions")
+    done = way.go_on(
+        packed, node, lines, step.at, step.forgotten, step.offset, step.row_address, len(events),
+        step.version_and_address, 0 if sessions is None else len(sessions),
+    )  # fmt: skip
+    if done is None:
+        return False
+    packed, rows, row, account, message, shelved = done
+    events += rows
+    if sessions is None:
+        step.rows["sessions"] = [row]
+    else:
+        sessions.append(row)
+    if account is not None:
+        step.tell_account_encoded(account, message)
+    if shelved is not None:
+        step.state.put(cluster_prefix(node) + time_part(shelved[0]), shelved[1])
+    step.state.put(record, packed)
+    return True
+
+
+def take(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
+    """Let a visitor's events count if they are everyday hits, by the quickest way that takes them.
+
+    Returns: whether they were. If not, nothing happened.
+    """
+    return take_in_c(step, book, node, lines) or go_on(step, book, node, lines)
+
+
+everyday: Final = go_on if WHY_NOT else take
+"""The short way that this process takes."""

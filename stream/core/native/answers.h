@@ -1,0 +1,35 @@
+/* What is asked of Python: what pages, companies and sessions mean (stream/core/everyday.py). A question is bytes of
+   the line or the record, so equal ones are asked once. */
+#ifndef TOUCHLINE_ANSWERS_H
+#define TOUCHLINE_ANSWERS_H
+
+#include "visit.h"
+
+enum { PING, VIEW, ACTION };
+
+/* Of a page: a tuple in this order. */
+enum { PAGE_kind, PAGE_points, PAGE_key, PAGE_columns, PAGE_url, PAGE_exit, PAGE_source, PAGE_visit, PAGE_COUNT };
+struct page {
+    PyObject *answer;
+    int64_t kind, points;
+    bool key;
+    struct span columns; /* of the event's row */
+    struct span url;     /* in MessagePack */
+    struct span exit;    /* the same in JSON */
+    struct span source;  /* in MessagePack, nil if it is no external one */
+    struct span visit;   /* what of it makes a visit, in MessagePack; "" if it is none */
+};
+/* Of a session. */
+enum { SHOWN_row, SHOWN_put, SHOWN_touch, SHOWN_account, SHOWN_COUNT };
+
+/* The page of a line, by what decides it: type, platform, name and addresses. ``page->answer`` is a new reference. */
+enum verdict find_page(struct visit *visit, const struct line *line, struct page *page);
+
+/* Whose network a hit came from, in MessagePack; it lies in ``answer``, a new reference, NULL if there is none. A
+   session that knew none would have to be told, so that is REFUSED. */
+enum verdict find_company(struct visit *visit, const struct line *line, PyObject **answer, struct span *company);
+
+/* What the session's rows and messages repeat: a new reference to the tuple. */
+enum verdict find_shown(struct visit *visit, PyObject **shown);
+
+#endif

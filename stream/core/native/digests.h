@@ -1,0 +1,16 @@
+/* BLAKE2b of ids, CRC-32 (as zlib has it) of an event's content. */
+#ifndef TOUCHLINE_DIGESTS_H
+#define TOUCHLINE_DIGESTS_H
+
+#include "span.h"
+
+#define HASH_BYTES 8
+
+void make_crc_tables(void);
+uint32_t crc32_of(struct span text);
+
+/* ``text`` is one block at most, ``size`` at most 64 bytes. */
+#define HASHED_AT_MOST 128
+void blake2b(struct span text, uint8_t *hash, size_t size);
+
+#endif

@@ -1,0 +1,32 @@
+/* One canonical line of an event, as ``schemas.codec.line_of`` writes it: keys in the order of the struct, none twice,
+   nothing between tokens. What looks otherwise is refused, though it may be an event: Python decodes it. What is
+   accepted, msgspec's decoder accepts, too. */
+#ifndef TOUCHLINE_LINE_H
+#define TOUCHLINE_LINE_H
+
+#include "layout.h"
+#include "span.h"
+
+struct line {
+    struct span text;
+    /* Value by key as it is written, with its quotes; of size 0 if the key is absent. */
+    struct span value[EVENT_COUNT];
+    /* The number that it is; 0 if the key is absent. */
+    int64_t whole[EVENT_COUNT];
+};
+
+bool read_line(struct span text, struct line *line);
+
+/* The member as it is written, from the comma before its key to the end of its value. Not for the first one. */
+struct span member_of(const struct line *line, int key);
+
+/* What a text says, if it is written without escapes; "" if the key is absent. */
+bool plain_text(const struct line *line, int key, struct span *text);
+
+/* Whether a text is absent or "". */
+static inline bool is_blank(const struct line *line, int key) { return line->value[key].size <= 2; }
+
+/* Whether a text is UTF-8, and in JSON the same between quotes. */
+bool needs_no_escape(struct span text);
+
+#endif

@@ -1,0 +1,217 @@
+/* ``stream.core._everyday``: the everyday event on the visitor's packed record. ``stream/core/everyday.py`` uses it. */
+#include "visit.h"
+
+typedef struct {
+    PyObject_HEAD
+    struct rules rules;
+} Everyday;
+
+static bool within(int64_t number, const char *name) {
+    if (0 <= number && number < BOUND)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s is out of bounds", name);
+    return false;
+}
+
+static bool set_answers(struct answers *answers, PyObject *ask) {
+    answers->known = PyDict_New();
+    answers->ask = ask;
+    Py_INCREF(ask);
+    return answers->known;
+}
+
+static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *named) {
+    static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "direct", "page_of",
+                            "company_of", "shown_of", NULL};
+    long long gap_ms, max_ms, engaged_ms, engaged_views;
+    int trusting;
+    PyObject *direct, *page_of, *company_of, *shown_of;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
+                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &shown_of) ||
+        !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
+        !within(engaged_views, "engaged_views"))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Everyday *self = (Everyday *)allocate(type, 0);
+    if (!self)
+        return NULL;
+    struct rules *rules = &self->rules;
+    rules->gap_ms = gap_ms;
+    rules->max_ms = max_ms;
+    rules->engaged_ms = engaged_ms;
+    rules->engaged_views = engaged_views;
+    rules->trusting = trusting;
+    rules->direct = direct;
+    Py_INCREF(direct);
+    if (set_answers(&rules->pages, page_of) && set_answers(&rules->companies, company_of) &&
+        set_answers(&rules->sessions, shown_of))
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static void drop_answers(struct answers *answers) {
+    Py_CLEAR(answers->known);
+    Py_CLEAR(answers->ask);
+}
+
+static void drop_everyday(PyObject *self) {
+    struct rules *rules = &((Everyday *)self)->rules;
+    PyTypeObject *type = Py_TYPE(self);
+    Py_CLEAR(rules->direct);
+    drop_answers(&rules->pages);
+    drop_answers(&rules->companies);
+    drop_answers(&rules->sessions);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+/* A number beyond what is handled here is REFUSED. */
+static enum verdict read_number(PyObject *object, int64_t *number) {
+    int overflow;
+    *number = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (PyErr_Occurred())
+        return FAILED;
+    return overflow || *number < 0 || *number >= BOUND ? REFUSED : TAKEN;
+}
+
+enum { PACKED, NODE, LINES, AT, FORGOTTEN, OFFSET, ADDRESS, EVENT_ROWS, VERSION_AND_ADDRESS, SESSION_ROWS, ARGUMENTS };
+
+static enum verdict read_frame(PyObject *const *args, struct frame *frame) {
+    const struct { int place; int64_t *number; } numbers[] = {
+        {AT, &frame->at}, {OFFSET, &frame->offset}, {EVENT_ROWS, &frame->event_rows},
+        {SESSION_ROWS, &frame->session_rows},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        enum verdict verdict = read_number(args[numbers[i].place], numbers[i].number);
+        if (verdict != TAKEN)
+            return verdict;
+    }
+    if (!span_of_bytes(args[FORGOTTEN], &frame->forgotten) || !span_of_bytes(args[ADDRESS], &frame->address) ||
+        !span_of_text(args[VERSION_AND_ADDRESS], &frame->version_and_address))
+        return FAILED;
+    if (frame->forgotten.size == 8)
+        return TAKEN;
+    PyErr_SetString(PyExc_ValueError, "forgotten is a time of eight bytes");
+    return FAILED;
+}
+
+static enum verdict take_lines(struct visit *visit, PyObject *lines) {
+    for (Py_ssize_t i = 0; i < PyList_Size(lines); i++) {
+        PyObject *pair = PyList_GetItem(lines, i);
+        PyObject *line = pair ? PyTuple_GetItem(pair, 1) : NULL;
+        enum verdict verdict = line ? take_line(visit, line) : FAILED;
+        if (verdict != TAKEN)
+            return verdict;
+    }
+    return TAKEN;
+}
+
+static PyObject *result_of(enum verdict verdict, struct visit *visit, struct outcome *outcome) {
+    PyObject *result = NULL;
+    if (verdict == TAKEN)
+        result = PyTuple_Pack(6, outcome->record, visit->rows, outcome->session_row, outcome->account, outcome->message,
+                              outcome->shelved ? outcome->shelved : Py_None);
+    else if (verdict == REFUSED)
+        Py_INCREF(result = Py_None);
+    Py_XDECREF(outcome->record);
+    Py_XDECREF(outcome->session_row);
+    Py_XDECREF(outcome->account);
+    Py_XDECREF(outcome->message);
+    Py_XDECREF(outcome->shelved);
+    drop_visit(visit);
+    return result;
+}
+
+PyDoc_STRVAR(go_on_doc,
+"go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
+"Let a frame's lines of one visitor go on with the newest session of the record, or with one that the first begins.\n\n"
+"Returns: None if Python's way is to decide; else the new record, the events' rows, the session's row, the account\n"
+"(None if it has none), the message to it, and start and record of the cluster that is no longer the newest (None if\n"
+"it is).");
+
+static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    struct frame frame;
+    struct visit visit;
+    struct outcome outcome = {NULL, NULL, NULL, NULL, NULL};
+    struct span packed;
+    if (count != ARGUMENTS) {
+        PyErr_Format(PyExc_TypeError, "go_on takes %d arguments", ARGUMENTS);
+        return NULL;
+    }
+    visit.rules = &((Everyday *)self)->rules;
+    visit.frame = &frame;
+    visit.count = visit.hits_size = 0;
+    visit.cause = (struct span){NULL, 0};
+    visit.begun = visit.apart = false;
+    visit.last_line = visit.landed = visit.first_landed = visit.opened = visit.rows = NULL;
+    if (!span_of_bytes(args[PACKED], &packed) || !span_of_text(args[NODE], &visit.node))
+        return NULL;
+    if (!PyList_Check(args[LINES])) {
+        PyErr_SetString(PyExc_TypeError, "lines are a list of pairs");
+        return NULL;
+    }
+    enum verdict verdict = read_frame(args, &frame);
+    if (verdict == TAKEN)
+        verdict = begin_visit(&visit, packed);
+    if (verdict == TAKEN)
+        verdict = take_lines(&visit, args[LINES]);
+    if (verdict == TAKEN)
+        verdict = end_visit(&visit, &outcome);
+    return result_of(verdict, &visit, &outcome);
+}
+
+static PyMethodDef everyday_methods[] = {
+    {"go_on", (PyCFunction)(void (*)(void))go_on, METH_FASTCALL, go_on_doc},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot everyday_slots[] = {
+    {Py_tp_doc, "The everyday way under one version of the rules. ``page_of``, ``company_of`` and ``shown_of``\n"
+                "answer what is not known yet (stream/core/everyday.py). They do not know this object: no cycle."},
+    {Py_tp_new, new_everyday},
+    {Py_tp_dealloc, drop_everyday},
+    {Py_tp_methods, everyday_methods},
+    {0, NULL},
+};
+static PyType_Spec everyday_spec = {
+    "stream.core._everyday.Everyday", sizeof(Everyday), 0, Py_TPFLAGS_DEFAULT, everyday_slots,
+};
+
+/* A digest of these files (build_native.py). */
+#ifndef SOURCES
+#define SOURCES ""
+#endif
+
+#define NAME(name) #name " "
+#define KEY(name, kind) #name ":" #kind " "
+
+/* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
+static int add_layout(PyObject *module) {
+    PyObject *layout = Py_BuildValue(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
+        SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
+        "Event", EVENT_FIELDS(KEY));
+    int result = layout ? PyModule_AddObjectRef(module, "LAYOUT", layout) : -1;
+    Py_XDECREF(layout);
+    return result;
+}
+
+static int fill_module(PyObject *module) {
+    make_crc_tables();
+    PyObject *type = PyType_FromSpec(&everyday_spec);
+    int result = type ? PyModule_AddObjectRef(module, "Everyday", type) : -1;
+    Py_XDECREF(type);
+    if (result < 0 || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ||
+        PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
+        return -1;
+    return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
+}
+
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, NULL, module_slots,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__everyday(void) { return PyModuleDef_Init(&module); }

@@ -1,0 +1,33 @@
+/* What is needed of Python's objects: bytes as spans and back, and answers that are asked for once. */
+#ifndef TOUCHLINE_OBJECTS_H
+#define TOUCHLINE_OBJECTS_H
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include "span.h"
+
+/* REFUSED: Python's way is to decide. FAILED: an exception is set. In both cases nothing has happened. */
+enum verdict { TAKEN, REFUSED, FAILED };
+
+/* False, with an exception, if it is no such object. The span lasts as long as the object. */
+bool span_of_bytes(PyObject *object, struct span *span);
+bool span_of_text(PyObject *object, struct span *span);
+
+PyObject *joined(const struct span *pieces, int count);
+
+/* A number in decimal. ``to`` has room for DECIMAL_BYTES. */
+#define DECIMAL_BYTES 20
+struct span decimal(uint8_t *to, int64_t number);
+
+/* Answers by what was asked. */
+struct answers {
+    PyObject *known; /* dict */
+    PyObject *ask;   /* bytes -> tuple, None if Python's way is to decide */
+};
+
+/* A new reference to the tuple. */
+enum verdict look_up(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer);
+
+#endif

@@ -1,0 +1,196 @@
+/* What comes of a visit's lines: the record, the session's row, the message. */
+#include "answers.h"
+
+/* Thousandths as Python writes the float: exact, since so few digits are what the float is told by. */
+#define MILLI_AT_MOST INT64_C(1000000000000000)
+#define MILLI_BYTES (DECIMAL_BYTES + 5)
+static struct span thousandths(uint8_t *to, int64_t number) {
+    uint64_t size = number < 0 ? (uint64_t)-number : (uint64_t)number;
+    uint8_t digits[DECIMAL_BYTES], *at = to;
+    struct span whole = decimal(digits, (int64_t)(size / 1000));
+    int fraction = (int)(size % 1000);
+    if (number < 0)
+        *at++ = '-';
+    memcpy(at, whole.at, whole.size);
+    at += whole.size;
+    *at++ = '.';
+    *at++ = (uint8_t)('0' + fraction / 100);
+    if (fraction % 100)
+        *at++ = (uint8_t)('0' + fraction / 10 % 10);
+    if (fraction % 10)
+        *at++ = (uint8_t)('0' + fraction % 10);
+    return (struct span){to, (size_t)(at - to)};
+}
+
+/* What the account is told: ``stream.core.touches`` has it in Python. */
+static PyObject *message_of(const struct visit *visit, struct span put, struct span touch) {
+    uint8_t at[DECIMAL_BYTES], points[DECIMAL_BYTES], end[DECIMAL_BYTES];
+    struct span pieces[] = {
+        put, decimal(at, visit->frame->at), SPAN(",\"reason\":\"changed\",\"cause\":"), visit->cause, touch,
+        decimal(points, visit->points), SPAN(",\"last_at\":"), decimal(end, visit->end), SPAN("}}"),
+    };
+    return joined(pieces, sizeof pieces / sizeof *pieces);
+}
+
+static bool is_engaged(const struct visit *visit) {
+    const struct rules *rules = visit->rules;
+    return visit->key || visit->page_views >= rules->engaged_views || visit->engaged_ms > rules->engaged_ms ||
+           visit->end - visit->record.start > rules->engaged_ms;
+}
+
+static PyObject *row_of(const struct visit *visit, struct span row, struct span exit) {
+    uint8_t end[DECIMAL_BYTES], page_views[DECIMAL_BYTES], events[DECIMAL_BYTES], engaged_ms[DECIMAL_BYTES];
+    uint8_t points[MILLI_BYTES], number[DECIMAL_BYTES];
+    struct span quote = visit->landed ? SPAN("") : SPAN("\"");
+    struct span pieces[] = {
+        row, quote, exit, quote,
+        SPAN(",\"ended_at\":"), decimal(end, visit->end),
+        SPAN(",\"page_views\":"), decimal(page_views, visit->page_views),
+        SPAN(",\"events\":"), decimal(events, visit->events),
+        SPAN(",\"engaged_ms\":"), decimal(engaged_ms, visit->engaged_ms),
+        SPAN(",\"engaged\":"), is_engaged(visit) ? SPAN("true") : SPAN("false"),
+        SPAN(",\"points\":"), thousandths(points, visit->points),
+        visit->frame->version_and_address, decimal(number, visit->frame->session_rows), SPAN("}"),
+    };
+    return joined(pieces, sizeof pieces / sizeof *pieces);
+}
+
+/* The session that goes on: what its hits change of it. */
+static void patch_session(struct patches *patches, const struct visit *visit, struct span url) {
+    const struct span *field = visit->record.session;
+    put_whole(patches, field[SESSION_end], visit->end);
+    put_raw(patches, field[SESSION_exit], url);
+    put_whole(patches, field[SESSION_page_views], visit->page_views);
+    put_whole(patches, field[SESSION_events], visit->events);
+    put_whole(patches, field[SESSION_engaged_ms], visit->engaged_ms);
+    put_whole(patches, field[SESSION_points], visit->points);
+    put_truth(patches, field[SESSION_key], visit->key);
+}
+
+/* The session that began, as a value of its own. */
+static PyObject *new_session(const struct visit *visit, struct span url) {
+    static const uint8_t head[] = {0xDC, 0, SESSION_COUNT};
+    uint8_t end[HEAD_BYTES], page_views[HEAD_BYTES], events[HEAD_BYTES], engaged_ms[HEAD_BYTES], points[HEAD_BYTES];
+    struct span pieces[1 + SESSION_COUNT] = {SPAN_OF(head)}, *field = pieces + 1;
+    memcpy(field, visit->record.session, sizeof visit->record.session);
+    field[SESSION_end] = (struct span){end, write_whole(end, visit->end)};
+    field[SESSION_exit] = url;
+    field[SESSION_page_views] = (struct span){page_views, write_whole(page_views, visit->page_views)};
+    field[SESSION_events] = (struct span){events, write_whole(events, visit->events)};
+    field[SESSION_engaged_ms] = (struct span){engaged_ms, write_whole(engaged_ms, visit->engaged_ms)};
+    field[SESSION_points] = (struct span){points, write_whole(points, visit->points)};
+    field[SESSION_key] = visit->key ? PACKED_YES : PACKED_NO;
+    return joined(pieces, 1 + SESSION_COUNT);
+}
+
+/* The cluster that began with the session, as a value of its own. */
+static PyObject *new_cluster(const struct visit *visit, struct span id, struct span session) {
+    static const uint8_t head[] = {0x90 | CLUSTER_COUNT}, one[] = {0x91};
+    uint8_t end[HEAD_BYTES], id_head[HEAD_BYTES], count[HEAD_BYTES], packed_head[HEAD_BYTES];
+    struct span pieces[] = {
+        SPAN_OF(head), visit->record.session[SESSION_start], {end, write_whole(end, visit->end)},
+        {id_head, write_text_head(id_head, id.size)}, id, {count, write_whole(count, (int64_t)visit->count)},
+        PACKED_ZERO, {packed_head, write_bytes_head(packed_head, visit->hits_size)}, {visit->hits, visit->hits_size},
+        SPAN_OF(one), session,
+    };
+    return joined(pieces, sizeof pieces / sizeof *pieces);
+}
+
+/* The newest cluster, which goes on. */
+static void patch_cluster(struct patches *patches, const struct visit *visit, struct span id) {
+    const struct record *old = &visit->record;
+    put_whole(patches, old->cluster[CLUSTER_end], visit->end);
+    put_text(patches, old->cluster[CLUSTER_last], id);
+    put_whole(patches, old->cluster[CLUSTER_count], old->count + (int64_t)visit->count);
+    add_bytes(patches, old->cluster[CLUSTER_packed], old->packed, (struct span){visit->hits, visit->hits_size});
+}
+
+static enum verdict patched(const struct visit *visit, const struct patches *patches, PyObject **record) {
+    struct span whole = visit->record.whole;
+    *record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)patched_size(whole, patches));
+    if (!*record)
+        return FAILED;
+    return write_patched((uint8_t *)PyBytes_AsString(*record), whole, patches) ? TAKEN : REFUSED;
+}
+
+/* With a session that began, in the newest cluster or with one of its own. */
+static enum verdict begun_record(struct visit *visit, struct patches *patches, struct span id, struct span url,
+                                 struct outcome *outcome) {
+    const struct record *old = &visit->record;
+    struct span value;
+    PyObject *session = new_session(visit, url), *cluster = NULL;
+    enum verdict verdict = FAILED;
+    if (!session || !span_of_bytes(session, &value))
+        goto done;
+    if (!visit->apart) {
+        patch_cluster(patches, visit, id);
+        add_value(patches, old->cluster[CLUSTER_sessions], old->session_list, old->sessions + 1, value);
+    } else {
+        struct span newest = old->seen[SEEN_newest];
+        cluster = new_cluster(visit, id, value);
+        if (!cluster || !span_of_bytes(cluster, &value))
+            goto done;
+        put_raw(patches, newest, value);
+        put_truth(patches, old->seen[SEEN_spread], true);
+        outcome->shelved =
+            Py_BuildValue("(Ly#)", (long long)old->first, (const char *)newest.at, (Py_ssize_t)newest.size);
+        if (!outcome->shelved)
+            goto done;
+    }
+    verdict = patched(visit, patches, &outcome->record);
+done:
+    Py_XDECREF(session);
+    Py_XDECREF(cluster);
+    return verdict;
+}
+
+static enum verdict record_of(struct visit *visit, struct span url, struct outcome *outcome) {
+    const struct record *old = &visit->record;
+    struct patches patches = {.count = 0};
+    struct span id = {visit->cause.at + 1, visit->cause.size - 2};
+    add_bytes(&patches, old->seen[SEEN_hashes], old->hashes, (struct span){visit->hashes, visit->count * HASH_BYTES});
+    add_bytes(&patches, old->seen[SEEN_entries], old->entries,
+              (struct span){visit->entries, visit->count * ENTRY_BYTES});
+    if (visit->begun)
+        return begun_record(visit, &patches, id, url, outcome);
+    patch_cluster(&patches, visit, id);
+    patch_session(&patches, visit, url);
+    return patched(visit, &patches, &outcome->record);
+}
+
+static enum verdict outcome_of(struct visit *visit, PyObject *shown, struct outcome *outcome) {
+    struct span row, put, touch, account, exit = visit->record.exit, url = visit->record.session[SESSION_exit];
+    if (!span_of_bytes(PyTuple_GetItem(shown, SHOWN_row), &row) ||
+        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_put), &put) ||
+        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_touch), &touch) ||
+        !span_of_text(PyTuple_GetItem(shown, SHOWN_account), &account))
+        return FAILED;
+    if (visit->landed && (!span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_exit), &exit) ||
+                          !span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_url), &url)))
+        return FAILED;
+    if (!visit->landed && !needs_no_escape(exit))
+        return REFUSED;
+    enum verdict verdict = record_of(visit, url, outcome);
+    if (verdict != TAKEN)
+        return verdict;
+    outcome->account = account.size ? PyTuple_GetItem(shown, SHOWN_account) : Py_None;
+    Py_INCREF(outcome->account);
+    outcome->session_row = row_of(visit, row, exit);
+    outcome->message = account.size ? message_of(visit, put, touch) : (Py_INCREF(Py_None), Py_None);
+    return outcome->session_row && outcome->message ? TAKEN : FAILED;
+}
+
+enum verdict end_visit(struct visit *visit, struct outcome *outcome) {
+    const struct record *old = &visit->record;
+    PyObject *shown;
+    if (!visit->count || (!visit->apart && old->packed.size + visit->hits_size > HITS_BYTES) ||
+        old->hashes.size / HASH_BYTES + visit->count > IDS || !within_bounds(old->count + (int64_t)visit->count) ||
+        visit->points <= -MILLI_AT_MOST || visit->points >= MILLI_AT_MOST)
+        return REFUSED;
+    enum verdict verdict = find_shown(visit, &shown);
+    if (verdict != TAKEN)
+        return verdict;
+    verdict = outcome_of(visit, shown, outcome);
+    Py_DECREF(shown);
+    return verdict;
+}

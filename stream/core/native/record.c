@@ -1,0 +1,163 @@
+#include "record.h"
+
+static bool read_last_user(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    uint32_t users;
+    record->user = PACKED_TEXT;
+    if (!read_array(&from, &users))
+        return false;
+    for (; users; users--) {
+        struct span claim[2];
+        if (!read_fields(&from, claim, 2))
+            return false;
+        record->user = claim[1];
+    }
+    return text_of(record->user, &record->user_text);
+}
+
+static bool none_is_held(struct span raw) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    uint32_t items;
+    if (!read_array(&from, &items))
+        return false;
+    for (; items; items--) {
+        struct span item[ITEM_COUNT];
+        bool held;
+        if (!read_fields(&from, item, ITEM_COUNT) || !truth_of(item[ITEM_held], &held) || held)
+            return false;
+    }
+    return true;
+}
+
+bool read_source(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    return read_fields(&from, record->source, SOURCE_COUNT);
+}
+
+static bool read_session(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    struct span *field = record->session, landing, company;
+    bool held;
+    if (!read_fields(&from, field, SESSION_COUNT))
+        return false;
+    if (!read_source(field[SESSION_source], record) || !truth_of(field[SESSION_held], &held) || held ||
+        !text_of(field[SESSION_landing], &landing) || !text_of(field[SESSION_company], &company) ||
+        !same(field[SESSION_company], field[SESSION_counted]))
+        return false;
+    record->landed = landing.size;
+    record->networked = company.size;
+    return whole_of(field[SESSION_start], &record->start) && whole_of(field[SESSION_page_views], &record->page_views) &&
+           whole_of(field[SESSION_events], &record->events) &&
+           whole_of(field[SESSION_engaged_ms], &record->engaged_ms) &&
+           whole_of(field[SESSION_points], &record->points) && truth_of(field[SESSION_key], &record->key) &&
+           text_of(field[SESSION_exit], &record->exit) && read_last_user(field[SESSION_users], record) &&
+           none_is_held(field[SESSION_items]);
+}
+
+static bool read_cluster(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    struct span *field = record->cluster, session;
+    if (!read_fields(&from, field, CLUSTER_COUNT) || !whole_of(field[CLUSTER_start], &record->first) ||
+        !whole_of(field[CLUSTER_end], &record->end) ||
+        !whole_of(field[CLUSTER_count], &record->count) || !bytes_of(field[CLUSTER_packed], &record->packed))
+        return false;
+    from = (struct reader){field[CLUSTER_sessions].at, field[CLUSTER_sessions].at + field[CLUSTER_sessions].size};
+    if (!read_array(&from, &record->sessions) || !record->sessions)
+        return false;
+    record->session_list = (struct span){from.at, (size_t)(from.end - from.at)};
+    for (uint32_t i = 0; i < record->sessions; i++)
+        if (!skip_value(&from, &session))
+            return false;
+    return read_session(session, record);
+}
+
+bool read_record(struct span whole, struct record *record) {
+    struct reader from = {whole.at, whole.at + whole.size};
+    struct span *field = record->seen;
+    bool spilled;
+    record->whole = whole;
+    return read_fields(&from, field, SEEN_COUNT) && from.at == from.end &&
+           bytes_of(field[SEEN_hashes], &record->hashes) && bytes_of(field[SEEN_entries], &record->entries) &&
+           record->hashes.size % HASH_BYTES == 0 &&
+           record->entries.size % ENTRY_BYTES == 0 &&
+           record->hashes.size / HASH_BYTES == record->entries.size / ENTRY_BYTES &&
+           truth_of(field[SEEN_spilled], &spilled) && !spilled && !is_nil(field[SEEN_newest]) &&
+           read_cluster(field[SEEN_newest], record);
+}
+
+bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]) {
+    for (size_t i = 0; i < hashes.size; i += HASH_BYTES)
+        if (memcmp(hashes.at + i, hash, HASH_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static struct patch *next_patch(struct patches *patches, struct span old) {
+    struct patch *patch = &patches->patch[patches->count++];
+    *patch = (struct patch){.old = old};
+    return patch;
+}
+
+void put_whole(struct patches *patches, struct span old, int64_t number) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head_size = write_whole(patch->head, number);
+}
+
+void put_truth(struct patches *patches, struct span old, bool truth) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head[0] = truth ? 0xC3 : 0xC2;
+    patch->head_size = 1;
+}
+
+void put_raw(struct patches *patches, struct span old, struct span value) { next_patch(patches, old)->added = value; }
+
+void put_text(struct patches *patches, struct span old, struct span text) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head_size = write_text_head(patch->head, text.size);
+    patch->added = text;
+}
+
+void add_bytes(struct patches *patches, struct span old, struct span kept, struct span added) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head_size = write_bytes_head(patch->head, kept.size + added.size);
+    patch->kept = kept;
+    patch->added = added;
+}
+
+void add_value(struct patches *patches, struct span old, struct span kept, uint32_t count, struct span added) {
+    struct patch *patch = next_patch(patches, old);
+    patch->head_size = write_array_head(patch->head, count);
+    patch->kept = kept;
+    patch->added = added;
+}
+
+size_t patched_size(struct span whole, const struct patches *patches) {
+    size_t size = whole.size;
+    for (int i = 0; i < patches->count; i++) {
+        const struct patch *patch = &patches->patch[i];
+        size += patch->head_size + patch->kept.size + patch->added.size - patch->old.size;
+    }
+    return size;
+}
+
+static uint8_t *append(uint8_t *to, const uint8_t *from, size_t size) {
+    if (size)
+        memcpy(to, from, size);
+    return to + size;
+}
+
+bool write_patched(uint8_t *to, struct span whole, const struct patches *patches) {
+    const uint8_t *at = whole.at;
+    for (int i = 0; i < patches->count; i++) {
+        const struct patch *patch = &patches->patch[i];
+        if (patch->old.at < at)
+            return false;
+        to = append(to, at, (size_t)(patch->old.at - at));
+        to = append(to, patch->head, patch->head_size);
+        to = append(to, patch->kept.at, patch->kept.size);
+        to = append(to, patch->added.at, patch->added.size);
+        at = patch->old.at + patch->old.size;
+    }
+    append(to, at, (size_t)(whole.at + whole.size - at));
+    return true;
+}

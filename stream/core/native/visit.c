@@ -1,0 +1,241 @@
+#include "opening.h"
+
+static bool add(int64_t *sum, int64_t number) {
+    *sum += number; /* both within BOUND */
+    return within_bounds(*sum);
+}
+
+/* Ids that were noted before that time; they lie in the order of theirs. False if one was noted before 1970. */
+static bool forget(struct record *record, struct span before) {
+    while (record->entries.size && memcmp(record->entries.at, before.at, before.size) < 0) {
+        record->entries = (struct span){record->entries.at + ENTRY_BYTES, record->entries.size - ENTRY_BYTES};
+        record->hashes = (struct span){record->hashes.at + HASH_BYTES, record->hashes.size - HASH_BYTES};
+    }
+    return !record->entries.size || record->entries.at[0] < 0x80;
+}
+
+enum verdict begin_visit(struct visit *visit, struct span packed) {
+    struct record *record = &visit->record;
+    if (!read_record(packed, record) || !forget(record, visit->frame->forgotten))
+        return REFUSED;
+    visit->end = record->end;
+    visit->page_views = record->page_views;
+    visit->events = record->events;
+    visit->engaged_ms = record->engaged_ms;
+    visit->points = record->points;
+    visit->key = record->key;
+    visit->rows = PyList_New(0);
+    return visit->rows ? TAKEN : FAILED;
+}
+
+void drop_visit(struct visit *visit) {
+    Py_CLEAR(visit->last_line);
+    Py_CLEAR(visit->landed);
+    Py_CLEAR(visit->first_landed);
+    Py_CLEAR(visit->opened);
+    Py_CLEAR(visit->rows);
+}
+
+/* Whether a hit that came by this page goes on with the session, as ``Source.same_visit`` says. */
+static bool same_visit(const struct visit *visit, const struct page *page) {
+    static const int fields[] = {SOURCE_source, SOURCE_medium, SOURCE_campaign, SOURCE_click_id};
+    struct span rest = page->visit;
+    if (!rest.size)
+        return true;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct span field = visit->record.source[fields[i]];
+        if (field.size > rest.size || memcmp(field.at, rest.at, field.size) != 0)
+            return false;
+        rest = (struct span){rest.at + field.size, rest.size - field.size};
+    }
+    return !rest.size;
+}
+
+/* Whether the hit's user, if it names one, is whose the session is already: ``tenant/u:ID``. */
+static bool same_user(const struct visit *visit, const struct line *line) {
+    struct span user, tenant, known = visit->record.user_text;
+    const uint8_t *slash = memchr(visit->node.at, '/', visit->node.size);
+    size_t own = slash ? (size_t)(slash - visit->node.at) : 0;
+    if (!visit->rules->trusting || is_blank(line, EVENT_visitor_id) || !plain_text(line, EVENT_user_id, &user) ||
+        !plain_text(line, EVENT_tenant, &tenant) || known.size != own + 3 + user.size)
+        return false;
+    if (!line->value[EVENT_tenant].size)
+        tenant = SPAN("default");
+    return same(tenant, (struct span){visit->node.at, own}) && memcmp(known.at, visit->node.at, own) == 0 &&
+           memcmp(known.at + own, "/u:", 3) == 0 && memcmp(known.at + own + 3, user.at, user.size) == 0;
+}
+
+/* ``stream.core.hits.Hit``, after the others. */
+static bool add_hit(struct visit *visit, struct span field[HIT_COUNT]) {
+    size_t size = 0;
+    for (int i = 0; i < HIT_COUNT; i++)
+        size += field[i].size;
+    if (size + 1 > HITS_BYTES - visit->hits_size)
+        return false;
+    uint8_t *to = visit->hits + visit->hits_size;
+    *to++ = 0x90 | HIT_COUNT;
+    for (int i = 0; i < HIT_COUNT; i++) {
+        memcpy(to, field[i].at, field[i].size);
+        to += field[i].size;
+    }
+    visit->hits_size += size + 1;
+    return true;
+}
+
+static enum verdict hit_of(struct visit *visit, const struct line *line, struct span id, const struct page *page) {
+    uint8_t at[HEAD_BYTES], head[HEAD_BYTES], kind[1], engaged_ms[HEAD_BYTES], points[HEAD_BYTES];
+    uint8_t id_text[HEAD_BYTES + HASHED_AT_MOST];
+    struct span field[HIT_COUNT], company;
+    PyObject *answer = NULL;
+    size_t size = write_text_head(head, id.size);
+    memcpy(id_text, head, size);
+    memcpy(id_text + size, id.at, id.size);
+    kind[0] = (uint8_t)page->kind;
+    field[HIT_at] = (struct span){at, write_whole(at, line->whole[EVENT_occurred_at])};
+    field[HIT_id] = (struct span){id_text, size + id.size};
+    field[HIT_kind] = SPAN_OF(kind);
+    field[HIT_engaged_ms] = (struct span){engaged_ms, write_whole(engaged_ms, line->whole[EVENT_engaged_ms])};
+    field[HIT_items] = PACKED_NIL;
+    if (page->kind == PING) {
+        field[HIT_url] = field[HIT_user] = field[HIT_company] = PACKED_TEXT;
+        field[HIT_points] = PACKED_ZERO;
+        field[HIT_key] = PACKED_NO;
+        field[HIT_source] = PACKED_NIL;
+        return add_hit(visit, field) ? TAKEN : REFUSED;
+    }
+    enum verdict verdict = find_company(visit, line, &answer, &company);
+    if (verdict == TAKEN) {
+        field[HIT_url] = page->url;
+        field[HIT_user] = is_blank(line, EVENT_user_id) ? PACKED_TEXT : visit->record.user;
+        field[HIT_points] = (struct span){points, write_whole(points, page->points)};
+        field[HIT_key] = page->key ? PACKED_YES : PACKED_NO;
+        field[HIT_source] = page->source;
+        field[HIT_company] = company;
+        verdict = add_hit(visit, field) ? TAKEN : REFUSED;
+    }
+    Py_XDECREF(answer);
+    return verdict;
+}
+
+/* The id must be news; it is remembered with ``stream.core.seen.Entry``. */
+static bool add_id(struct visit *visit, const struct line *line, struct span id, uint32_t number) {
+    uint8_t hash[HASH_BYTES], *entry = visit->entries + visit->count * ENTRY_BYTES;
+    struct span found = {visit->hashes, visit->count * HASH_BYTES}, content = member_of(line, EVENT_type);
+    if (visit->count == IDS)
+        return false;
+    blake2b(id, hash, HASH_BYTES);
+    if (knows(visit->record.hashes, hash) || knows(found, hash))
+        return false;
+    memcpy(visit->hashes + found.size, hash, HASH_BYTES);
+    content.size = (size_t)(line->text.at + line->text.size - content.at);
+    write_big_endian(entry, (uint64_t)visit->frame->at, 8);
+    write_big_endian(entry + 8, crc32_of(content), 4);
+    write_big_endian(entry + 12, content.size, 4);
+    write_big_endian(entry + 16, (uint64_t)line->whole[EVENT_received_at], 8);
+    write_big_endian(entry + 24, (uint64_t)line->whole[EVENT_occurred_at], 8);
+    write_big_endian(entry + 32, (uint64_t)visit->frame->offset, 8);
+    write_big_endian(entry + 40, number, 4);
+    visit->count++;
+    return true;
+}
+
+/* The event's row: its own line, what its addresses say, and its address. */
+static bool add_row(struct visit *visit, const struct line *line, const struct page *page, int64_t number) {
+    uint8_t digits[DECIMAL_BYTES];
+    struct span pieces[] = {
+        {line->text.at, line->text.size - 1}, page->columns, visit->frame->address, decimal(digits, number), SPAN("}"),
+    };
+    PyObject *row = joined(pieces, sizeof pieces / sizeof *pieces);
+    bool added = row && PyList_Append(visit->rows, row) == 0;
+    Py_XDECREF(row);
+    return added;
+}
+
+/* What the line says, apart from its page: whether it is by this visitor, in order, within the session, and no news of
+   who they are. */
+static bool goes_on(const struct visit *visit, const struct line *line, int64_t kind) {
+    int64_t at = line->whole[EVENT_occurred_at], received_at = line->whole[EVENT_received_at];
+    struct span node;
+    if (!plain_text(line, EVENT_node, &node) || !same(node, visit->node) || !is_blank(line, EVENT_bot) ||
+        !is_blank(line, EVENT_email) || !is_blank(line, EVENT_group_id))
+        return false;
+    if (received_at < 0 || at <= visit->end || at - visit->end > visit->rules->gap_ms ||
+        at - visit->record.start > visit->rules->max_ms)
+        return false;
+    return kind == PING || is_blank(line, EVENT_user_id) || same_user(visit, line);
+}
+
+static bool add_sums(struct visit *visit, const struct line *line, const struct page *page) {
+    visit->key |= page->key;
+    visit->page_views += page->kind == VIEW;
+    visit->events += page->kind != PING;
+    return within_bounds(visit->page_views) && within_bounds(visit->events) && add(&visit->points, page->points) &&
+           add(&visit->engaged_ms, line->whole[EVENT_engaged_ms]);
+}
+
+/* Whether the frame's first line begins a visit: after a gap, after the longest time, or by a page that opens one. */
+static bool begins(const struct visit *visit, const struct line *line, const struct page *page) {
+    int64_t at = line->whole[EVENT_occurred_at];
+    return !visit->count && page->kind != PING && at > visit->end &&
+           (at - visit->end > visit->rules->gap_ms || at - visit->record.start > visit->rules->max_ms ||
+            !same_visit(visit, page));
+}
+
+/* Whether a hit's URL may be one; a session that goes on has landed before, or Python's way is to say where. */
+static bool may_land(const struct visit *visit) { return visit->record.landed || visit->begun; }
+
+static void keep(PyObject **place, PyObject *object) {
+    Py_INCREF(object);
+    Py_XDECREF(*place);
+    *place = object;
+}
+
+static void land(struct visit *visit, const struct page *page) {
+    if (!visit->record.landed) {
+        visit->record.landed = true;
+        visit->record.session[SESSION_landing] = page->url;
+        keep(&visit->first_landed, page->answer);
+    }
+    keep(&visit->landed, page->answer);
+}
+
+static enum verdict take_hit(struct visit *visit, const struct line *line, const struct page *page) {
+    int64_t number = visit->frame->event_rows + (int64_t)visit->count;
+    bool lands = page->url.size > 1 && page->kind != PING;
+    struct span id;
+    if (!plain_text(line, EVENT_event_id, &id) || id.size > HASHED_AT_MOST || number > UINT32_MAX ||
+        (begins(visit, line, page) && !open_session(visit, line, id, page)) || !goes_on(visit, line, page->kind) ||
+        !same_visit(visit, page) || (lands && !may_land(visit)) || !add_id(visit, line, id, (uint32_t)number) ||
+        !add_sums(visit, line, page))
+        return REFUSED;
+    enum verdict verdict = hit_of(visit, line, id, page);
+    if (verdict != TAKEN)
+        return verdict;
+    if (!add_row(visit, line, page, number))
+        return FAILED;
+    if (lands)
+        land(visit, page);
+    visit->end = line->whole[EVENT_occurred_at];
+    visit->cause = line->value[EVENT_event_id];
+    return TAKEN;
+}
+
+enum verdict take_line(struct visit *visit, PyObject *bytes) {
+    struct span text;
+    struct line line;
+    struct page page;
+    if (!span_of_bytes(bytes, &text))
+        return FAILED;
+    if (text.size > UINT32_MAX || !read_line(text, &line))
+        return REFUSED;
+    Py_XDECREF(visit->last_line);
+    visit->last_line = bytes;
+    Py_INCREF(bytes);
+    enum verdict verdict = find_page(visit, &line, &page);
+    if (verdict != TAKEN)
+        return verdict;
+    verdict = take_hit(visit, &line, &page);
+    Py_DECREF(page.answer);
+    return verdict;
+}
+

@@ -1,0 +1,137 @@
+"""The short way in C is in use only where it knows the structs as they are."""
+
+import os
+import sys
+
+import pytest
+
+import build_native
+from stream.core import everyday, stitch
+from stream.core.rulebook import rulebook_of
+from stream.core.visit import go_on
+from tests.support.everyday import needs_c
+from tests.support.everyday_fuzz import NODE, RULES, SCENES, START, in_c, lines_of
+
+SHAPES = (*everyday._STRUCTS, everyday.Event)
+
+
+def layout():
+    if everyday.native is None and os.environ.get("CI") != "true":
+        pytest.skip(f"{everyday.WHY_NOT}; python build_native.py builds it")
+    return dict(everyday.native.LAYOUT), everyday.native.HITS_BYTES, everyday.native.ID_BYTES
+
+
+def test_in_ci_it_is_built():
+    if os.environ.get("CI") != "true":
+        pytest.skip("CI is not set: this checkout may be without a compiler")
+    assert everyday.WHY_NOT == ""
+
+
+def test_the_c_code_has_the_fields_of_the_structs_that_it_reads_and_writes():
+    """If this fails: change stream/core/native/layout.h, think about what an everyday hit does to the field, build again."""
+    assert everyday.difference(*layout()) == ""
+
+
+def test_the_module_is_made_of_the_sources_that_are_there():
+    layout()
+
+    assert build_native.sources() == everyday.native.SOURCES, "python build_native.py builds it anew"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_field_that_the_c_code_does_not_know_is_a_reason_not_to_take_that_way(shape):
+    known, hits_bytes, id_bytes = layout()
+    name = shape.__name__
+    known[name] = known[name].rsplit(" ", 2)[0]
+
+    said = everyday.difference(known, hits_bytes, id_bytes)
+
+    assert said.startswith(f"{name} is not what stream/core/native/layout.h says")
+
+
+def test_two_fields_that_changed_places_are_a_reason():
+    known, hits_bytes, id_bytes = layout()
+    known["Session"] = known["Session"].replace("points key", "key points")
+
+    assert everyday.difference(known, hits_bytes, id_bytes) != ""
+
+
+def test_other_room_for_hits_is_a_reason():
+    known, hits_bytes, id_bytes = layout()
+
+    assert "16384" in everyday.difference(known, hits_bytes + 1, id_bytes)
+
+
+def test_the_stitch_stage_takes_it_if_there_is_no_reason():
+    used = stitch.events_step.__kwdefaults__["everyday"]
+
+    assert used is (go_on if everyday.WHY_NOT else everyday.take)
+
+
+@needs_c
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize(
+    "change", [(), (b'"type"', b'"tipe"'), (b"/0?a", b"/0?\\u00"), (b'"gpc":true', b'"email":"a@b.c"')]
+)
+def test_nothing_is_left_in_memory(scene, change):
+    """Whether the lines are taken, or refused early or late."""
+    lines = [line.replace(*change) if change else line for line in lines_of(scene, 4, 3)]
+    for _ in range(20):
+        in_c(scene.state, lines)
+    before = sys.getallocatedblocks()
+    for _ in range(500):
+        in_c(scene.state, lines)
+
+    assert sys.getallocatedblocks() - before < 100
+
+
+@needs_c
+@pytest.mark.parametrize("fails", ["page_of", "company_of", "shown_of"])
+def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails):
+    def fail(_question):
+        raise KeyError(fails)
+
+    def refuse(_question):
+        return None
+
+    scene = SCENES[0]
+    packed, lines = scene.state.get_packed("x\x00" + NODE), list(enumerate(lines_of(scene, 4, 2)))
+    answers = {"page_of": lambda question: everyday.page_of(rulebook_of(RULES), question),
+               "company_of": everyday.company_of, "shown_of": everyday.shown_of}  # fmt: skip
+    rules = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
+    before = sys.getallocatedblocks()
+    for _ in range(300):
+        for answer in (fail, refuse, lambda _question: "no tuple", lambda _question: (), lambda _question: (1,) * 9):
+            way = everyday.native.Everyday(**rules, direct=b"\xc0", **(answers | {fails: answer}))
+            try:
+                said = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
+            except (KeyError, TypeError):
+                said = None
+            assert said is None
+
+    assert sys.getallocatedblocks() - before < 200
+
+
+@needs_c
+def test_what_is_no_argument_of_its_is_an_error():
+    way = everyday._way_of(rulebook_of(RULES))
+    whole = [b"\x90", "n", [], 1, b"\0" * 8, 1, b"", 1, "", 1]
+    assert way.go_on(*whole) is None
+    for place, wrong in [
+        (0, "x"),
+        (1, b"x"),
+        (2, ()),
+        (3, "1"),
+        (4, b"short"),
+        (5, None),
+        (6, ""),
+        (7, 1.5),
+        (8, b""),
+        (9, []),
+    ]:
+        with pytest.raises((TypeError, ValueError)):
+            way.go_on(*whole[:place], wrong, *whole[place + 1 :])
+    with pytest.raises(TypeError):
+        way.go_on(*whole[1:])
+    for numbers in ([2**70], [-1]):
+        assert way.go_on(*whole[:3], *numbers, *whole[4:]) is None, "no time of the log: Python says what becomes of it"

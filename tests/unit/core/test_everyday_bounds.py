@@ -1,0 +1,123 @@
+"""The short way in C up to the bounds of what it holds, and beyond: the effects are those of the general way."""
+
+import pytest
+
+from schemas.codec import json_encoder
+from schemas.event import PAGE, PING, Event
+from schemas.rules import Rules
+from stream.core.state import MemoryState
+from stream.core.stitch import events_step
+from tests.support.everyday import in_c, needs_c
+from tests.support.stitch import step_of
+
+START = 1_800_000_000_000
+RULES = Rules()
+pytestmark = needs_c
+
+
+def run(frames, everyday):
+    """Effects after the last frame, and how many frames of one visitor ``everyday`` took."""
+    state, taken, rows = MemoryState(), [], []
+
+    def noted(*args):
+        taken.append(everyday(*args))
+        return taken[-1]
+
+    for offset, frame in enumerate(frames):
+        step = step_of(state, RULES, offset=offset, at=START + 10**9)
+        events_step(step, [(n, json_encoder.encode(event)) for n, event in enumerate(frame)], everyday=noted)
+        rows.append((step.rows, step.sends, step.refused))
+    return (state.encoded, rows), sum(taken)
+
+
+def hit(number, *, at=None, name="v1", id_="", **more):
+    at = START + number * 1000 if at is None else at
+    return Event(
+        id=id_ or f"e{number}", node=f"default/v:{name}", type=more.pop("type", PAGE), at=at, received_at=at, visitor=name,
+        **{"url": "https://acme.com/"} | more,
+    )  # fmt: skip
+
+
+def same(frames):
+    """How many frames C takes, with the same effects."""
+    found, taken = run(frames, in_c)
+    general, _ = run(frames, lambda *_: False)
+    assert found == general
+    return taken
+
+
+def test_a_visit_longer_than_its_record_holds():
+    """256 ids, 16 kB of hits: then ids spill and hits go to a chunk, by the general way; after it C goes on where it may."""
+    frames = [[hit(number, url=f"https://acme.com/{number}/{'x' * 30}")] for number in range(300)]
+
+    assert 100 < same(frames) < 299
+
+
+def test_a_visit_of_many_pings():
+    assert same([[hit(0)], *([hit(n, type=PING, url="")] for n in range(1, 300))]) == 255, "as many as ids are kept"
+
+
+@pytest.mark.parametrize(("many", "taken"), [(255, 1), (256, 0), (400, 0)])
+def test_a_frame_with_as_many_ids_as_the_record_holds(many, taken):
+    pings = [hit(number, type=PING, url="") for number in range(1, many + 1)]
+
+    assert same([[hit(0)], pings]) == taken
+
+
+@pytest.mark.parametrize(("size", "taken"), [(700, 1), (900, 0), (3000, 0)])
+def test_a_frame_with_as_many_hits_as_the_record_holds(size, taken):
+    assert same([[hit(0)], [hit(n, url="https://acme.com/" + "x" * size) for n in range(1, 21)]]) == taken
+
+
+@pytest.mark.parametrize(("size", "taken"), [(31, 1), (32, 1), (127, 1), (128, 1), (129, 0), (300, 0)])
+def test_long_ids(size, taken):
+    assert same([[hit(0)], [hit(1, id_="i" * size)]]) == taken
+
+
+@pytest.mark.parametrize(("size", "taken"), [(255, 1), (256, 1), (4000, 1), (4100, 0), (60_000, 0)])
+def test_long_addresses(size, taken):
+    assert same([[hit(0)], [hit(1, url="https://a.com/" + "x" * (size - 14))]]) == taken
+
+
+@pytest.mark.parametrize(("size", "taken"), [(30, 1), (60, 1), (110, 0), (245, 0), (300, 0)])
+def test_long_visitors_who_come_back(size, taken):
+    """The session's id is made of at most 128 bytes here."""
+    name = "ü" * (size // 2)
+
+    assert same([[hit(0, name=name)], [hit(1, name=name)], [hit(2, name=name, at=START + 3_600_000)]]) == 1 + taken
+
+
+def test_the_same_id_twice():
+    assert same([[hit(0)], [hit(1), hit(2, id_="e1")], [hit(3, id_="e0")], [hit(4)]]) == 1
+
+
+def test_a_visit_begins_with_the_first_line_only():
+    later = START + 3_600_000
+
+    assert same([[hit(0)], [hit(1, at=later), hit(2, at=later + 1)]]) == 1
+    assert same([[hit(0)], [hit(1), hit(2, at=later)]]) == 0
+    assert same([[hit(0)], [hit(1, at=later, type=PING)]]) == 0
+    assert same([[hit(0)], [hit(1, at=START + 5, referrer="https://www.google.com/")], [hit(2, at=START)]]) == 1
+
+
+@pytest.mark.parametrize(("after", "taken"), [(-1, 0), (0, 1), (1, 2), (1_800_000, 2), (1_800_001, 2)])
+def test_a_visit_at_the_edges_of_its_time(after, taken):
+    """Of the second and third hit; what is not after all others is Python's."""
+    assert same([[hit(0)], [hit(1, at=START + after)], [hit(2, at=START + after + 1)]]) == taken
+
+
+def test_a_visit_that_lasts_longer_than_one_may():
+    day = RULES.session_max_s * 1000
+    pings = [[hit(n, at=START + n * 1_700_000, type=PING)] for n in range(1, day // 1_700_000 + 1)]
+
+    for at in (day, day + 1):
+        assert same([[hit(0)], *pings, [hit(10_000, at=START + at)]]) == len(pings) + 1
+
+
+@pytest.mark.parametrize(
+    ("engaged_ms", "taken"),
+    [(2**40, 3), (7 * 10**17, 3), (10**18 - 1, 2), (10**18, 0), (-(7 * 10**17), 3), (-(2**61), 0)],
+)
+def test_large_numbers(engaged_ms, taken):
+    """Of three hits: 18 digits are read, sums are below 2**61."""
+    assert same([[hit(0)], *([hit(n, engaged_ms=engaged_ms)] for n in range(1, 4))]) == taken
