@@ -44,7 +44,7 @@ bench: dev ## measure the figures of docs/performance.md, each against its yards
 lock: ## refresh requirements.lock from pyproject.toml
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet --disable-pip-version-check -e '.[test,check,bench]'
-	.lock-venv/bin/pip freeze --exclude-editable --disable-pip-version-check > requirements.lock
+	.lock-venv/bin/pip freeze --all --exclude pip --exclude-editable --disable-pip-version-check > requirements.lock
 	rm -rf .lock-venv
 
 clean: ## remove .venv and what the demo left
