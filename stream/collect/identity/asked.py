@@ -9,7 +9,7 @@ import msgspec
 from schemas.ids import VISITOR, kind
 from schemas.messages import BEGINNING
 from stream.collect.identity.audit import Audit
-from stream.collect.identity.family import Family, family_of, named_directly, named_for
+from stream.collect.identity.family import Family, family_of, named_directly, named_for, words_of
 from stream.collect.identity.meant import unlinked, unmerged
 from stream.collect.identity.orders import Order, Teller, Unfit, link_of, merge_of
 from stream.collect.identity.refused import Refused
@@ -54,10 +54,11 @@ async def explained(audit: Audit, name: str, at: int | None, now: int) -> Explan
 async def composed(audit: Audit, account: str, at: int) -> tuple[Composition, Family]:
     """What an account (a node) is made of at ``at`` (ms)."""
     merges = Book(await audit.merges(), audit.rules)
-    family = await family_of(audit, merges, account)
     together = merged_into(merges, account)
+    words = await words_of(audit, together)
+    family = await family_of(audit, merges, account, words)
     family.direct = await named_directly(audit, together)
-    named = await named_for(audit, together)
+    named = await named_for(audit, together, words)
     book = Book(_flat(await audit.upwards([account, *named.domains])), audit.rules)
     return compose(book, account, named, at), family
 

@@ -1,5 +1,6 @@
 """What tables say of an account beside its claims: its name and size, who is above and below it, what was named for it."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ _CHILDREN: Final = (
 )
 _SAID: Final = (
     # As the CRM's versions are folded: the latest that says anything of it.
-    "SELECT argMaxIf(event_id, (occurred_at, event_id), JSONHas(properties, 'parent_id') OR JSONHas(properties, 'parent'))"
+    "SELECT node, argMaxIf(event_id, (occurred_at, event_id), JSONHas(properties, 'parent_id') OR JSONHas(properties, 'parent'))"
     " AS parent_event, argMaxIf(JSONExtract(properties, 'domains', 'Array(String)'), (occurred_at, event_id),"
     " JSONHas(properties, 'domains')) AS hosts FROM events"
     " WHERE tenant = {tenant:String} AND node IN {some:Array(String)} AND type = 'crm.account' GROUP BY node"
@@ -79,11 +80,23 @@ class Family(msgspec.Struct):
     direct: list[Direct] = []
 
 
-async def named_for(audit: Audit, accounts: list[str]) -> Named:
+class Word(NamedTuple):
+    """What the CRM last said of an account: the event that named its parent, and its hosts."""
+
+    parent_event: str
+    hosts: list[str]
+
+
+async def words_of(audit: Audit, accounts: list[str]) -> dict[str, Word]:
+    """The CRM's words on those of the accounts that it knows. Looks for them in all events."""
+    rows = await audit.rows(_SAID, some=accounts)
+    return {row["node"]: Word(row["parent_event"], row["hosts"]) for row in rows}
+
+
+async def named_for(audit: Audit, accounts: list[str], words: Mapping[str, Word]) -> Named:
     """What was ever named for one of the accounts: at most ``MOST_SHOWN`` domains, standing ones first."""
     rows = await audit.rows(_NAMED, some=[_bare(account) for account in accounts], most=MOST_SHOWN)
-    said = await audit.rows(_SAID, some=accounts)
-    hosts = sorted({host for row in said for host in row["hosts"]})
+    hosts = sorted({host for word in words.values() for host in word.hosts})
     more = rows[0]["domains"] - len(rows) if rows else 0
     return Named([f"{audit.tenant}/{row['node']}" for row in rows], more, hosts)
 
@@ -94,7 +107,7 @@ async def named_directly(audit: Audit, accounts: list[str]) -> list[Direct]:
     return [Direct(row["letter"], row["source"], row["nodes"]) for row in rows]
 
 
-async def family_of(audit: Audit, book: Book, account: str) -> Family:
+async def family_of(audit: Audit, book: Book, account: str, words: Mapping[str, Word]) -> Family:
     """Name, size, parent and children of the account (a node), as ``v_accounts`` and ``v_account_tree`` have them.
 
     The tree itself is worked out for all accounts at once, which takes seconds where there are 100,000.
@@ -104,9 +117,8 @@ async def family_of(audit: Audit, book: Book, account: str) -> Family:
     above = await _above(audit, book, account, family.parent_id)
     family.problem = problem_of(value(account), above)
     family.parent = above[0] if above and not family.problem else ""
-    if family.parent_id:
-        said = await audit.rows(_SAID, some=[account])
-        family.parent_event = said[0]["parent_event"] if said else ""
+    if family.parent_id and account in words:
+        family.parent_event = words[account].parent_event
     # Whoever is below an account that was merged is below the one that it was merged into.
     if _root(book, audit.tenant, value(account)) == value(account) and not problem_of("", [value(account), *above]):
         some = [value(name) for name in merged_into(book, account)]
