@@ -19,6 +19,9 @@ class Everyday:
         page_of: Callable[[bytes], tuple[object, ...] | None],
         company_of: Callable[[bytes], tuple[bytes] | None],
         shown_of: Callable[[bytes], tuple[bytes, bytes, bytes, str] | None],
+        owner_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
+        user_of: Callable[[bytes], tuple[bytes] | None],
+        known_since: Callable[[bytes], tuple[int] | None],
     ) -> Self: ...
     def go_on(
         self,
@@ -33,4 +36,4 @@ class Everyday:
         version_and_address: str,
         session_rows: int,
         /,
-    ) -> tuple[bytes, list[bytes], bytes, str | None, bytes, tuple[int, bytes] | None] | None: ...
+    ) -> tuple[bytes, list[bytes], list[bytes], list[tuple[str, bytes]], list[tuple[int, bytes]]] | None: ...

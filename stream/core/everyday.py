@@ -1,13 +1,13 @@
 """The short way in C: everyday hits of visitors who are known, on the record as it is stored.
 
 ``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It reads the lines and the record's
-MessagePack, makes objects of neither, and gives the new record, the rows and the message. Whatever is unusual to it (a new
-visitor, a second session in the frame, one of somebody whom others told of, a second user, an address, a form, a late
-event, an escape where it needs the text) it leaves alone:
+MessagePack, makes objects of neither, and gives the new record, the rows and the messages. Whatever is unusual to it (a
+session of somebody of whom nothing is certain, a second user, an address that is news, a form, a late event, an
+escape where it needs the text) it leaves alone:
 ``stream.core.visit.go_on`` has the same effects and takes more, and what that refuses goes the general way. Without a
 compiler everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
-What pages, companies and sessions mean is decided in Python: C asks once for each that it meets.
+What pages, companies, users and sessions mean is decided in Python: C asks once for each that it meets.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import PING, VIEW, Hit, Item
-from stream.core.identity import company_node
+from stream.core.identity import company_node, known_since, one_more_session, session_link
+from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
 from stream.core.seen import PACKED_BYTES, Seen
 from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
@@ -92,9 +93,26 @@ class _Networked(msgspec.Struct, gc=False):
     tenant: str = "default"
 
 
+class _Identified(msgspec.Struct, gc=False, rename=COLUMNS):
+    """What of an event says who it is about."""
+
+    node: str = ""
+    type: str = ""
+    tenant: str = "default"
+    visitor: str = ""
+    user: str = ""
+    email: str = ""
+    group: str = ""
+
+
 _addressed: Final = msgspec.json.Decoder(_Addressed).decode
 _networked: Final = msgspec.json.Decoder(_Networked).decode
 _shown: Final = msgspec.msgpack.Decoder(Shown).decode
+_identified: Final = msgspec.json.Decoder(_Identified).decode
+_owned: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, str]).decode
+_told: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, bytes]).decode
+_BLANK: Final = state_encoder.encode(Seen())
+"""The record of who was never here."""
 _NO_VALUE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -112,7 +130,7 @@ def page_of(book: Rulebook, question: bytes) -> tuple[Any, ...] | None:
     if kind is None or said.platform not in SITES:
         return None
     page = book.page(said)
-    opens = page.opens
+    opens = None if kind == PING else page.opens  # pings open none
     parts = () if opens is None else (opens.source, opens.medium, opens.campaign, opens.click_id)
     visit = b"".join(map(state_encoder.encode, parts))
     url = state_encoder.encode(said.url), json_encoder.encode(said.url)
@@ -144,6 +162,43 @@ def shown_of(question: bytes) -> tuple[bytes, bytes, bytes, str] | None:
     return fixed.row, fixed.put, fixed.touch, shown.account
 
 
+def owner_of(question: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Whose a session is that begins: asked of the visitor's node and its state, and of the session's user.
+
+    Returns: account, person and the node's state with one more session of the user, in MessagePack.
+    """
+    try:
+        _, state, user = _owned(question)
+        owner = one_more_session(state, user)
+        if owner is None:
+            return None
+        return state_encoder.encode(owner.account), state_encoder.encode(owner.person), state_encoder.encode(state)
+    except (*_NO_VALUE, OverflowError):
+        return None
+
+
+def user_of(book: Rulebook, question: bytes) -> tuple[bytes] | None:
+    """The node of a session's user in MessagePack, by the members tenant, visitor and user of an event."""
+    try:
+        said = _identified(b"{%b}" % question[1:])
+    except _NO_VALUE:
+        return None
+    user = session_link(said, book.rules)
+    return (state_encoder.encode(user),) if user else None
+
+
+def known_from(book: Rulebook, question: bytes) -> tuple[int] | None:
+    """From which time on what an event's identifiers say is no news: asked of the visitor's node, its state and the members."""
+    try:
+        name, state, members = _told(question)
+        said = _identified(b"{%b}" % members[1:])
+    except _NO_VALUE:
+        return None
+    said.node = name
+    since = known_since(state, said, book.rules)
+    return None if since is None else (min(since, LATEST),)
+
+
 class _Latest:
     """The way under the rulebook in use; a worker has one set of rules at a time."""
 
@@ -164,17 +219,18 @@ def _way_of(book: Rulebook) -> "native.Everyday":
             page_of=lambda question: page_of(book, question),
             company_of=company_of,
             shown_of=shown_of,
+            owner_of=owner_of,
+            user_of=lambda question: user_of(book, question),
+            known_since=lambda question: known_from(book, question),
         )
         _Latest.book = book
     return _Latest.way
 
 
 def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
-    """As ``stream.core.visit.go_on``, of hits that go on with a session, or begin one of a visitor who is nobody."""
+    """As ``stream.core.visit.go_on``, of visitors whose sessions have nobody new."""
     record = "x\x00" + node
-    packed = step.state.get_packed(record)
-    if packed is None:
-        return False
+    packed = step.state.get_packed(record) or _BLANK
     way = _Latest.way if _Latest.book is book else _way_of(book)
     events, sessions = step.rows["events"], step.rows.get("sessions")
     done = way.go_on(
@@ -183,16 +239,16 @@ def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, 
     )  # fmt: skip
     if done is None:
         return False
-    packed, rows, row, account, message, shelved = done
+    packed, rows, shown, messages, shelved = done
     events += rows
     if sessions is None:
-        step.rows["sessions"] = [row]
+        step.rows["sessions"] = shown
     else:
-        sessions.append(row)
-    if account is not None:
+        sessions += shown
+    for account, message in messages:
         step.tell_account_encoded(account, message)
-    if shelved is not None:
-        step.state.put(cluster_prefix(node) + time_part(shelved[0]), shelved[1])
+    for start, cluster in shelved:
+        step.state.put(cluster_prefix(node) + time_part(start), cluster)
     step.state.put(record, packed)
     return True
 

@@ -180,7 +180,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         ):
             return False
         page = book.page(event)
-        opens = page.opens
+        opens = None if kind == PING else page.opens
         if cluster is None or at > end + gap or at > until or (opens is not None and not source.same_visit(opens)):
             # A new visit, perhaps the first. Pings open none.
             if kind == PING or (cluster is not None and at <= end):
@@ -227,7 +227,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
                     session.users.append((at, user))
                     users[user] = users.get(user, 0) + 1
                     signed, signer = user, _user_id(user, own)
-                if (event.email or event.group) and is_news(seen.node, event, rules):
+                if (event.email or event.group) and is_news(seen.node, event, at, rules):
                     return False
             worth = book.points(event.type, name, page.path)
             is_key = False

@@ -52,12 +52,11 @@ def broken(text, changes):
 class Scene:
     """A visitor after four events, and what comes next.
 
-    ``known``: others told who it is. ``form``: it sent one. ``later``: ms after which it comes back. ``referrer``: from where.
+    ``always``: what all its events say. ``said``: what single ones say, by number. ``pauses``: ms before one, by number.
     """
 
-    def __init__(self, *, known=False, form=False, later=0, referrer=""):
-        self.who = {"user": "u1", "company": "net.example"} if known else {}
-        self.form, self.later, self.referrer = form, later, referrer
+    def __init__(self, *, always=None, said=None, pauses=None):
+        self.always, self.said, self.pauses = always or {}, said or {}, pauses or {}
         self.state = MemoryState()
         for offset in range(4):
             step = step_of(self.state, RULES, offset=offset, at=START + 10**9)
@@ -69,20 +68,19 @@ def events(scene, begin, many):
     from schemas.event import Event
 
     for number in range(begin, begin + many):
-        kind, more = (("track", {"name": "Clicked"}), ("page", {"name": "Home"}), ("ping", {"engaged_ms": 15_000}))[
-            number % 3
-        ]
-        if scene.form and number == 2:
-            kind, more = "track", {"name": "Form Submitted"}
-        at, referrer = START + number * 20_000, ""
-        if number >= 4:
-            at, referrer = at + scene.later, scene.referrer if number == 4 else ""
-        yield Event(
-            id=f"e{number}-ü", node=NODE, type=kind, at=at, received_at=at + 50, original_at=7, visitor="v1",
-            source="website", url=f"https://acme.com/{number % 2}?a=ä", referrer=referrer, title='"Hello" \\ wörld',
-            consent={"ads": True}, gpc=True,
-            properties=msgspec.Raw(b'{"a":[1,-0.5e3,{"b":null}],"c":"\\u00e9\\ud83d\\ude00\\n"}'), **scene.who, **more,
-        )  # fmt: skip
+        usual = (
+            {"type": "track", "name": "Clicked"},
+            {"type": "page", "name": "Home"},
+            {"type": "ping", "engaged_ms": 15_000},
+        )
+        at = START + number * 20_000 + sum(ms for before, ms in scene.pauses.items() if before <= number)
+        common = {
+            "id": f"e{number}-ü", "node": NODE, "at": at, "received_at": at + 50, "original_at": 7, "visitor": "v1",
+            "source": "website", "url": f"https://acme.com/{number % 2}?a=ä", "title": '"Hello" \\ wörld',
+            "consent": {"ads": True}, "gpc": True,
+            "properties": msgspec.Raw(b'{"a":[1,-0.5e3,{"b":null}],"c":"\\u00e9\\ud83d\\ude00\\n"}'),
+        }  # fmt: skip
+        yield Event(**common | usual[number % 3] | scene.always | scene.said.get(number, {}))
 
 
 def lines_of(scene, begin, many):
@@ -220,14 +218,24 @@ from stream.core.visit import go_on  # noqa: E402
 from tests.support.stitch import step_of  # noqa: E402
 
 RULES = Rules(key_events=("Signed Up",))
+GAP = 31 * 60_000
+FOUND = {"referrer": "https://www.google.com/"}
+ANN = {"type": "identify", "user": "u1", "email": "ann@corp.example"}
 SCENES = (
-    Scene(known=True),
-    Scene(form=True),
-    Scene(later=31 * 60_000),
-    Scene(referrer="https://www.google.com/"),
-    Scene(later=25 * 3_600_000, referrer="https://www.google.com/"),
+    Scene(always={"user": "u1", "company": "net.example"}),
+    Scene(said={2: {"type": "track", "name": "Form Submitted"}}),
+    Scene(pauses={4: GAP}),
+    Scene(said={4: FOUND}),
+    Scene(pauses={4: 25 * 3_600_000}, said={4: FOUND}),
+    Scene(always={"user": "u1"}, pauses={4: GAP}),
+    Scene(said={0: ANN}, pauses={2: GAP, 4: GAP}),
+    Scene(said={0: ANN, 4: ANN}, pauses={3: GAP}),
+    Scene(said={0: ANN | {"group": "A1"}, 4: FOUND, 5: ANN, 6: FOUND}, pauses={6: GAP}),
+    Scene(said={number: {"platform": "server"} for number in range(4)}),
 )
-"""One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both."""
+"""One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both; one whose user
+comes back, and one who comes back and is known without saying so; one who says who it is in the middle of a visit, and in the
+second of three in one frame; one whose first visit this is."""
 
 if __name__ == "__main__":
     main()

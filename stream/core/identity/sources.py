@@ -41,7 +41,6 @@ class Named(Protocol):
     """What has the identifiers of an ``Event``."""
 
     node: str
-    at: int
     type: str
     tenant: str
     visitor: str
@@ -96,21 +95,36 @@ def observe(step: Step, event: Event) -> None:
             step.tell(_claim(said, event))
 
 
-def is_news(state: NodeState | None, event: Named, rules: Rules) -> bool:
-    """Whether ``observe`` has anything to do for an event of the visitor whose node ``state`` is."""
-    for said in _said_by(event, rules):  # noqa: SIM110 - a generator costs more than all that it looks at
-        if state is None or not _repeats(state, event, said):
-            return True
-    return False
+def is_news(state: NodeState | None, event: Named, at: int, rules: Rules) -> bool:
+    """Whether ``observe`` has anything to do for an event at ``at`` of the visitor whose node ``state`` is."""
+    since = known_since(state, event, rules)
+    return since is None or since > at
 
 
-def _repeats(state: NodeState, event: Named, said: Said) -> bool:
-    """Whether the entry node ``state`` knows the claim or told it before."""
+def known_since(state: NodeState | None, event: Named, rules: Rules) -> int | None:
+    """From which time (ms) on events with these identifiers say nothing new of the visitor; None if this one does."""
+    since = BEGINNING
+    for said in _said_by(event, rules):
+        known = None if state is None else _known_since(state, event, said)
+        if known is None:
+            return None
+        since = max(since, known)
+    return since
+
+
+def _known_since(state: NodeState, event: Named, said: Said) -> int | None:
+    """The time from which on the entry node ``state`` knows the claim, or told it; None if it does not."""
     if said.child != event.node:
-        told = state.said.get(_name(said))
-        return told is not None and told <= event.at
+        return state.said.get(_name(said))
+    if said.id in state.retracted:
+        return BEGINNING
     held = state.claims.get(said.id)
-    return said.id in state.retracted or (held is not None and held.at <= event.at)
+    return None if held is None else held.at
+
+
+def _repeats(state: NodeState, event: Event, said: Said) -> bool:
+    known = _known_since(state, event, said)
+    return known is not None and known <= event.at
 
 
 def _is_news(step: Step, event: Event, said: Said) -> bool:

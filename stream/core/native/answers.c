@@ -8,6 +8,11 @@ struct question {
     uint8_t text[QUESTION_BYTES];
 };
 
+static void begin_question(struct question *question) {
+    question->size = 0;
+    question->full = false;
+}
+
 static void ask_with(struct question *question, struct span piece) {
     question->full |= piece.size > QUESTION_BYTES - question->size;
     if (question->full || !piece.size)
@@ -46,8 +51,7 @@ enum verdict find_page(struct visit *visit, const struct line *line, struct page
     };
     struct question question;
     PyObject *answer;
-    question.size = 0;
-    question.full = false;
+    begin_question(&question);
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
         ask_with(&question, member_of(line, asked_for[i]));
     enum verdict verdict = asked(&visit->rules->pages, &question, &answer);
@@ -64,8 +68,7 @@ enum verdict find_company(struct visit *visit, const struct line *line, PyObject
     *company = PACKED_TEXT;
     if (is_blank(line, EVENT_company))
         return TAKEN;
-    question.size = 0;
-    question.full = false;
+    begin_question(&question);
     ask_with(&question, member_of(line, EVENT_tenant));
     ask_with(&question, member_of(line, EVENT_company));
     enum verdict verdict = asked(&visit->rules->companies, &question, answer);
@@ -76,6 +79,82 @@ enum verdict find_company(struct visit *visit, const struct line *line, PyObject
     return company->size == 1 || visit->record.networked ? TAKEN : REFUSED;
 }
 
+enum verdict find_user(struct visit *visit, const struct line *line, struct span *user) {
+    struct question question;
+    PyObject *answer;
+    begin_question(&question);
+    ask_with(&question, member_of(line, EVENT_tenant));
+    ask_with(&question, member_of(line, EVENT_visitor_id));
+    ask_with(&question, member_of(line, EVENT_user_id));
+    enum verdict verdict = asked(&visit->rules->users, &question, &answer);
+    if (verdict != TAKEN)
+        return verdict;
+    if (!is_tuple(answer, 1) || !span_of_bytes(PyTuple_GetItem(answer, 0), user))
+        verdict = FAILED;
+    Py_DECREF(answer);
+    return verdict;
+}
+
+/* A text of this visitor's node, and the node itself. */
+static void ask_with_node(struct question *question, const struct visit *visit, uint8_t values) {
+    uint8_t head[HEAD_BYTES], array[] = {0x90 | values};
+    ask_with(question, SPAN_OF(array));
+    ask_with(question, (struct span){head, write_text_head(head, visit->node.size)});
+    ask_with(question, visit->node);
+    ask_with(question, visit->record.seen[SEEN_node]);
+}
+
+enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
+    static const int asked_for[] = {
+        EVENT_type, EVENT_tenant, EVENT_visitor_id, EVENT_user_id, EVENT_email, EVENT_group_id,
+    };
+    struct question question;
+    uint8_t head[HEAD_BYTES];
+    PyObject *answer;
+    size_t size = 0;
+    if (is_nil(visit->record.seen[SEEN_node]))
+        return REFUSED;
+    begin_question(&question);
+    ask_with_node(&question, visit, 3);
+    for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
+        size += member_of(line, asked_for[i]).size;
+    ask_with(&question, (struct span){head, write_bytes_head(head, size)});
+    for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
+        ask_with(&question, member_of(line, asked_for[i]));
+    enum verdict verdict = asked(&visit->rules->news, &question, &answer);
+    if (verdict != TAKEN)
+        return verdict;
+    int64_t since = is_tuple(answer, 1) ? PyLong_AsLongLong(PyTuple_GetItem(answer, 0)) : 0;
+    Py_DECREF(answer);
+    if (PyErr_Occurred())
+        return FAILED;
+    return line->whole[EVENT_occurred_at] >= since ? TAKEN : REFUSED;
+}
+
+enum verdict find_owner(struct visit *visit) {
+    struct span *field = visit->record.session, account, person;
+    struct question question;
+    bool by_network;
+    if (is_nil(visit->record.seen[SEEN_node]))
+        return visit->named ? REFUSED : TAKEN;
+    begin_question(&question);
+    ask_with_node(&question, visit, 3);
+    ask_with(&question, visit->record.user);
+    enum verdict verdict = asked(&visit->rules->owners, &question, &visit->owner);
+    if (verdict != TAKEN)
+        return verdict;
+    if (!is_tuple(visit->owner, OWNER_COUNT) ||
+        !span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_account), &account) ||
+        !span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_person), &person))
+        return FAILED;
+    if (!visit->begun)
+        return same(account, field[SESSION_account]) && same(person, field[SESSION_person]) &&
+               truth_of(field[SESSION_by_network], &by_network) && !by_network ? TAKEN : REFUSED;
+    field[SESSION_account] = account;
+    field[SESSION_person] = person;
+    return TAKEN;
+}
+
 enum verdict find_shown(struct visit *visit, PyObject **shown) {
     static const int asked_for[] = {
         SESSION_id, SESSION_touch, SESSION_start, SESSION_source, SESSION_landing, SESSION_account, SESSION_person,
@@ -83,8 +162,7 @@ enum verdict find_shown(struct visit *visit, PyObject **shown) {
     };
     struct question question;
     uint8_t head[HEAD_BYTES], array[] = {0x90 | (1 + sizeof asked_for / sizeof *asked_for)};
-    question.size = 0;
-    question.full = false;
+    begin_question(&question);
     ask_with(&question, SPAN_OF(array));
     ask_with(&question, (struct span){head, write_text_head(head, visit->node.size)});
     ask_with(&question, visit->node);

@@ -21,6 +21,8 @@ struct page {
 };
 /* Of a session. */
 enum { SHOWN_row, SHOWN_put, SHOWN_touch, SHOWN_account, SHOWN_COUNT };
+/* Of a visitor's node: whose a session is, in MessagePack, and the node with one more session of its user. */
+enum { OWNER_account, OWNER_person, OWNER_node, OWNER_COUNT };
 
 /* The page of a line, by what decides it: type, platform, name and addresses. ``page->answer`` is a new reference. */
 enum verdict find_page(struct visit *visit, const struct line *line, struct page *page);
@@ -28,6 +30,16 @@ enum verdict find_page(struct visit *visit, const struct line *line, struct page
 /* Whose network a hit came from, in MessagePack; it lies in ``answer``, a new reference, NULL if there is none. A
    session that knew none would have to be told, so that is REFUSED. */
 enum verdict find_company(struct visit *visit, const struct line *line, PyObject **answer, struct span *company);
+
+/* The node of the user whom a hit names, in MessagePack; it lasts as long as nothing else is asked. */
+enum verdict find_user(struct visit *visit, const struct line *line, struct span *user);
+
+/* TAKEN if what the line says of user, address and group was all said of this visitor before. */
+enum verdict hears_nothing_new(struct visit *visit, const struct line *line);
+
+/* Whose the session is that began, or is named now; one that goes on stays whose it was. If nobody ever said anything of
+   the visitor it is no account's, and its person is the visitor. */
+enum verdict find_owner(struct visit *visit);
 
 /* What the session's rows and messages repeat: a new reference to the tuple. */
 enum verdict find_shown(struct visit *visit, PyObject **shown);

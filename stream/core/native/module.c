@@ -22,12 +22,13 @@ static bool set_answers(struct answers *answers, PyObject *ask) {
 
 static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *named) {
     static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "direct", "page_of",
-                            "company_of", "shown_of", NULL};
+                            "company_of", "shown_of", "owner_of", "user_of", "known_since", NULL};
     long long gap_ms, max_ms, engaged_ms, engaged_views;
     int trusting;
-    PyObject *direct, *page_of, *company_of, *shown_of;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
-                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &shown_of) ||
+    PyObject *direct, *page_of, *company_of, *shown_of, *owner_of, *user_of, *known_since;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOOOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
+                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &shown_of, &owner_of,
+                                     &user_of, &known_since) ||
         !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
         !within(engaged_views, "engaged_views"))
         return NULL;
@@ -44,7 +45,8 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
     rules->direct = direct;
     Py_INCREF(direct);
     if (set_answers(&rules->pages, page_of) && set_answers(&rules->companies, company_of) &&
-        set_answers(&rules->sessions, shown_of))
+        set_answers(&rules->sessions, shown_of) && set_answers(&rules->owners, owner_of) &&
+        set_answers(&rules->users, user_of) && set_answers(&rules->news, known_since))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -62,6 +64,9 @@ static void drop_everyday(PyObject *self) {
     drop_answers(&rules->pages);
     drop_answers(&rules->companies);
     drop_answers(&rules->sessions);
+    drop_answers(&rules->owners);
+    drop_answers(&rules->users);
+    drop_answers(&rules->news);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -108,58 +113,48 @@ static enum verdict take_lines(struct visit *visit, PyObject *lines) {
     return TAKEN;
 }
 
-static PyObject *result_of(enum verdict verdict, struct visit *visit, struct outcome *outcome) {
+static PyObject *result_of(enum verdict verdict, struct visit *visit) {
     PyObject *result = NULL;
     if (verdict == TAKEN)
-        result = PyTuple_Pack(6, outcome->record, visit->rows, outcome->session_row, outcome->account, outcome->message,
-                              outcome->shelved ? outcome->shelved : Py_None);
+        result = PyTuple_Pack(5, visit->packed, visit->rows, visit->session_rows, visit->messages, visit->shelved);
     else if (verdict == REFUSED)
         Py_INCREF(result = Py_None);
-    Py_XDECREF(outcome->record);
-    Py_XDECREF(outcome->session_row);
-    Py_XDECREF(outcome->account);
-    Py_XDECREF(outcome->message);
-    Py_XDECREF(outcome->shelved);
     drop_visit(visit);
     return result;
 }
 
 PyDoc_STRVAR(go_on_doc,
 "go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
-"Let a frame's lines of one visitor go on with the newest session of the record, or with one that the first begins.\n\n"
-"Returns: None if Python's way is to decide; else the new record, the events' rows, the session's row, the account\n"
-"(None if it has none), the message to it, and start and record of the cluster that is no longer the newest (None if\n"
-"it is).");
+"Let a frame's lines of one visitor go on with the newest session of the record, or with others that they begin.\n\n"
+"Returns: None if Python's way is to decide; else the new record, the events' rows, the sessions' rows, pairs of account\n"
+"and message to it, and pairs of start and record of the clusters that are no longer the newest.");
 
 static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     struct frame frame;
     struct visit visit;
-    struct outcome outcome = {NULL, NULL, NULL, NULL, NULL};
-    struct span packed;
     if (count != ARGUMENTS) {
         PyErr_Format(PyExc_TypeError, "go_on takes %d arguments", ARGUMENTS);
         return NULL;
     }
     visit.rules = &((Everyday *)self)->rules;
     visit.frame = &frame;
-    visit.count = visit.hits_size = 0;
     visit.cause = (struct span){NULL, 0};
-    visit.begun = visit.apart = false;
-    visit.last_line = visit.landed = visit.first_landed = visit.opened = visit.rows = NULL;
-    if (!span_of_bytes(args[PACKED], &packed) || !span_of_text(args[NODE], &visit.node))
-        return NULL;
-    if (!PyList_Check(args[LINES])) {
-        PyErr_SetString(PyExc_TypeError, "lines are a list of pairs");
+    visit.packed = visit.rows = visit.session_rows = visit.messages = visit.shelved = NULL;
+    visit.last_line = visit.landed = visit.first_landed = visit.opened = visit.owner = NULL;
+    if (!PyBytes_Check(args[PACKED]) || !PyList_Check(args[LINES])) {
+        PyErr_SetString(PyExc_TypeError, "a record is bytes, and lines are a list of pairs");
         return NULL;
     }
+    if (!span_of_text(args[NODE], &visit.node))
+        return NULL;
     enum verdict verdict = read_frame(args, &frame);
     if (verdict == TAKEN)
-        verdict = begin_visit(&visit, packed);
+        verdict = begin_visit(&visit, args[PACKED]);
     if (verdict == TAKEN)
         verdict = take_lines(&visit, args[LINES]);
     if (verdict == TAKEN)
-        verdict = end_visit(&visit, &outcome);
-    return result_of(verdict, &visit, &outcome);
+        verdict = end_run(&visit);
+    return result_of(verdict, &visit);
 }
 
 static PyMethodDef everyday_methods[] = {
@@ -167,8 +162,8 @@ static PyMethodDef everyday_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot everyday_slots[] = {
-    {Py_tp_doc, "The everyday way under one version of the rules. ``page_of``, ``company_of`` and ``shown_of``\n"
-                "answer what is not known yet (stream/core/everyday.py). They do not know this object: no cycle."},
+    {Py_tp_doc, "The everyday way under one version of the rules. Its callables answer what is\n"
+                "not known yet (stream/core/everyday.py). They do not know this object: no cycle."},
     {Py_tp_new, new_everyday},
     {Py_tp_dealloc, drop_everyday},
     {Py_tp_methods, everyday_methods},

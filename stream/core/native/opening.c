@@ -26,8 +26,8 @@ static bool derive_ids(struct visit *visit, int64_t at, struct span hit_id) {
     uint8_t digits[DECIMAL_BYTES];
     const uint8_t *slash = memchr(visit->node.at, '/', visit->node.size);
     size_t own = slash ? (size_t)(slash - visit->node.at) : 0;
-    if (!slash || visit->node.size < own + 3)
-        return false;
+    if (!slash || visit->node.size < own + 3 || slash[1] != 'v' || slash[2] != ':')
+        return false; /* nobody else has sessions */
     struct span parts[] = {
         {visit->node.at, own}, {slash + 3, visit->node.size - own - 3}, decimal(digits, at), hit_id,
     };
@@ -39,11 +39,10 @@ bool open_session(struct visit *visit, const struct line *line, struct span id, 
     struct record *record = &visit->record;
     struct span *field = record->session, source = page->source;
     int64_t at = line->whole[EVENT_occurred_at];
-    if (!is_nil(record->seen[SEEN_node]) || visit->node.size > NODE_BYTES || record->packed.size > HITS_BYTES ||
-        !derive_ids(visit, at, id))
+    if (visit->node.size > NODE_BYTES || record->packed.size > HITS_BYTES || !derive_ids(visit, at, id))
         return false;
     visit->begun = true;
-    visit->apart = at - visit->end > visit->rules->gap_ms;
+    visit->apart = record->blank || at - visit->end > visit->rules->gap_ms;
     visit->opened = is_nil(source) ? visit->rules->direct : page->answer;
     Py_INCREF(visit->opened);
     if (is_nil(source) && !span_of_bytes(visit->rules->direct, &source))

@@ -1,4 +1,4 @@
-/* A session that a frame's first line begins. */
+/* A session that a line begins. */
 #ifndef TOUCHLINE_OPENING_H
 #define TOUCHLINE_OPENING_H
 

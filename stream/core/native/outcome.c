@@ -1,4 +1,4 @@
-/* What comes of a visit's lines: the record, the session's row, the message. */
+/* What comes of a run: the record, the session's row, the message. */
 #include "answers.h"
 
 /* Thousandths as Python writes the float: exact, since so few digits are what the float is told by. */
@@ -25,8 +25,9 @@ static struct span thousandths(uint8_t *to, int64_t number) {
 /* What the account is told: ``stream.core.touches`` has it in Python. */
 static PyObject *message_of(const struct visit *visit, struct span put, struct span touch) {
     uint8_t at[DECIMAL_BYTES], points[DECIMAL_BYTES], end[DECIMAL_BYTES];
+    struct span reason = visit->begun ? SPAN(",\"reason\":\"new\",\"cause\":") : SPAN(",\"reason\":\"changed\",\"cause\":");
     struct span pieces[] = {
-        put, decimal(at, visit->frame->at), SPAN(",\"reason\":\"changed\",\"cause\":"), visit->cause, touch,
+        put, decimal(at, visit->frame->at), reason, visit->cause, touch,
         decimal(points, visit->points), SPAN(",\"last_at\":"), decimal(end, visit->end), SPAN("}}"),
     };
     return joined(pieces, sizeof pieces / sizeof *pieces);
@@ -50,7 +51,8 @@ static PyObject *row_of(const struct visit *visit, struct span row, struct span 
         SPAN(",\"engaged_ms\":"), decimal(engaged_ms, visit->engaged_ms),
         SPAN(",\"engaged\":"), is_engaged(visit) ? SPAN("true") : SPAN("false"),
         SPAN(",\"points\":"), thousandths(points, visit->points),
-        visit->frame->version_and_address, decimal(number, visit->frame->session_rows), SPAN("}"),
+        visit->frame->version_and_address,
+        decimal(number, visit->frame->session_rows + (int64_t)PyList_Size(visit->session_rows)), SPAN("}"),
     };
     return joined(pieces, sizeof pieces / sizeof *pieces);
 }
@@ -65,6 +67,8 @@ static void patch_session(struct patches *patches, const struct visit *visit, st
     put_whole(patches, field[SESSION_engaged_ms], visit->engaged_ms);
     put_whole(patches, field[SESSION_points], visit->points);
     put_truth(patches, field[SESSION_key], visit->key);
+    if (visit->named)
+        put_raw(patches, field[SESSION_users], visit->named_users);
 }
 
 /* The session that began, as a value of its own. */
@@ -80,6 +84,8 @@ static PyObject *new_session(const struct visit *visit, struct span url) {
     field[SESSION_engaged_ms] = (struct span){engaged_ms, write_whole(engaged_ms, visit->engaged_ms)};
     field[SESSION_points] = (struct span){points, write_whole(points, visit->points)};
     field[SESSION_key] = visit->key ? PACKED_YES : PACKED_NO;
+    if (visit->named)
+        field[SESSION_users] = visit->named_users;
     return joined(pieces, 1 + SESSION_COUNT);
 }
 
@@ -105,17 +111,46 @@ static void patch_cluster(struct patches *patches, const struct visit *visit, st
     add_bytes(patches, old->cluster[CLUSTER_packed], old->packed, (struct span){visit->hits, visit->hits_size});
 }
 
-static enum verdict patched(const struct visit *visit, const struct patches *patches, PyObject **record) {
+/* Takes the reference to ``item``, which may be NULL. */
+static bool appended(PyObject *list, PyObject *item) {
+    bool done = item && PyList_Append(list, item) == 0;
+    Py_XDECREF(item);
+    return done;
+}
+
+/* The record is what it was with the patches. The old one, in which parts of it may lie, goes. */
+static enum verdict patched(struct visit *visit, const struct patches *patches) {
     struct span whole = visit->record.whole;
-    *record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)patched_size(whole, patches));
-    if (!*record)
+    PyObject *record = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)patched_size(whole, patches));
+    if (!record)
         return FAILED;
-    return write_patched((uint8_t *)PyBytes_AsString(*record), whole, patches) ? TAKEN : REFUSED;
+    if (!write_patched((uint8_t *)PyBytes_AsString(record), whole, patches)) {
+        Py_DECREF(record);
+        return REFUSED;
+    }
+    Py_DECREF(visit->packed);
+    visit->packed = record;
+    return TAKEN;
+}
+
+static bool shelve(struct visit *visit, struct span cluster) {
+    return appended(visit->shelved, Py_BuildValue("(Ly#)", (long long)visit->record.first, (const char *)cluster.at,
+                                                  (Py_ssize_t)cluster.size));
+}
+
+/* The visitor's node has one more session of its user. */
+static bool patch_node(struct patches *patches, const struct visit *visit) {
+    struct span node;
+    if (!visit->named)
+        return true;
+    if (!span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_node), &node))
+        return false;
+    put_raw(patches, visit->record.seen[SEEN_node], node);
+    return true;
 }
 
 /* With a session that began, in the newest cluster or with one of its own. */
-static enum verdict begun_record(struct visit *visit, struct patches *patches, struct span id, struct span url,
-                                 struct outcome *outcome) {
+static enum verdict begun_record(struct visit *visit, struct patches *patches, struct span id, struct span url) {
     const struct record *old = &visit->record;
     struct span value;
     PyObject *session = new_session(visit, url), *cluster = NULL;
@@ -126,25 +161,23 @@ static enum verdict begun_record(struct visit *visit, struct patches *patches, s
         patch_cluster(patches, visit, id);
         add_value(patches, old->cluster[CLUSTER_sessions], old->session_list, old->sessions + 1, value);
     } else {
-        struct span newest = old->seen[SEEN_newest];
         cluster = new_cluster(visit, id, value);
-        if (!cluster || !span_of_bytes(cluster, &value))
+        if (!cluster || !span_of_bytes(cluster, &value) || (!old->blank && !shelve(visit, old->seen[SEEN_newest])))
             goto done;
-        put_raw(patches, newest, value);
-        put_truth(patches, old->seen[SEEN_spread], true);
-        outcome->shelved =
-            Py_BuildValue("(Ly#)", (long long)old->first, (const char *)newest.at, (Py_ssize_t)newest.size);
-        if (!outcome->shelved)
-            goto done;
+        put_raw(patches, old->seen[SEEN_newest], value);
     }
-    verdict = patched(visit, patches, &outcome->record);
+    if (!patch_node(patches, visit))
+        goto done;
+    if (visit->apart && !old->blank)
+        put_truth(patches, old->seen[SEEN_spread], true);
+    verdict = patched(visit, patches);
 done:
     Py_XDECREF(session);
     Py_XDECREF(cluster);
     return verdict;
 }
 
-static enum verdict record_of(struct visit *visit, struct span url, struct outcome *outcome) {
+static enum verdict write_record(struct visit *visit, struct span url) {
     const struct record *old = &visit->record;
     struct patches patches = {.count = 0};
     struct span id = {visit->cause.at + 1, visit->cause.size - 2};
@@ -152,45 +185,54 @@ static enum verdict record_of(struct visit *visit, struct span url, struct outco
     add_bytes(&patches, old->seen[SEEN_entries], old->entries,
               (struct span){visit->entries, visit->count * ENTRY_BYTES});
     if (visit->begun)
-        return begun_record(visit, &patches, id, url, outcome);
+        return begun_record(visit, &patches, id, url);
     patch_cluster(&patches, visit, id);
     patch_session(&patches, visit, url);
-    return patched(visit, &patches, &outcome->record);
+    return patch_node(&patches, visit) ? patched(visit, &patches) : FAILED;
 }
 
-static enum verdict outcome_of(struct visit *visit, PyObject *shown, struct outcome *outcome) {
-    struct span row, put, touch, account, exit = visit->record.exit, url = visit->record.session[SESSION_exit];
+/* Tells the account, if it has one. */
+static bool tell(struct visit *visit, PyObject *account, struct span put, struct span touch) {
+    struct span name;
+    if (!span_of_text(account, &name))
+        return false;
+    if (!name.size)
+        return true;
+    PyObject *message = message_of(visit, put, touch);
+    return message && appended(visit->messages, Py_BuildValue("(ON)", account, message));
+}
+
+static enum verdict show(struct visit *visit, PyObject *shown) {
+    struct span row, put, touch, exit = visit->record.exit, url = visit->record.session[SESSION_exit];
     if (!span_of_bytes(PyTuple_GetItem(shown, SHOWN_row), &row) ||
         !span_of_bytes(PyTuple_GetItem(shown, SHOWN_put), &put) ||
-        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_touch), &touch) ||
-        !span_of_text(PyTuple_GetItem(shown, SHOWN_account), &account))
+        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_touch), &touch))
         return FAILED;
     if (visit->landed && (!span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_exit), &exit) ||
                           !span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_url), &url)))
         return FAILED;
     if (!visit->landed && !needs_no_escape(exit))
         return REFUSED;
-    enum verdict verdict = record_of(visit, url, outcome);
-    if (verdict != TAKEN)
-        return verdict;
-    outcome->account = account.size ? PyTuple_GetItem(shown, SHOWN_account) : Py_None;
-    Py_INCREF(outcome->account);
-    outcome->session_row = row_of(visit, row, exit);
-    outcome->message = account.size ? message_of(visit, put, touch) : (Py_INCREF(Py_None), Py_None);
-    return outcome->session_row && outcome->message ? TAKEN : FAILED;
+    if (!appended(visit->session_rows, row_of(visit, row, exit)) ||
+        !tell(visit, PyTuple_GetItem(shown, SHOWN_account), put, touch))
+        return FAILED;
+    return write_record(visit, url);
 }
 
-enum verdict end_visit(struct visit *visit, struct outcome *outcome) {
+enum verdict end_run(struct visit *visit) {
     const struct record *old = &visit->record;
     PyObject *shown;
     if (!visit->count || (!visit->apart && old->packed.size + visit->hits_size > HITS_BYTES) ||
         old->hashes.size / HASH_BYTES + visit->count > IDS || !within_bounds(old->count + (int64_t)visit->count) ||
         visit->points <= -MILLI_AT_MOST || visit->points >= MILLI_AT_MOST)
         return REFUSED;
-    enum verdict verdict = find_shown(visit, &shown);
+    enum verdict verdict = visit->begun || visit->named ? find_owner(visit) : TAKEN;
+    if (verdict == TAKEN)
+        verdict = find_shown(visit, &shown);
     if (verdict != TAKEN)
         return verdict;
-    verdict = outcome_of(visit, shown, outcome);
+    verdict = show(visit, shown);
     Py_DECREF(shown);
+    drop_run(visit);
     return verdict;
 }

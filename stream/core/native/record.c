@@ -59,7 +59,7 @@ static bool read_cluster(struct span raw, struct record *record) {
     struct span *field = record->cluster, session;
     if (!read_fields(&from, field, CLUSTER_COUNT) || !whole_of(field[CLUSTER_start], &record->first) ||
         !whole_of(field[CLUSTER_end], &record->end) ||
-        !whole_of(field[CLUSTER_count], &record->count) || !bytes_of(field[CLUSTER_packed], &record->packed))
+        !whole_of(field[CLUSTER_count], &record->count) || record->count < 1 || !bytes_of(field[CLUSTER_packed], &record->packed))
         return false;
     from = (struct reader){field[CLUSTER_sessions].at, field[CLUSTER_sessions].at + field[CLUSTER_sessions].size};
     if (!read_array(&from, &record->sessions) || !record->sessions)
@@ -69,6 +69,21 @@ static bool read_cluster(struct span raw, struct record *record) {
         if (!skip_value(&from, &session))
             return false;
     return read_session(session, record);
+}
+
+/* Nothing comes after an end like this, so no hit goes on. */
+static bool read_newest(struct record *record) {
+    record->blank = is_nil(record->seen[SEEN_newest]);
+    if (!record->blank)
+        return read_cluster(record->seen[SEEN_newest], record);
+    record->packed = record->user_text = record->exit = SPAN("");
+    record->user = PACKED_TEXT;
+    record->end = BOUND;
+    record->first = record->count = record->start = record->page_views = record->events = record->engaged_ms = 0;
+    record->points = 0;
+    record->sessions = 0;
+    record->key = record->landed = record->networked = false;
+    return true;
 }
 
 bool read_record(struct span whole, struct record *record) {
@@ -81,8 +96,7 @@ bool read_record(struct span whole, struct record *record) {
            record->hashes.size % HASH_BYTES == 0 &&
            record->entries.size % ENTRY_BYTES == 0 &&
            record->hashes.size / HASH_BYTES == record->entries.size / ENTRY_BYTES &&
-           truth_of(field[SEEN_spilled], &spilled) && !spilled && !is_nil(field[SEEN_newest]) &&
-           read_cluster(field[SEEN_newest], record);
+           truth_of(field[SEEN_spilled], &spilled) && !spilled && read_newest(record);
 }
 
 bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]) {

@@ -20,11 +20,13 @@ struct record {
     /* The session's. */
     int64_t start, page_views, events, engaged_ms, points;
     bool key, landed, networked;
+    bool blank; /* no hits yet: neither cluster nor session */
     /* The node of the user whose the session is now, as it lies there and as a text; "" for nobody. */
     struct span user, user_text;
 };
 
-/* False unless it is whole and its newest session may go on: shown as it is, nothing held back, no ids elsewhere. */
+/* False unless it is whole and its newest session may go on: shown as it is, nothing held back, no ids elsewhere. One that is
+   blank has none. */
 bool read_record(struct span whole, struct record *record);
 
 /* What a page opens, in MessagePack, is where the session comes from. */
@@ -41,7 +43,7 @@ struct patch {
     struct span kept, added;
 };
 
-#define PATCHES 13 /* as many as record_of in visit.c makes */
+#define PATCHES 16 /* write_record in outcome.c makes 15 at most */
 struct patches {
     int count;
     struct patch patch[PATCHES];

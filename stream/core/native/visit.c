@@ -14,26 +14,51 @@ static bool forget(struct record *record, struct span before) {
     return !record->entries.size || record->entries.at[0] < 0x80;
 }
 
-enum verdict begin_visit(struct visit *visit, struct span packed) {
+static enum verdict begin_run(struct visit *visit) {
     struct record *record = &visit->record;
+    struct span packed;
+    if (!span_of_bytes(visit->packed, &packed))
+        return FAILED;
     if (!read_record(packed, record) || !forget(record, visit->frame->forgotten))
         return REFUSED;
+    visit->count = visit->hits_size = 0;
+    visit->begun = visit->apart = visit->named = false;
     visit->end = record->end;
     visit->page_views = record->page_views;
     visit->events = record->events;
     visit->engaged_ms = record->engaged_ms;
     visit->points = record->points;
     visit->key = record->key;
-    visit->rows = PyList_New(0);
-    return visit->rows ? TAKEN : FAILED;
+    return TAKEN;
 }
 
-void drop_visit(struct visit *visit) {
+enum verdict begin_visit(struct visit *visit, PyObject *packed) {
+    visit->packed = packed;
+    Py_INCREF(packed);
+    visit->rows = PyList_New(0);
+    visit->session_rows = PyList_New(0);
+    visit->messages = PyList_New(0);
+    visit->shelved = PyList_New(0);
+    if (!visit->rows || !visit->session_rows || !visit->messages || !visit->shelved)
+        return FAILED;
+    return begin_run(visit);
+}
+
+void drop_run(struct visit *visit) {
     Py_CLEAR(visit->last_line);
     Py_CLEAR(visit->landed);
     Py_CLEAR(visit->first_landed);
     Py_CLEAR(visit->opened);
+    Py_CLEAR(visit->owner);
+}
+
+void drop_visit(struct visit *visit) {
+    drop_run(visit);
+    Py_CLEAR(visit->packed);
     Py_CLEAR(visit->rows);
+    Py_CLEAR(visit->session_rows);
+    Py_CLEAR(visit->messages);
+    Py_CLEAR(visit->shelved);
 }
 
 /* Whether a hit that came by this page goes on with the session, as ``Source.same_visit`` says. */
@@ -151,18 +176,52 @@ static bool add_row(struct visit *visit, const struct line *line, const struct p
     return added;
 }
 
-/* What the line says, apart from its page: whether it is by this visitor, in order, within the session, and no news of
-   who they are. */
-static bool goes_on(const struct visit *visit, const struct line *line, int64_t kind) {
+/* What the line says, apart from its page and of whom: whether it is by this visitor, in order, and within the session. */
+static bool goes_on(const struct visit *visit, const struct line *line) {
     int64_t at = line->whole[EVENT_occurred_at], received_at = line->whole[EVENT_received_at];
     struct span node;
-    if (!plain_text(line, EVENT_node, &node) || !same(node, visit->node) || !is_blank(line, EVENT_bot) ||
-        !is_blank(line, EVENT_email) || !is_blank(line, EVENT_group_id))
-        return false;
-    if (received_at < 0 || at <= visit->end || at - visit->end > visit->rules->gap_ms ||
-        at - visit->record.start > visit->rules->max_ms)
-        return false;
-    return kind == PING || is_blank(line, EVENT_user_id) || same_user(visit, line);
+    return plain_text(line, EVENT_node, &node) && same(node, visit->node) && is_blank(line, EVENT_bot) &&
+           received_at >= 0 && at > visit->end && at - visit->end <= visit->rules->gap_ms &&
+           at - visit->record.start <= visit->rules->max_ms;
+}
+
+/* The session was nobody's and is from here on of the user whom a hit names. */
+static enum verdict take_user(struct visit *visit, const struct line *line) {
+    struct record *record = &visit->record;
+    struct span user;
+    uint8_t *to = visit->users;
+    enum verdict verdict = find_user(visit, line, &user);
+    if (verdict != TAKEN)
+        return verdict;
+    *to++ = 0x91;
+    *to++ = 0x92;
+    to += write_whole(to, line->whole[EVENT_occurred_at]);
+    if (user.size > sizeof visit->users - (size_t)(to - visit->users))
+        return REFUSED;
+    memcpy(to, user.at, user.size);
+    record->user = (struct span){to, user.size};
+    visit->named_users = (struct span){visit->users, (size_t)(to - visit->users) + user.size};
+    visit->named = true;
+    return text_of(record->user, &record->user_text) ? TAKEN : REFUSED;
+}
+
+/* Of whom the line speaks: of nobody, or of whom the session is, and it says nothing new of them. */
+static enum verdict knows_who(struct visit *visit, const struct line *line, int64_t kind) {
+    bool named = !is_blank(line, EVENT_email) || !is_blank(line, EVENT_group_id);
+    bool by_user = !is_blank(line, EVENT_user_id);
+    if (kind == PING)
+        return named ? REFUSED : TAKEN;
+    if (by_user && !same_user(visit, line)) {
+        if (visit->record.user_text.size || is_blank(line, EVENT_visitor_id))
+            return REFUSED;
+        enum verdict verdict = take_user(visit, line);
+        if (verdict != TAKEN)
+            return verdict;
+    }
+    if (!named)
+        return TAKEN;
+    /* An address without a user makes it the address's session. */
+    return by_user || is_blank(line, EVENT_email) ? hears_nothing_new(visit, line) : REFUSED;
 }
 
 static bool add_sums(struct visit *visit, const struct line *line, const struct page *page) {
@@ -173,12 +232,25 @@ static bool add_sums(struct visit *visit, const struct line *line, const struct 
            add(&visit->engaged_ms, line->whole[EVENT_engaged_ms]);
 }
 
-/* Whether the frame's first line begins a visit: after a gap, after the longest time, or by a page that opens one. */
+/* Whether a session begins: after a gap, after the longest time, or by a page that opens one. */
 static bool begins(const struct visit *visit, const struct line *line, const struct page *page) {
     int64_t at = line->whole[EVENT_occurred_at];
-    return !visit->count && page->kind != PING && at > visit->end &&
+    if (visit->record.blank && !visit->begun)
+        return page->kind != PING;
+    return page->kind != PING && at > visit->end &&
            (at - visit->end > visit->rules->gap_ms || at - visit->record.start > visit->rules->max_ms ||
             !same_visit(visit, page));
+}
+
+static enum verdict begin_session(struct visit *visit, const struct line *line, struct span id, const struct page *page) {
+    if (visit->count) {
+        enum verdict verdict = end_run(visit);
+        if (verdict == TAKEN)
+            verdict = begin_run(visit);
+        if (verdict != TAKEN)
+            return verdict;
+    }
+    return open_session(visit, line, id, page) ? TAKEN : REFUSED;
 }
 
 /* Whether a hit's URL may be one; a session that goes on has landed before, or Python's way is to say where. */
@@ -200,15 +272,22 @@ static void land(struct visit *visit, const struct page *page) {
 }
 
 static enum verdict take_hit(struct visit *visit, const struct line *line, const struct page *page) {
-    int64_t number = visit->frame->event_rows + (int64_t)visit->count;
+    int64_t number = visit->frame->event_rows + (int64_t)PyList_Size(visit->rows);
     bool lands = page->url.size > 1 && page->kind != PING;
     struct span id;
-    if (!plain_text(line, EVENT_event_id, &id) || id.size > HASHED_AT_MOST || number > UINT32_MAX ||
-        (begins(visit, line, page) && !open_session(visit, line, id, page)) || !goes_on(visit, line, page->kind) ||
-        !same_visit(visit, page) || (lands && !may_land(visit)) || !add_id(visit, line, id, (uint32_t)number) ||
-        !add_sums(visit, line, page))
+    enum verdict verdict = TAKEN;
+    if (!plain_text(line, EVENT_event_id, &id) || id.size > HASHED_AT_MOST || number > UINT32_MAX)
         return REFUSED;
-    enum verdict verdict = hit_of(visit, line, id, page);
+    if (begins(visit, line, page))
+        verdict = begin_session(visit, line, id, page);
+    if (verdict != TAKEN)
+        return verdict;
+    if (!goes_on(visit, line) || !same_visit(visit, page) || (lands && !may_land(visit)) ||
+        !add_id(visit, line, id, (uint32_t)number) || !add_sums(visit, line, page))
+        return REFUSED;
+    verdict = knows_who(visit, line, page->kind);
+    if (verdict == TAKEN)
+        verdict = hit_of(visit, line, id, page);
     if (verdict != TAKEN)
         return verdict;
     if (!add_row(visit, line, page, number))
@@ -228,14 +307,15 @@ enum verdict take_line(struct visit *visit, PyObject *bytes) {
         return FAILED;
     if (text.size > UINT32_MAX || !read_line(text, &line))
         return REFUSED;
-    Py_XDECREF(visit->last_line);
-    visit->last_line = bytes;
     Py_INCREF(bytes);
     enum verdict verdict = find_page(visit, &line, &page);
-    if (verdict != TAKEN)
-        return verdict;
-    verdict = take_hit(visit, &line, &page);
-    Py_DECREF(page.answer);
+    if (verdict == TAKEN) {
+        verdict = take_hit(visit, &line, &page);
+        Py_DECREF(page.answer);
+    }
+    if (verdict == TAKEN)
+        keep(&visit->last_line, bytes); /* the one before may have ended a run until here */
+    Py_DECREF(bytes);
     return verdict;
 }
 

@@ -1,6 +1,6 @@
-/* The decision: do a frame's lines of one visitor go on with the newest session, or does the first of them begin one,
-   and what do they make of the record? A session begins here only if nobody ever said anything of the visitor: then it
-   is no account's, its person is the visitor (``stream.core.identity.leaf.owner_of``), and it is shown at once. */
+/* The decision: do a frame's lines of one visitor go on with the newest session, or begin others, and what do they make
+   of the record? What a frame adds to one session is a run. At its end the record is written and the session shown, and the
+   next run reads that record: so several sessions in a frame are as one in each of several frames. */
 #ifndef TOUCHLINE_VISIT_H
 #define TOUCHLINE_VISIT_H
 
@@ -18,7 +18,7 @@ struct rules {
     int64_t gap_ms, max_ms;
     int64_t engaged_ms, engaged_views; /* more than, at least */
     bool trusting;                     /* no ids are blocked, so a user named before is a user */
-    struct answers pages, companies, sessions;
+    struct answers pages, companies, sessions, owners, users, news;
     PyObject *direct; /* the source of a session that came from nowhere, in MessagePack */
 };
 
@@ -38,29 +38,34 @@ struct visit {
     struct rules *rules;
     const struct frame *frame;
     struct span node;
+    PyObject *packed; /* the record, as the last run left it */
+    /* Lists: rows of the events and of the sessions, messages with the account that each is for, and clusters that are no
+       longer the newest, with their starts. */
+    PyObject *rows, *session_rows, *messages, *shelved;
+    /* Of the run. */
     struct record record;
     int64_t end, page_views, events, engaged_ms, points;
     bool key;
     size_t count, hits_size;
     uint8_t hits[HITS_BYTES], hashes[IDS * HASH_BYTES], entries[IDS * ENTRY_BYTES];
     bool begun, apart; /* whether a session began, and a cluster with it */
+    bool named;        /* whether its hits say whose the session is, and nothing did before */
     uint8_t session_id[ID_BYTES], touch_id[ID_BYTES], start[HEAD_BYTES], person[HEAD_BYTES + NODE_BYTES];
+    uint8_t users[2 + 2 * HEAD_BYTES + NODE_BYTES];
+    struct span named_users; /* then the session's users, which lie there */
     PyObject *opened, *first_landed; /* answers of the pages that it began with: source and landing lie in them */
+    PyObject *owner;                 /* answer: account and person lie in it */
     struct span cause;   /* id of the last line, with quotes */
     PyObject *last_line; /* keeps it */
     PyObject *landed;    /* answer of the last page with a URL */
-    PyObject *rows;      /* list of the events' rows */
 };
 
-/* What came of it: the record, the session's row, the account with the message to it (None if it has none), and the
-   cluster that is no longer the newest (NULL if it is). */
-struct outcome {
-    PyObject *record, *session_row, *account, *message, *shelved;
-};
-
-enum verdict begin_visit(struct visit *visit, struct span packed);
+/* All PyObjects are NULL before; ``drop_visit`` is to be called whatever came of it. */
+enum verdict begin_visit(struct visit *visit, PyObject *packed);
 enum verdict take_line(struct visit *visit, PyObject *line);
-enum verdict end_visit(struct visit *visit, struct outcome *outcome);
+/* The record is written and the session shown; another run may begin. */
+enum verdict end_run(struct visit *visit);
+void drop_run(struct visit *visit);
 void drop_visit(struct visit *visit);
 
 #endif

@@ -6,12 +6,15 @@ import sys
 import pytest
 
 import build_native
+from schemas.codec import state_encoder
 from stream.core import everyday, stitch
 from stream.core.rulebook import rulebook_of
+from stream.core.sources import DIRECT_SOURCE
 from stream.core.visit import go_on
 from tests.support.everyday import needs_c
 from tests.support.everyday_fuzz import NODE, RULES, SCENES, START, in_c, lines_of
 
+LIMITS = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
 SHAPES = (*everyday._STRUCTS, everyday.Event)
 
 
@@ -86,23 +89,31 @@ def test_nothing_is_left_in_memory(scene, change):
 
 
 @needs_c
-@pytest.mark.parametrize("fails", ["page_of", "company_of", "shown_of"])
-def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails):
+@pytest.mark.parametrize(
+    ("fails", "scene"),
+    [("page_of", 0), ("company_of", 0), ("shown_of", 0), ("owner_of", 5), ("user_of", 5), ("known_since", 7)],
+)
+def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     def fail(_question):
         raise KeyError(fails)
 
     def refuse(_question):
         return None
 
-    scene = SCENES[0]
+    scene, book = SCENES[scene], rulebook_of(RULES)
     packed, lines = scene.state.get_packed("x\x00" + NODE), list(enumerate(lines_of(scene, 4, 2)))
-    answers = {"page_of": lambda question: everyday.page_of(rulebook_of(RULES), question),
-               "company_of": everyday.company_of, "shown_of": everyday.shown_of}  # fmt: skip
-    rules = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
+    answers = {"page_of": lambda question: everyday.page_of(book, question),
+               "company_of": everyday.company_of, "shown_of": everyday.shown_of, "owner_of": everyday.owner_of,
+               "user_of": lambda question: everyday.user_of(book, question),
+               "known_since": lambda question: everyday.known_from(book, question)}  # fmt: skip
+    whole = everyday.native.Everyday(**LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), **answers)
+    assert whole.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0) is not None, "it is asked"
     before = sys.getallocatedblocks()
     for _ in range(300):
         for answer in (fail, refuse, lambda _question: "no tuple", lambda _question: (), lambda _question: (1,) * 9):
-            way = everyday.native.Everyday(**rules, direct=b"\xc0", **(answers | {fails: answer}))
+            way = everyday.native.Everyday(
+                **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), **(answers | {fails: answer})
+            )
             try:
                 said = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
             except (KeyError, TypeError):

@@ -16,7 +16,7 @@ pytestmark = needs_c
 
 
 def run(frames, everyday):
-    """Effects after the last frame, and how many frames of one visitor ``everyday`` took."""
+    """Effects after the last frame, and of each frame whether ``everyday`` took it."""
     state, taken, rows = MemoryState(), [], []
 
     def noted(*args):
@@ -27,7 +27,7 @@ def run(frames, everyday):
         step = step_of(state, RULES, offset=offset, at=START + 10**9)
         events_step(step, [(n, json_encoder.encode(event)) for n, event in enumerate(frame)], everyday=noted)
         rows.append((step.rows, step.sends, step.refused))
-    return (state.encoded, rows), sum(taken)
+    return (state.encoded, rows), taken
 
 
 def hit(number, *, at=None, name="v1", id_="", **more):
@@ -39,11 +39,11 @@ def hit(number, *, at=None, name="v1", id_="", **more):
 
 
 def same(frames):
-    """How many frames C takes, with the same effects."""
+    """How many frames after the first one C takes, with the same effects."""
     found, taken = run(frames, in_c)
     general, _ = run(frames, lambda *_: False)
     assert found == general
-    return taken
+    return sum(taken[1:])
 
 
 def test_a_visit_longer_than_its_record_holds():
@@ -91,13 +91,30 @@ def test_the_same_id_twice():
     assert same([[hit(0)], [hit(1), hit(2, id_="e1")], [hit(3, id_="e0")], [hit(4)]]) == 1
 
 
-def test_a_visit_begins_with_the_first_line_only():
-    later = START + 3_600_000
+def test_a_visit_begins_with_any_line():
+    later, found = START + 3_600_000, "https://www.google.com/"
 
     assert same([[hit(0)], [hit(1, at=later), hit(2, at=later + 1)]]) == 1
-    assert same([[hit(0)], [hit(1), hit(2, at=later)]]) == 0
+    assert same([[hit(0)], [hit(1), hit(2, at=later), hit(3, at=later + 1, referrer=found), hit(4, at=2 * later)]]) == 1
+    assert same([[hit(0)], [hit(1, at=START + 5, referrer=found)], [hit(2, at=START)]]) == 1
+
+
+def test_a_ping_begins_none_whatever_its_page_says():
+    later, found = START + 3_600_000, "https://www.google.com/"
+
     assert same([[hit(0)], [hit(1, at=later, type=PING)]]) == 0
-    assert same([[hit(0)], [hit(1, at=START + 5, referrer="https://www.google.com/")], [hit(2, at=START)]]) == 1
+    assert same([[hit(0)], [hit(1, type=PING, referrer=found), hit(2)]]) == 1
+    assert same([[hit(0, type=PING)], [hit(1)]]) == 0, "what comes before the first visit is Python's"
+
+
+def test_the_first_visit_and_those_that_are_no_visitors():
+    first, other = hit(0), hit(1)
+    other.node = "default/e:ann@corp.example"
+    frames = [[first], [other], [hit(2, name="v2")]]
+    found, taken = run(frames, in_c)
+
+    assert taken == [True, False, True]
+    assert found == run(frames, lambda *_: False)[0]
 
 
 @pytest.mark.parametrize(("after", "taken"), [(-1, 0), (0, 1), (1, 2), (1_800_000, 2), (1_800_001, 2)])
