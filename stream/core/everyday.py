@@ -28,7 +28,7 @@ from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
 from stream.core.sources import DIRECT_SOURCE, Source
 from stream.core.state import time_part
 from stream.core.step import Step
-from stream.core.touches import Shown, fixed_parts
+from stream.core.touches import origin_of, party_of
 from stream.core.visit import LATEST, PLAIN, SITES, go_on
 
 try:
@@ -107,7 +107,8 @@ class _Identified(msgspec.Struct, gc=False, rename=COLUMNS):
 
 _addressed: Final = msgspec.json.Decoder(_Addressed).decode
 _networked: Final = msgspec.json.Decoder(_Networked).decode
-_shown: Final = msgspec.msgpack.Decoder(Shown).decode
+_party: Final = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
+_source: Final = msgspec.msgpack.Decoder(Source).decode
 _identified: Final = msgspec.json.Decoder(_Identified).decode
 _owned: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, str]).decode
 _told: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, bytes]).decode
@@ -152,14 +153,22 @@ def company_of(question: bytes) -> tuple[bytes] | None:
     return (state_encoder.encode(company_node(said.tenant, said.company)),)
 
 
-def shown_of(question: bytes) -> tuple[bytes, bytes, bytes, str] | None:
-    """What is said of a session (``Shown``): beginnings of its row, of the message and of its touch, and the account."""
+def said_of_party(question: bytes) -> tuple[bytes, bytes, bytes, bytes, str | None] | None:
+    """What is said of a session's node, account and person (``Party``), and the account, None for nobody's."""
     try:
-        shown = _shown(question)
-        fixed = fixed_parts(shown)
+        node, account, person = _party(question)
+        return *party_of(node, account, person), account or None
     except (*_NO_VALUE, ValueError):
         return None
-    return fixed.row, fixed.put, fixed.touch, shown.account
+
+
+def said_of_origin(question: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """What is said of a session's source (``Origin``)."""
+    try:
+        source = _source(question)
+        return origin_of(source.channel, source.source, source.medium, source.campaign)
+    except _NO_VALUE:
+        return None
 
 
 def owner_of(question: bytes) -> tuple[bytes, bytes, bytes] | None:
@@ -218,7 +227,8 @@ def _way_of(book: Rulebook) -> "native.Everyday":
             direct=state_encoder.encode(DIRECT_SOURCE),
             page_of=lambda question: page_of(book, question),
             company_of=company_of,
-            shown_of=shown_of,
+            party_of=said_of_party,
+            origin_of=said_of_origin,
             owner_of=owner_of,
             user_of=lambda question: user_of(book, question),
             known_since=lambda question: known_from(book, question),

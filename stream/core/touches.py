@@ -4,6 +4,8 @@ What a session or item was last shown as is kept on it, so that the old account 
 While its owner is not known it is ``held`` and nothing is said; ``settle`` says it then.
 """
 
+from functools import lru_cache
+from operator import is_
 from typing import Final, NamedTuple
 
 import msgspec
@@ -133,24 +135,57 @@ def _value(node: str) -> str:
     return value(node) if node else ""
 
 
-class Shown(msgspec.Struct, array_like=True, gc=False):
-    """What of a session is said the same each time that it goes on, and its node before it."""
+class Party(NamedTuple):
+    """What rows and messages say of a session's node, account and person: JSON around the session's ids and times."""
 
-    node: str
-    id: str
-    touch: str
-    start: int
-    source: Source
-    landing: str
-    account: str
-    person: str
-    by_network: bool
+    row: bytes
+    """The beginning of its row, up to its id."""
+    after_id: bytes
+    """On, up to when it began."""
+    put: bytes
+    """The beginning of the message that its account is told, up to the time."""
+    touch: bytes
+    """Members of the message's touch."""
+
+
+class Origin(NamedTuple):
+    """The same of its source."""
+
+    row: bytes
+    """Members of its row."""
+    channel: bytes
+    """Members of the message's touch, before those of its party ..."""
+    campaign: bytes
+    """... and after them."""
+
+
+@lru_cache(maxsize=1 << 13)
+def party_of(node: str, account: str, person: str) -> Party:
+    """What is said of a session of ``node`` that is the ``account``'s and the ``person``'s ("" = nobody's)."""
+    names = _names(node)
+    columns = SessionColumns(
+        names.tenant, "", names.bare, names.visitor, _value(person), account_id(account), started_at=0
+    )
+    row, key, rest = columns_of(columns).partition(b'"session_id":"')
+    _, _, touch = columns_of(Touch("", 0, "", "", person, node)).partition(b'"channel":""')
+    to = b'{"m":"A","to":%b,"at":' % json_encoder.encode(account)  # a ``TouchPut``; "m" is its tag
+    return Party(b"{" + row + key, rest[:-1], to, touch)
+
+
+@lru_cache(maxsize=1 << 12)
+def origin_of(channel: str, source: str, medium: str, campaign: str) -> Origin:
+    """What is said of a session that came from there."""
+    columns = SessionColumns("", "", "", "", "", "", 0, channel, source, medium, campaign)
+    _, _, row = columns_of(columns).partition(b'"started_at":0')
+    touch = Touch("", 0, "session", channel, "", "", source, medium, campaign)
+    before, _, after = columns_of(touch).partition(b',"person":"","node":""')
+    return Origin(row, before.removeprefix(b'"id":"","at":0'), after)
 
 
 class Fixed(msgspec.Struct, frozen=True, gc=False):
-    """What is said of a session the same each time that it goes on, ready as bytes, and what that was made of."""
+    """What is said of a session the same each time that it goes on, and what that was made of."""
 
-    of: Shown
+    of: tuple[Source, str, str, str, bool]
     row: bytes
     """The beginning of its row, up to ``"exit_url":``."""
     put: bytes
@@ -166,48 +201,27 @@ _fixed: dict[str, Fixed] = {}
 
 def _fixed_of(node: str, session: Session) -> Fixed:
     """The session's fixed part. The texts it was made of are compared by identity: cheap, and equal if the same."""
+    of = session.source, session.person, session.account, session.landing, session.by_network
     found = _fixed.get(session.id)
-    if found is not None:
-        of = found.of
-        if (
-            of.source is session.source
-            and of.person is session.person
-            and of.account is session.account
-            and of.landing is session.landing
-            and of.by_network is session.by_network
-        ):
-            return found
-    return fixed_parts(
-        Shown(
-            node, session.id, session.touch, session.start, session.source, session.landing,
-            session.account, session.person, session.by_network,
-        )
-    )  # fmt: skip
-
-
-def fixed_parts(session: Shown) -> Fixed:
-    """The fixed part of a session of which only that is known."""
-    found = _fixed.get(session.id)
-    if found is not None and found.of == session:
+    if found is not None and all(map(is_, found.of, of)):
         return found
     if len(_fixed) >= _FIXED_SESSIONS:
         _fixed.clear()
-    node, source, account, person = session.node, session.source, session.account, session.person
-    names = _names(node)
-    columns = SessionColumns(
-        names.tenant, session.id, names.bare, names.visitor, _value(person), account_id(account), session.start,
-        source.channel, source.source, source.medium, source.campaign, session.landing, session.touch, session.by_network,
+    source, start = session.source, b"%d" % session.start
+    session_id, touch_id = session.id.encode(), session.touch.encode()
+    party = party_of(node, session.account, session.person)
+    origin = origin_of(source.channel, source.source, source.medium, source.campaign)
+    landing = b',"landing_url":' + json_encoder.encode(session.landing) if session.landing else b""
+    network = b',"by_network":true' if session.by_network else b""
+    row = (
+        party.row, session_id, party.after_id, start, origin.row, landing, b',"touch_id":"', touch_id, b'"', network,
+        b',"exit_url":',
     )  # fmt: skip
-    touch = Touch(
-        session.touch, session.start, "session", source.channel, person, node,
-        source.source, source.medium, source.campaign, session.id,
+    touch = (
+        b',"touch":{"id":"', touch_id, b'","at":', start, origin.channel, party.touch, origin.campaign, b',"session_id":"',
+        session_id, b'","points":',
     )  # fmt: skip
-    made = _fixed[session.id] = Fixed(
-        session,
-        b"{" + columns_of(columns) + b',"exit_url":',
-        b'{"m":"A","to":%b,"at":' % json_encoder.encode(account),
-        b',"touch":{%b,"points":' % columns_of(touch),
-    )  # fmt: skip
+    made = _fixed[session.id] = Fixed(of, b"".join(row), party.put, b"".join(touch))
     return made
 
 
@@ -215,7 +229,6 @@ def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> No
     """Tell the session's account and its table what it is now."""
     fixed = _fixed_of(node, session)
     if session.account:
-        # A ``TouchPut``; "m" is its tag.
         said = f'{step.at},"reason":"{reason}","cause":'.encode()
         now = f'{session.points},"last_at":{session.end}}}}}'.encode()
         message = b"".join((fixed.put, said, json_encoder.encode(cause), fixed.touch, now))

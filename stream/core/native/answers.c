@@ -155,22 +155,52 @@ enum verdict find_owner(struct visit *visit) {
     return TAKEN;
 }
 
-enum verdict find_shown(struct visit *visit, PyObject **shown) {
-    static const int asked_for[] = {
-        SESSION_id, SESSION_touch, SESSION_start, SESSION_source, SESSION_landing, SESSION_account, SESSION_person,
-        SESSION_by_network,
-    };
+/* Of a tuple of ``size``, the first ``count`` of which are bytes. */
+static bool spans_of(PyObject *answer, Py_ssize_t size, struct span *spans, int count) {
+    if (!is_tuple(answer, size))
+        return false;
+    for (int i = 0; i < count; i++)
+        if (!span_of_bytes(PyTuple_GetItem(answer, i), &spans[i]))
+            return false;
+    return true;
+}
+
+static enum verdict find_party(struct visit *visit, struct shown *shown) {
+    const struct span *field = visit->record.session;
     struct question question;
-    uint8_t head[HEAD_BYTES], array[] = {0x90 | (1 + sizeof asked_for / sizeof *asked_for)};
+    uint8_t head[HEAD_BYTES], array[] = {0x93};
     begin_question(&question);
     ask_with(&question, SPAN_OF(array));
     ask_with(&question, (struct span){head, write_text_head(head, visit->node.size)});
     ask_with(&question, visit->node);
-    for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
-        ask_with(&question, visit->record.session[asked_for[i]]);
-    enum verdict verdict = asked(&visit->rules->sessions, &question, shown);
-    if (verdict != TAKEN || is_tuple(*shown, SHOWN_COUNT))
+    ask_with(&question, field[SESSION_account]);
+    ask_with(&question, field[SESSION_person]);
+    enum verdict verdict = asked(&visit->rules->parties, &question, &shown->party_answer);
+    if (verdict != TAKEN)
         return verdict;
-    Py_CLEAR(*shown);
-    return FAILED;
+    if (!spans_of(shown->party_answer, PARTY_COUNT, shown->party, PARTY_account))
+        return FAILED;
+    shown->account = PyTuple_GetItem(shown->party_answer, PARTY_account);
+    return shown->account ? TAKEN : FAILED;
+}
+
+static enum verdict find_origin(struct visit *visit, struct shown *shown) {
+    struct question question;
+    begin_question(&question);
+    ask_with(&question, visit->record.session[SESSION_source]);
+    enum verdict verdict = asked(&visit->rules->origins, &question, &shown->origin_answer);
+    if (verdict != TAKEN)
+        return verdict;
+    return spans_of(shown->origin_answer, ORIGIN_COUNT, shown->origin, ORIGIN_COUNT) ? TAKEN : FAILED;
+}
+
+enum verdict find_shown(struct visit *visit, struct shown *shown) {
+    shown->party_answer = shown->origin_answer = NULL;
+    enum verdict verdict = find_party(visit, shown);
+    return verdict == TAKEN ? find_origin(visit, shown) : verdict;
+}
+
+void drop_shown(struct shown *shown) {
+    Py_CLEAR(shown->party_answer);
+    Py_CLEAR(shown->origin_answer);
 }

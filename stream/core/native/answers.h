@@ -19,8 +19,16 @@ struct page {
     struct span source;  /* in MessagePack, nil if it is no external one */
     struct span visit;   /* what of it makes a visit, in MessagePack; "" if it is none */
 };
-/* Of a session. */
-enum { SHOWN_row, SHOWN_put, SHOWN_touch, SHOWN_account, SHOWN_COUNT };
+/* What is said of a session's node, account and person, and of its source: as stream.core.touches.Party and Origin, with the
+   account behind. */
+enum { PARTY_row, PARTY_after_id, PARTY_put, PARTY_touch, PARTY_account, PARTY_COUNT };
+enum { ORIGIN_row, ORIGIN_channel, ORIGIN_campaign, ORIGIN_COUNT };
+/* What rows and messages repeat of a session. The spans lie in the answers; ``drop_shown`` lets go of those. */
+struct shown {
+    PyObject *party_answer, *origin_answer;
+    struct span party[PARTY_account], origin[ORIGIN_COUNT];
+    PyObject *account; /* None if it is nobody's */
+};
 /* Of a visitor's node: whose a session is, in MessagePack, and the node with one more session of its user. */
 enum { OWNER_account, OWNER_person, OWNER_node, OWNER_COUNT };
 
@@ -41,7 +49,8 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line);
    the visitor it is no account's, and its person is the visitor. */
 enum verdict find_owner(struct visit *visit);
 
-/* What the session's rows and messages repeat: a new reference to the tuple. */
-enum verdict find_shown(struct visit *visit, PyObject **shown);
+/* ``drop_shown`` is to be called whatever comes of it. */
+enum verdict find_shown(struct visit *visit, struct shown *shown);
+void drop_shown(struct shown *shown);
 
 #endif

@@ -22,12 +22,12 @@ static bool set_answers(struct answers *answers, PyObject *ask) {
 
 static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *named) {
     static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "direct", "page_of",
-                            "company_of", "shown_of", "owner_of", "user_of", "known_since", NULL};
+                            "company_of", "party_of", "origin_of", "owner_of", "user_of", "known_since", NULL};
     long long gap_ms, max_ms, engaged_ms, engaged_views;
     int trusting;
-    PyObject *direct, *page_of, *company_of, *shown_of, *owner_of, *user_of, *known_since;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOOOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
-                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &shown_of, &owner_of,
+    PyObject *direct, *page_of, *company_of, *party_of, *origin_of, *owner_of, *user_of, *known_since;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOOOOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
+                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &party_of, &origin_of, &owner_of,
                                      &user_of, &known_since) ||
         !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
         !within(engaged_views, "engaged_views"))
@@ -45,7 +45,7 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
     rules->direct = direct;
     Py_INCREF(direct);
     if (set_answers(&rules->pages, page_of) && set_answers(&rules->companies, company_of) &&
-        set_answers(&rules->sessions, shown_of) && set_answers(&rules->owners, owner_of) &&
+        set_answers(&rules->parties, party_of) && set_answers(&rules->origins, origin_of) && set_answers(&rules->owners, owner_of) &&
         set_answers(&rules->users, user_of) && set_answers(&rules->news, known_since))
         return (PyObject *)self;
     Py_DECREF(self);
@@ -63,7 +63,8 @@ static void drop_everyday(PyObject *self) {
     Py_CLEAR(rules->direct);
     drop_answers(&rules->pages);
     drop_answers(&rules->companies);
-    drop_answers(&rules->sessions);
+    drop_answers(&rules->parties);
+    drop_answers(&rules->origins);
     drop_answers(&rules->owners);
     drop_answers(&rules->users);
     drop_answers(&rules->news);

@@ -22,13 +22,35 @@ static struct span thousandths(uint8_t *to, int64_t number) {
     return (struct span){to, (size_t)(at - to)};
 }
 
-/* What the account is told: ``stream.core.touches`` has it in Python. */
-static PyObject *message_of(const struct visit *visit, struct span put, struct span touch) {
-    uint8_t at[DECIMAL_BYTES], points[DECIMAL_BYTES], end[DECIMAL_BYTES];
-    struct span reason = visit->begun ? SPAN(",\"reason\":\"new\",\"cause\":") : SPAN(",\"reason\":\"changed\",\"cause\":");
+/* What is said of the session itself, wherever it is said. */
+struct named {
+    struct span id, touch, landing;
+    int64_t start;
+    bool by_network;
+};
+
+/* False if a text would have to be escaped: then Python's way is to say it. */
+static bool read_named(const struct visit *visit, struct named *named) {
+    const struct span *field = visit->record.session;
+    named->start = visit->record.start;
+    if (!truth_of(field[SESSION_by_network], &named->by_network))
+        return false;
+    return text_of(field[SESSION_id], &named->id) && needs_no_escape(named->id) &&
+           text_of(field[SESSION_touch], &named->touch) && needs_no_escape(named->touch) &&
+           text_of(field[SESSION_landing], &named->landing) && needs_no_escape(named->landing);
+}
+
+/* What the account is told, a ``TouchPut``. */
+static PyObject *message_of(const struct visit *visit, const struct shown *shown, const struct named *named) {
+    uint8_t at[DECIMAL_BYTES], start[DECIMAL_BYTES], points[DECIMAL_BYTES], end[DECIMAL_BYTES];
+    struct span reason = visit->begun ? SPAN("new") : SPAN("changed");
     struct span pieces[] = {
-        put, decimal(at, visit->frame->at), reason, visit->cause, touch,
-        decimal(points, visit->points), SPAN(",\"last_at\":"), decimal(end, visit->end), SPAN("}}"),
+        shown->party[PARTY_put], decimal(at, visit->frame->at),
+        SPAN(",\"reason\":\""), reason, SPAN("\",\"cause\":"), visit->cause,
+        SPAN(",\"touch\":{\"id\":\""), named->touch, SPAN("\",\"at\":"), decimal(start, named->start),
+        shown->origin[ORIGIN_channel], shown->party[PARTY_touch], shown->origin[ORIGIN_campaign],
+        SPAN(",\"session_id\":\""), named->id, SPAN("\",\"points\":"), decimal(points, visit->points),
+        SPAN(",\"last_at\":"), decimal(end, visit->end), SPAN("}}"),
     };
     return joined(pieces, sizeof pieces / sizeof *pieces);
 }
@@ -39,12 +61,20 @@ static bool is_engaged(const struct visit *visit) {
            visit->end - visit->record.start > rules->engaged_ms;
 }
 
-static PyObject *row_of(const struct visit *visit, struct span row, struct span exit) {
-    uint8_t end[DECIMAL_BYTES], page_views[DECIMAL_BYTES], events[DECIMAL_BYTES], engaged_ms[DECIMAL_BYTES];
-    uint8_t points[MILLI_BYTES], number[DECIMAL_BYTES];
+/* The session's row: what seldom changes, what its hits change, its address. */
+static PyObject *row_of(const struct visit *visit, const struct shown *shown, const struct named *named,
+                        struct span exit) {
+    uint8_t start[DECIMAL_BYTES], end[DECIMAL_BYTES], page_views[DECIMAL_BYTES], events[DECIMAL_BYTES];
+    uint8_t engaged_ms[DECIMAL_BYTES], points[MILLI_BYTES], number[DECIMAL_BYTES];
     struct span quote = visit->landed ? SPAN("") : SPAN("\"");
+    bool lands = named->landing.size;
     struct span pieces[] = {
-        row, quote, exit, quote,
+        shown->party[PARTY_row], named->id, shown->party[PARTY_after_id], decimal(start, named->start),
+        shown->origin[ORIGIN_row],
+        lands ? SPAN(",\"landing_url\":\"") : SPAN(""), named->landing, lands ? SPAN("\"") : SPAN(""),
+        SPAN(",\"touch_id\":\""), named->touch, SPAN("\""),
+        named->by_network ? SPAN(",\"by_network\":true") : SPAN(""),
+        SPAN(",\"exit_url\":"), quote, exit, quote,
         SPAN(",\"ended_at\":"), decimal(end, visit->end),
         SPAN(",\"page_views\":"), decimal(page_views, visit->page_views),
         SPAN(",\"events\":"), decimal(events, visit->events),
@@ -192,47 +222,40 @@ static enum verdict write_record(struct visit *visit, struct span url) {
 }
 
 /* Tells the account, if it has one. */
-static bool tell(struct visit *visit, PyObject *account, struct span put, struct span touch) {
-    struct span name;
-    if (!span_of_text(account, &name))
-        return false;
-    if (!name.size)
+static bool tell(struct visit *visit, const struct shown *shown, const struct named *named) {
+    if (shown->account == Py_None)
         return true;
-    PyObject *message = message_of(visit, put, touch);
-    return message && appended(visit->messages, Py_BuildValue("(ON)", account, message));
+    PyObject *message = message_of(visit, shown, named);
+    return message && appended(visit->messages, Py_BuildValue("(ON)", shown->account, message));
 }
 
-static enum verdict show(struct visit *visit, PyObject *shown) {
-    struct span row, put, touch, exit = visit->record.exit, url = visit->record.session[SESSION_exit];
-    if (!span_of_bytes(PyTuple_GetItem(shown, SHOWN_row), &row) ||
-        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_put), &put) ||
-        !span_of_bytes(PyTuple_GetItem(shown, SHOWN_touch), &touch))
-        return FAILED;
+static enum verdict show(struct visit *visit, const struct shown *shown) {
+    struct span exit = visit->record.exit, url = visit->record.session[SESSION_exit];
+    struct named named;
     if (visit->landed && (!span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_exit), &exit) ||
                           !span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_url), &url)))
         return FAILED;
-    if (!visit->landed && !needs_no_escape(exit))
+    if ((!visit->landed && !needs_no_escape(exit)) || !read_named(visit, &named))
         return REFUSED;
-    if (!appended(visit->session_rows, row_of(visit, row, exit)) ||
-        !tell(visit, PyTuple_GetItem(shown, SHOWN_account), put, touch))
+    if (!appended(visit->session_rows, row_of(visit, shown, &named, exit)) || !tell(visit, shown, &named))
         return FAILED;
     return write_record(visit, url);
 }
 
 enum verdict end_run(struct visit *visit) {
     const struct record *old = &visit->record;
-    PyObject *shown;
+    struct shown shown;
     if (!visit->count || (!visit->apart && old->packed.size + visit->hits_size > HITS_BYTES) ||
         old->hashes.size / HASH_BYTES + visit->count > IDS || !within_bounds(old->count + (int64_t)visit->count) ||
         visit->points <= -MILLI_AT_MOST || visit->points >= MILLI_AT_MOST)
         return REFUSED;
     enum verdict verdict = visit->begun || visit->named ? find_owner(visit) : TAKEN;
-    if (verdict == TAKEN)
-        verdict = find_shown(visit, &shown);
     if (verdict != TAKEN)
         return verdict;
-    verdict = show(visit, shown);
-    Py_DECREF(shown);
+    verdict = find_shown(visit, &shown);
+    if (verdict == TAKEN)
+        verdict = show(visit, &shown);
+    drop_shown(&shown);
     drop_run(visit);
     return verdict;
 }

@@ -18,7 +18,7 @@ struct rules {
     int64_t gap_ms, max_ms;
     int64_t engaged_ms, engaged_views; /* more than, at least */
     bool trusting;                     /* no ids are blocked, so a user named before is a user */
-    struct answers pages, companies, sessions, owners, users, news;
+    struct answers pages, companies, parties, origins, owners, users, news;
     PyObject *direct; /* the source of a session that came from nowhere, in MessagePack */
 };
 

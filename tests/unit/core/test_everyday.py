@@ -91,7 +91,15 @@ def test_nothing_is_left_in_memory(scene, change):
 @needs_c
 @pytest.mark.parametrize(
     ("fails", "scene"),
-    [("page_of", 0), ("company_of", 0), ("shown_of", 0), ("owner_of", 5), ("user_of", 5), ("known_since", 7)],
+    [
+        ("page_of", 0),
+        ("company_of", 0),
+        ("party_of", 0),
+        ("origin_of", 0),
+        ("owner_of", 5),
+        ("user_of", 5),
+        ("known_since", 7),
+    ],
 )
 def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     def fail(_question):
@@ -103,7 +111,8 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     scene, book = SCENES[scene], rulebook_of(RULES)
     packed, lines = scene.state.get_packed("x\x00" + NODE), list(enumerate(lines_of(scene, 4, 2)))
     answers = {"page_of": lambda question: everyday.page_of(book, question),
-               "company_of": everyday.company_of, "shown_of": everyday.shown_of, "owner_of": everyday.owner_of,
+               "company_of": everyday.company_of, "party_of": everyday.said_of_party, "origin_of": everyday.said_of_origin,
+               "owner_of": everyday.owner_of,
                "user_of": lambda question: everyday.user_of(book, question),
                "known_since": lambda question: everyday.known_from(book, question)}  # fmt: skip
     whole = everyday.native.Everyday(**LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), **answers)
