@@ -30,7 +30,7 @@ PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm
 @st.composite
 def visits(draw):
     """Frames of one visitor's events, most of which follow each other within a session."""
-    known = draw(st.booleans())
+    users = draw(st.sampled_from([[""], ["u1"] * 5 + [""], ["u1", "u1", "u2", "", ""]]))
     at, frames, number = START, [], 0
     for _ in range(draw(st.integers(1, 6))):
         frame = []
@@ -42,8 +42,8 @@ def visits(draw):
             frame.append(
                 Event(
                     id=f"e{number}", node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
-                    visitor="v1", user="u1" if known and draw(st.integers(0, 5)) else "", email=email,
-                    group="A1" if kind in {GROUP, PING} and draw(st.booleans()) else "",
+                    visitor="v1", user=draw(st.sampled_from(users)), email=email,
+                    group=draw(st.sampled_from(["A1", "A2", ""])) if kind in {GROUP, PING} else "",
                     platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
                     company=draw(st.sampled_from(["", "", "net.example"])),
                     url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/"])),

@@ -212,7 +212,7 @@ static enum verdict knows_who(struct visit *visit, const struct line *line, int6
     if (kind == PING)
         return named ? REFUSED : TAKEN;
     if (by_user && !same_user(visit, line)) {
-        if (visit->record.user_text.size || is_blank(line, EVENT_visitor_id))
+        if (visit->record.user_text.size)
             return REFUSED;
         enum verdict verdict = take_user(visit, line);
         if (verdict != TAKEN)
