@@ -85,4 +85,9 @@ def murmur2(key: bytes) -> int:
 @lru_cache(maxsize=1 << 17)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of ``key`` by Kafka's default partitioner, so foreign producers land where we do."""
-    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    return key_hash(key) % partitions
+
+
+def key_hash(key: str) -> int:
+    """What ``partition_of`` takes modulo the number of partitions."""
+    return murmur2(key.encode()) & 0x7FFFFFFF

@@ -6,6 +6,8 @@ SOURCES: str
 HITS_BYTES: int
 ID_BYTES: int
 
+def by_node(lines: Sequence[tuple[int, bytes]], /) -> dict[str, list[tuple[int, bytes]]] | None: ...
+
 class Everyday:
     def __new__(
         cls,
@@ -18,7 +20,7 @@ class Everyday:
         direct: bytes,
         page_of: Callable[[bytes], tuple[object, ...] | None],
         company_of: Callable[[bytes], tuple[bytes] | None],
-        party_of: Callable[[bytes], tuple[bytes, bytes, bytes, bytes, str | None] | None],
+        party_of: Callable[[bytes], tuple[bytes, bytes, bytes, bytes, int | None] | None],
         origin_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
         owner_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
         user_of: Callable[[bytes], tuple[bytes] | None],
@@ -37,4 +39,4 @@ class Everyday:
         version_and_address: str,
         session_rows: int,
         /,
-    ) -> tuple[bytes, list[bytes], list[bytes], list[tuple[str, bytes]], list[tuple[int, bytes]]] | None: ...
+    ) -> tuple[bytes, list[bytes], list[bytes], list[tuple[int, bytes]], list[tuple[int, bytes]]] | None: ...

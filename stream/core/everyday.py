@@ -10,7 +10,7 @@ compiler everything goes those two ways. ``tests/properties/test_visit.py`` hold
 What pages, companies, users and sessions mean is decided in Python: C asks once for each that it meets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
+from schemas.ids import key_hash
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import PING, VIEW, Hit, Item
 from stream.core.identity import company_node, known_since, one_more_session, session_link
@@ -153,11 +154,11 @@ def company_of(question: bytes) -> tuple[bytes] | None:
     return (state_encoder.encode(company_node(said.tenant, said.company)),)
 
 
-def said_of_party(question: bytes) -> tuple[bytes, bytes, bytes, bytes, str | None] | None:
-    """What is said of a session's node, account and person (``Party``), and the account, None for nobody's."""
+def said_of_party(question: bytes) -> tuple[bytes, bytes, bytes, bytes, int | None] | None:
+    """What is said of a session's node, account and person (``Party``), and the account's ``key_hash``, None for nobody's."""
     try:
         node, account, person = _party(question)
-        return *party_of(node, account, person), account or None
+        return *party_of(node, account, person), key_hash(account) if account else None
     except (*_NO_VALUE, ValueError):
         return None
 
@@ -255,8 +256,8 @@ def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, 
         step.rows["sessions"] = shown
     else:
         sessions += shown
-    for account, message in messages:
-        step.tell_account_encoded(account, message)
+    for hashed, message in messages:
+        step.tell_home(hashed % step.partitions, message)
     for start, cluster in shelved:
         step.state.put(cluster_prefix(node) + time_part(start), cluster)
     step.state.put(record, packed)
@@ -271,5 +272,12 @@ def take(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes
     return take_in_c(step, book, node, lines) or go_on(step, book, node, lines)
 
 
+def left_to_python(_lines: Sequence[tuple[int, bytes]]) -> None:
+    """Stands for ``group`` where there is no C."""
+
+
+Group = Callable[[Sequence[tuple[int, bytes]]], dict[str, list[tuple[int, bytes]]] | None]
+group: Final[Group] = left_to_python if WHY_NOT else native.by_node
+"""A frame's lines by the node that each names first; None if one of them does not look as our encoder writes it."""
 everyday: Final = go_on if WHY_NOT else take
 """The short way that this process takes."""

@@ -102,7 +102,11 @@ class Step:
 
     def tell_account_encoded(self, to: str, message: bytes) -> None:
         """The same for the account node ``to`` and a message that is already JSON."""
-        place = topics.ACCOUNTS, partition_of(to, self.partitions)
+        self.tell_home(partition_of(to, self.partitions), message)
+
+    def tell_home(self, home: int, message: bytes) -> None:
+        """The same for an account that lives in partition ``home``."""
+        place = topics.ACCOUNTS, home
         sent = self.sends.get(place)
         if sent is None:
             self.sends[place] = [message]

@@ -21,7 +21,7 @@ from stream.core.activities import take_activity
 from stream.core.clusters import Clusters
 from stream.core.costs import take_cost
 from stream.core.digest import digest
-from stream.core.everyday import everyday
+from stream.core.everyday import Group, everyday, group
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
@@ -64,8 +64,10 @@ def rules_of(state: State) -> Rules:
     return state.get(RULES_KEY, Rules) or Rules()
 
 
-def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = everyday) -> None:
-    """Apply one frame of canonical events, each as its line; ``everyday`` takes those of a node that it can.
+def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = everyday, group: Group = group) -> None:
+    """Apply one frame of canonical events, each as its line.
+
+    ``everyday`` takes those of a node that it can, ``group`` tells which lines are a node's if all of them look as they should.
 
     Lines are decoded when their node's turn comes: so no more is decoded than is needed, and it is still in the CPU's
     cache then.
@@ -73,10 +75,10 @@ def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = every
     book = rulebook_of(step.rules)
     step.rows.setdefault("events", [])
     leaves: list[_Leaf] = []
-    for name, group in _by_node(lines).items():
-        if everyday(step, book, name.decode(errors="replace"), group):
+    for node, own in (group(lines) or _by_node(lines)).items():
+        if everyday(step, book, node, own):
             continue
-        said = _decoded(step, group)
+        said = _decoded(step, own)
         if said:
             leaf = _Leaf(step, book, said[0][0].node)
             leaf.let_in(said)
@@ -88,9 +90,9 @@ def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = every
     _work_off(step)
 
 
-def _by_node(lines: Sequence[Line]) -> dict[bytes, list[Line]]:
+def _by_node(lines: Sequence[Line]) -> dict[str, list[Line]]:
     """Lines by their node, in the order in which nodes first appear."""
-    groups: dict[bytes, list[Line]] = {}
+    groups: dict[str, list[Line]] = {}
     begin = len(NODE_FIRST)
     for line in lines:
         text = line[1]
@@ -98,11 +100,7 @@ def _by_node(lines: Sequence[Line]) -> dict[bytes, list[Line]]:
         if not text.startswith(NODE_FIRST) or not text.endswith(b"}") or b"\\" in name:
             name, text = _canonical(text)
             line = line[0], text  # noqa: PLW2901 - the same line, as our encoder writes it
-        group = groups.get(name)
-        if group is None:
-            groups[name] = [line]
-        else:
-            group.append(line)
+        groups.setdefault(name.decode(errors="replace"), []).append(line)
     return groups
 
 

@@ -7,6 +7,7 @@ and what to send is returned. The same record on the same state gives the same b
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -171,7 +172,8 @@ def _raw_lines(work: Work) -> list[tuple[int, Any]]:
     value = work.record.value
     if len(value) > LARGEST_INPUT or value.count(b"\n") >= _MOST_LINES:
         return _items(work, topics.EVENT_FRAME)[:0]
-    return [(number, line) for number, line in enumerate(value.split(b"\n")) if line]
+    lines = list(enumerate(value.split(b"\n")))
+    return lines if all(map(itemgetter(1), lines)) else [(number, line) for number, line in lines if line]
 
 
 def _admitted(
@@ -332,6 +334,11 @@ def _fact_values(rows: dict[str, list[bytes]], largest: int) -> list[bytes]:
 
 def _chunks(lines: list[bytes], largest: int) -> Iterator[tuple[list[bytes], int]]:
     """``lines`` in runs of at most ``largest`` bytes, each line with its end (a single line is never cut), and their bytes."""
+    size = sum(map(len, lines)) + len(lines)
+    if size <= largest:
+        if lines:
+            yield lines, size
+        return
     ends = [0, *accumulate(len(line) + 1 for line in lines)]
     begin = 0
     while begin < len(lines):

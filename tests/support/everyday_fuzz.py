@@ -136,6 +136,8 @@ def check_line(scene, changes, whole=0):
     """A broken line (and ``whole`` others before it) has the same effects as without C. Returns: whether C took it."""
     *others, last = lines_of(scene, 4, whole + 1)
     lines = [*others, broken(last, changes)]
+    grouped = everyday.group(list(enumerate(lines)))
+    assert grouped is None or list(grouped.items()) == list(_by_node(list(enumerate(lines))).items()), lines
     found = in_c(scene.state, lines)
     assert found is None or found == in_python(scene.state, lines), lines
     return found is not None
@@ -213,7 +215,7 @@ from stream.core import everyday  # noqa: E402
 from stream.core.rulebook import rulebook_of  # noqa: E402
 from stream.core.seen import Seen  # noqa: E402
 from stream.core.state import MemoryState  # noqa: E402
-from stream.core.stitch import events_step  # noqa: E402
+from stream.core.stitch import _by_node, events_step  # noqa: E402
 from stream.core.visit import go_on  # noqa: E402
 from tests.support.stitch import step_of  # noqa: E402
 

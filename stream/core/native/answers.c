@@ -178,10 +178,10 @@ static enum verdict find_party(struct visit *visit, struct shown *shown) {
     enum verdict verdict = asked(&visit->rules->parties, &question, &shown->party_answer);
     if (verdict != TAKEN)
         return verdict;
-    if (!spans_of(shown->party_answer, PARTY_COUNT, shown->party, PARTY_account))
+    if (!spans_of(shown->party_answer, PARTY_COUNT, shown->party, PARTY_home))
         return FAILED;
-    shown->account = PyTuple_GetItem(shown->party_answer, PARTY_account);
-    return shown->account ? TAKEN : FAILED;
+    shown->home = PyTuple_GetItem(shown->party_answer, PARTY_home);
+    return shown->home ? TAKEN : FAILED;
 }
 
 static enum verdict find_origin(struct visit *visit, struct shown *shown) {

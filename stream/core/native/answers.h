@@ -19,15 +19,15 @@ struct page {
     struct span source;  /* in MessagePack, nil if it is no external one */
     struct span visit;   /* what of it makes a visit, in MessagePack; "" if it is none */
 };
-/* What is said of a session's node, account and person, and of its source: as stream.core.touches.Party and Origin, with the
-   account behind. */
-enum { PARTY_row, PARTY_after_id, PARTY_put, PARTY_touch, PARTY_account, PARTY_COUNT };
+/* What is said of a session's node, account and person, and of its source: as stream.core.touches.Party and Origin, with the hash
+   of the account behind. */
+enum { PARTY_row, PARTY_after_id, PARTY_put, PARTY_touch, PARTY_home, PARTY_COUNT };
 enum { ORIGIN_row, ORIGIN_channel, ORIGIN_campaign, ORIGIN_COUNT };
 /* What rows and messages repeat of a session. The spans lie in the answers; ``drop_shown`` lets go of those. */
 struct shown {
     PyObject *party_answer, *origin_answer;
-    struct span party[PARTY_account], origin[ORIGIN_COUNT];
-    PyObject *account; /* None if it is nobody's */
+    struct span party[PARTY_home], origin[ORIGIN_COUNT];
+    PyObject *home;
 };
 /* Of a visitor's node: whose a session is, in MessagePack, and the node with one more session of its user. */
 enum { OWNER_account, OWNER_person, OWNER_node, OWNER_COUNT };

@@ -1,4 +1,5 @@
 /* ``stream.core._everyday``: the everyday event on the visitor's packed record. ``stream/core/everyday.py`` uses it. */
+#include "frame.h"
 #include "visit.h"
 
 typedef struct {
@@ -127,8 +128,8 @@ static PyObject *result_of(enum verdict verdict, struct visit *visit) {
 PyDoc_STRVAR(go_on_doc,
 "go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
 "Let a frame's lines of one visitor go on with the newest session of the record, or with others that they begin.\n\n"
-"Returns: None if Python's way is to decide; else the new record, the events' rows, the sessions' rows, pairs of account\n"
-"and message to it, and pairs of start and record of the clusters that are no longer the newest.");
+"Returns: None if Python's way is to decide; else the new record, the events' rows, the sessions' rows, pairs of the\n"
+"account's hash and message to it, and pairs of start and record of the clusters that are no longer the newest.");
 
 static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     struct frame frame;
@@ -205,8 +206,12 @@ static int fill_module(PyObject *module) {
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};
+PyDoc_STRVAR(by_node_doc,
+"by_node(lines, /)\n--\n\n"
+"A frame's lines by the node that each names first; None if one does not look as our encoder writes it.");
+static PyMethodDef module_methods[] = {{"by_node", by_node, METH_O, by_node_doc}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, NULL, module_slots,
+    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, module_methods, module_slots,
     NULL, NULL, NULL,
 };
 

@@ -223,10 +223,10 @@ static enum verdict write_record(struct visit *visit, struct span url) {
 
 /* Tells the account, if it has one. */
 static bool tell(struct visit *visit, const struct shown *shown, const struct named *named) {
-    if (shown->account == Py_None)
+    if (shown->home == Py_None)
         return true;
     PyObject *message = message_of(visit, shown, named);
-    return message && appended(visit->messages, Py_BuildValue("(ON)", shown->account, message));
+    return message && appended(visit->messages, Py_BuildValue("(ON)", shown->home, message));
 }
 
 static enum verdict show(struct visit *visit, const struct shown *shown) {

@@ -39,7 +39,7 @@ struct visit {
     const struct frame *frame;
     struct span node;
     PyObject *packed; /* the record, as the last run left it */
-    /* Lists: rows of the events and of the sessions, messages with the account that each is for, and clusters that are no
+    /* Lists: rows of the events and of the sessions, messages with the hash of the account that each is for, and clusters that are no
        longer the newest, with their starts. */
     PyObject *rows, *session_rows, *messages, *shelved;
     /* Of the run. */

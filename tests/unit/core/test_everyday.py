@@ -155,3 +155,41 @@ def test_what_is_no_argument_of_its_is_an_error():
         way.go_on(*whole[1:])
     for numbers in ([2**70], [-1]):
         assert way.go_on(*whole[:3], *numbers, *whole[4:]) is None, "no time of the log: Python says what becomes of it"
+
+
+@needs_c
+def test_lines_are_put_together_by_node_in_the_order_of_their_first():
+    lines = [
+        (n, b'{"node":"t/v:%b","event_id":"%d"}' % (name, n)) for n, name in enumerate([b"b", b"a", b"b", "ü".encode()])
+    ]
+
+    grouped = everyday.native.by_node(lines)
+
+    assert list(grouped.items()) == [("t/v:b", [lines[0], lines[2]]), ("t/v:a", [lines[1]]), ("t/v:ü", [lines[3]])]
+    assert all(line is lines[line[0]] for group in grouped.values() for line in group)
+
+
+@needs_c
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"", b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}', 
+        b'{"node":"t/v:\xff"}', b'{"node": "a"}',
+    ],
+)  # fmt: skip
+def test_lines_that_are_not_as_our_encoder_writes_them_are_left_to_python(odd):
+    assert everyday.native.by_node([(0, b'{"node":"t/v:a"}'), (1, odd)]) is None
+    assert everyday.native.by_node(((0, b'{"node":"t/v:a"}'),)) is None
+    with pytest.raises(TypeError):
+        everyday.native.by_node([(0, "no bytes")])
+
+
+@needs_c
+def test_putting_lines_together_leaves_nothing_in_memory():
+    lines = [(n, b'{"node":"t/v:%d"}' % (n % 7)) for n in range(50)]
+    for frame in (lines, [*lines, (50, b"odd")]):
+        everyday.native.by_node(frame)
+        before = sys.getallocatedblocks()
+        for _ in range(300):
+            everyday.native.by_node(frame)
+        assert sys.getallocatedblocks() - before < 50
