@@ -173,7 +173,7 @@ def test_lines_are_put_together_by_node_in_the_order_of_their_first():
 @pytest.mark.parametrize(
     "odd",
     [
-        b"", b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}', 
+        b"", b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}',
         b'{"node":"t/v:\xff"}', b'{"node": "a"}',
     ],
 )  # fmt: skip
