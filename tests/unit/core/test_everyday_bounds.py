@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.codec import json_encoder
-from schemas.event import PAGE, PING, Event
+from schemas.event import GROUP, PAGE, PING, Event
 from schemas.rules import Rules
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
@@ -115,6 +115,14 @@ def test_the_first_visit_and_those_that_are_no_visitors():
 
     assert taken == [True, False, True]
     assert found == run(frames, lambda *_: False)[0]
+
+
+def test_a_visit_of_somebody_whose_account_depends_on_the_time_is_left_to_python():
+    one, other = (hit(n, user="u1", type=GROUP, group=f"A{n}") for n in range(2))
+    back = hit(2, at=START + 3_600_000)
+
+    assert same([[one], [back]]) == 1
+    assert same([[one], [other], [back]]) == 0
 
 
 @pytest.mark.parametrize(("after", "taken"), [(-1, 0), (0, 1), (1, 2), (1_800_000, 2), (1_800_001, 2)])
