@@ -37,6 +37,8 @@ MOST_BYTES: Final = 64 << 20
 """Of rows in a block: bounds memory here and in ClickHouse whatever the rows are like."""
 MOST_RECORDS: Final = 32
 """Taken at a time: a block may exceed its bounds by as many, at about 1 MB or 1,000 events each."""
+GATHER_S: Final = 0.1
+"""Rows that come after a while wait this long for those that follow from the same event."""
 IDLE_S: Final = 5.0
 """After this long without rows the sink notes that all is done, so that a later recovery need not look."""
 FINISH_S: Final = 8.0
@@ -47,6 +49,14 @@ SURE: Final = 3
 """Fetches after which a hole in the log is believed."""
 
 _log = structlog.get_logger()
+
+
+def due_at(first_at: float, began_at: float, period_s: float) -> float:
+    """When a block is written whose first record came at ``first_at``, if it is not full before.
+
+    A block costs what it costs however few rows it has, so one begins every ``period_s``; after a longer rest it need not wait.
+    """
+    return max(first_at + min(GATHER_S, period_s), began_at + period_s)
 
 
 class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -67,6 +77,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._holes: dict[Place, tuple[tuple[int, int], int]] = {}
         self._writing: asyncio.Task[None] | None = None
         self._unrecovered: set[Place] = set()
+        self._began_at = 0.0
         self._due_at = 0.0
         self._prune_at = 0.0
         self._noted = True
@@ -134,7 +145,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.seek(tp, part.next)
                 return
             if not self._is_pending():
-                self._due_at = time.monotonic() + self._settings.sink_s
+                self._due_at = due_at(time.monotonic(), self._began_at, self._settings.sink_s)
             part.add(record_of(message))
 
     def _is_hole(self, place: Place, expected: int, found: int) -> bool:
@@ -198,7 +209,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _write(self) -> None:
         parts, self._parts = self._parts, {p: Part(p, part.position) for p, part in self._parts.items()}
         block = block_of(parts.values())
-        started = time.monotonic()
+        self._began_at = started = time.monotonic()
         self._noted = False
         await self._executor.run(write_block(self._owner, block))
         if time.monotonic() >= self._prune_at:

@@ -159,6 +159,56 @@ def test_a_large_insert_repeated_is_stored_once(sql: SqlServer) -> None:
     assert sql.rows("SELECT count(), uniqExact(a) FROM t") == [["50000", "50000"]]
 
 
+def test_an_insert_takes_nothing_over_from_the_one_before(sql: SqlServer) -> None:
+    make_table(sql)
+    sql.rows("CREATE DATABASE IF NOT EXISTS {other:Identifier}", param_other=f"{sql.database}_other")
+    try:
+        sql.rows(
+            "CREATE TABLE {other:Identifier}.t (a UInt64, s String) ENGINE = MergeTree ORDER BY a",
+            param_other=f"{sql.database}_other",
+        )
+
+        def insert(rows: bytes, **parameters: str) -> int:
+            given = IDEMPOTENT | {"query": "INSERT INTO t FORMAT JSONEachRow"} | parameters
+            return sql.ask(rows, **given).status
+
+        assert insert(b'{"a":1,"s":"x"}', insert_deduplication_token="one") == 200
+        assert insert(b'{"a":2,"s":"x"}') == 200, "without a token, and not under the last one"
+        assert insert(b'{"a":3,"s":"x"}', insert_deduplication_token="three", database=f"{sql.database}_other") == 200
+        assert insert(b'{"a":4,"s":"x","b":0}', input_format_skip_unknown_fields="1") == 200
+        assert insert(b'{"a":5,"s":"x","b":0}', input_format_skip_unknown_fields="0") == 400
+        assert insert(b'{"a":"wrong"}', insert_deduplication_token="six") == 400
+        assert insert(b'{"a":6,"s":"x"}', insert_deduplication_token="six") == 200
+        sql.rows("ALTER TABLE t ADD COLUMN b UInt64")
+        assert insert(b'{"a":7,"s":"x","b":70}', insert_deduplication_token="seven") == 200
+
+        assert sql.rows("SELECT a, b FROM t ORDER BY a") == [
+            ["1", "0"],
+            ["2", "0"],
+            ["4", "0"],
+            ["6", "0"],
+            ["7", "70"],
+        ]
+        assert sql.rows("SELECT a FROM {other:Identifier}.t", param_other=f"{sql.database}_other") == [["3"]]
+    finally:
+        sql.rows("DROP DATABASE {other:Identifier}", param_other=f"{sql.database}_other")
+
+
+def test_an_insert_into_a_database_that_was_dropped_is_refused(sql: SqlServer) -> None:
+    other = f"{sql.database}_gone"
+    for _ in range(2):
+        sql.rows(f"CREATE DATABASE {other}")
+        sql.rows(f"CREATE TABLE {other}.t (a UInt64) ENGINE = Memory")
+        assert sql.ask(b'{"a":1}', database=other, query="INSERT INTO t FORMAT JSONEachRow").status == 200
+        assert sql.rows(f"SELECT count() FROM {other}.t") == [["1"]]
+        sql.rows(f"DROP DATABASE {other}")
+
+        answered = sql.ask(b'{"a":1}', database=other, query="INSERT INTO t FORMAT JSONEachRow")
+
+        assert answered.status == 404
+        assert "Code: 81" in answered.text
+
+
 # plain HTTP
 
 

@@ -18,6 +18,7 @@ from stream.embedded.sql.durability import Durability
 from stream.embedded.sql.engine import READ, WRITE, Answer, Connection, Engine
 from stream.embedded.sql.errors import ACCESS_DENIED, READONLY, SYNTAX_ERROR, TOO_MANY_QUERIES, QueryError
 from stream.embedded.sql.guard import refuse_reach
+from stream.embedded.sql.inserts import Inserter
 from stream.embedded.sql.native import FIRST_REVISION, reframed
 from stream.embedded.sql.requests import Query
 from stream.embedded.sql.statements import Insert, output_format, split_insert
@@ -49,6 +50,7 @@ class Executor:
         self._durability = durability
         self._readers = ThreadPoolExecutor(READERS, "sql-reader")
         self._writer = ThreadPoolExecutor(1, "sql-writer")
+        self._inserter = Inserter(engine)
         self._inspected = lru_cache(maxsize=512)(self._inspect)
         self.busy = 0
         """Queries under way or waiting."""
@@ -71,14 +73,18 @@ class Executor:
         finally:
             self.busy -= 1
 
+    async def close(self) -> None:
+        """Let go of what is kept between inserts, after the one in hand."""
+        await self._in(self._writer, self._inserter.close)
+
     async def _insert(self, query: Query, insert: Insert, rows: Iterator[bytes], user: str) -> Outcome:
         if query.readonly or user == CONSOLE:
             raise QueryError(READONLY, f"{user}: Cannot execute query in readonly mode.")
 
         def write() -> Outcome:
             self._admit(f"{insert.head} FORMAT {insert.format}")
-            with self._durability.writing(), self._connection(query, user, WRITE) as connection:
-                return Outcome(connection.insert(insert.head, insert.format, rows))
+            with self._durability.writing():
+                return Outcome(self._inserter.insert(insert, rows, query.database, _WRITER_SETTINGS | query.settings))
 
         return await self._in(self._writer, write)
 

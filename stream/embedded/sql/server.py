@@ -56,6 +56,7 @@ class Server:
         """Wait until no query runs; after ``patience_s`` kill what does."""
         for _ in range(int(patience_s / 0.05)):
             if not self._executor.busy:
+                await self._executor.close()
                 return
             await asyncio.sleep(0.05)
         self._engine.kill_all()

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import random
 import re
+import time
 
 import msgspec
 import pytest
@@ -46,6 +47,32 @@ async def test_facts_arrive_once_and_repeated_outputs_are_dropped(bootstrap, emb
         assert sink.stop() == 0
     assert counted(embedded_sql, settings) == (105, 105)
     assert counted(embedded_sql, settings, "sessions") == (21, 21)
+
+
+async def test_rows_after_a_rest_are_written_at_once_and_blocks_are_a_period_apart(bootstrap, embedded_sql) -> None:
+    settings = msgspec.structs.replace(settings_of(bootstrap, embedded_sql, partitions=1), sink_s=4.0)
+    await set_up(settings)
+    with running(settings) as sink:
+        await produce_facts(settings, [0])
+        await wait_for(embedded_sql, settings, 5)
+        await asyncio.sleep(settings.sink_s)
+
+        began = time.monotonic()
+        await produce_facts(settings, [1])
+        await wait_for(embedded_sql, settings, 10)
+        assert time.monotonic() - began < 2.5
+        frames = 2
+        while time.monotonic() - began < 3.0:
+            await produce_facts(settings, [frames])
+            frames += 1
+        assert counted(embedded_sql, settings) == (10, 10), "the period is not over"
+        await wait_for(embedded_sql, settings, 5 * frames)
+        assert time.monotonic() - began < 6.5
+        assert sink.stop() == 0
+    [[blocks]] = embedded_sql.rows(
+        f"SELECT uniqExact(owner, seq) FROM {settings.database}.sink_ledger WHERE kind = 'block'"
+    )
+    assert int(blocks) == 3
 
 
 async def test_stopped_sink_has_written_and_committed_what_it_read(bootstrap, embedded_sql) -> None:
