@@ -91,6 +91,11 @@ def statement(claim_id: str) -> str:
     return claim_id.partition("\x00")[0]
 
 
+def taken_back(state: NodeState, claim_id: str) -> bool:
+    """Whether the claim never counts again: it was retracted, or what it says was, whichever version of an object says it."""
+    return claim_id in state.retracted or statement(claim_id) in state.retracted
+
+
 def become_crowd(state: NodeState) -> None:
     """From now on nobody but an operator can say whose it is."""
     state.crowd = True
