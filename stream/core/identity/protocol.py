@@ -146,7 +146,7 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
 
 def limit_size(step: Step, name: str, state: NodeState, cause: str) -> None:
     """Make the node a crowd if it has too much, and book what no longer counts."""
-    if not state.crowd and too_large(state):
+    if not state.crowd and too_large(name, state):
         book_crowd(step, name, state, cause)
         become_crowd(state)
     elif state.crowd:

@@ -129,6 +129,17 @@ def test_a_thousand_versions_of_a_crm_object_that_say_the_same_are_one_claim_als
         assert limits(forest, node) == []
 
 
+@pytest.mark.parametrize(("type_", "child"), [(kinds.CRM_OPPORTUNITY, "o:O1"), (kinds.CRM_ACTIVITY, "m:M1")])
+def test_an_opportunity_or_activity_that_was_on_a_thousand_accounts_is_on_the_last_whatever_the_order(type_, child):
+    """Which of them were claimed on the way depends on the order; it is never on two at a time."""
+    for order in (range(1002), reversed(range(1002))):
+        forest = Forest(chunk=5000)
+        moved = [event(type_, child, at, id=f"v{at}", name="call", properties={"account_id": f"A{at}"}) for at in order]
+        forest.observe(*moved)
+        assert forest.account(child) == "a:A1001"
+        assert limits(forest, child) == []
+
+
 def address(number: int, at: int = 1):
     email = f"a{number}@company{number}.com"
     return event(kinds.IDENTIFY, "u:7", at, id=email, user="7", email=email)
