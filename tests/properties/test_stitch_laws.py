@@ -2,10 +2,12 @@
 batch computation over the set."""
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.rules import Rules
+from stream.core.identity import node
 from tests.support.events import GAP, T0, email, hit, make
 from tests.support.stitch import Stage
 from tests.support.stitch_oracle import Oracle
@@ -172,6 +174,24 @@ def test_of_two_contents_with_one_id_the_same_one_wins_in_every_order(data):
     two = played(data.draw(schedules(both)))
     assert one.result() == two.result()
     assert alive(one) == alive(two)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.integers(1, 2))
+def test_where_a_visitor_has_too_many_users_the_order_of_contents_does_not_count_either(data, most):
+    contents = st.tuples(
+        st.integers(0, 2), st.sampled_from(["page", "page", "track", "ping"]), st.sampled_from([0, 1, GAP + 1]),
+        st.sampled_from(["", *USERS]), st.sampled_from(["web", "web", "web", "server"]), st.sampled_from(["", "", "", "crawler"]),
+    )  # fmt: skip
+    both = [
+        hit(type_, f"v{number}", at, "ann", user=user, email=USERS.get(user, ""), platform=platform, bot=bot)
+        for number, type_, at, user, platform, bot in data.draw(st.lists(contents, min_size=3, max_size=6))
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(node, "MOST_USERS", most)
+        one, two = (played(data.draw(schedules(both))) for _ in range(2))
+    assert one.result() == two.result()
+    assert seen_sessions(one) == seen_sessions(two)
 
 
 def of_crm(event):
