@@ -78,7 +78,8 @@ def link(client: IdentityClient, *, child: str, parent: str, since: str, until: 
 def unlink(client: IdentityClient, claim: str, parent: str, child: str, reason: str) -> None:
     """Take a claim back: by its id, or `unlink CHILD PARENT` all from one to the other, whoever made them.
 
-    Ids are in `touchline identity explain` and in v_identity_claims.
+    What the CRM says is taken back for all versions of its object, those still to come as well, until you link the two
+    yourself. Ids are in `touchline identity explain` and in v_identity_claims.
     """
     if parent:
         _told(client.delete("links", child=claim, parent=parent, reason=reason), claim)

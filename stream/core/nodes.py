@@ -36,10 +36,11 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
 
     claims: dict[str, Held] = msgspec.field(default_factory=dict)
     """Live claims by id."""
-    retracted: dict[str, bool] = msgspec.field(default_factory=dict)
-    """Ids that never count again, also those whose claim has not come yet."""
+    retracted: dict[str, str] = msgspec.field(default_factory=dict)
+    """Ids that never count again, also those whose claim has not come yet. One without a number stands for all claims of that
+    statement, whatever their number, and has the event that took them back; those with a number have "" (``identity.node``)."""
     links: dict[str, int] = msgspec.field(default_factory=dict)
-    """Visitors: user (or email) node -> how many sessions have claims for it."""
+    """Visitors: user (or email) node -> how many sessions have claims for it; 0 for one that no content that counts names."""
     said: dict[str, int] = msgspec.field(default_factory=dict)
     """Entry nodes: claim told to another node -> the earliest event time told, so that repeats send nothing."""
     parents: dict[str, Resolution | None] = msgspec.field(default_factory=dict)

@@ -221,6 +221,8 @@ class _Leaf:
                 )  # fmt: skip
             elif not self._replaces(event, old, check, size):
                 continue
+            else:
+                self._name_replaced(event.id)
             rows.append(event_row(step, line, page, number))
             is_hit = self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
             self._kept.append((event, page, is_hit, old, number))
@@ -237,8 +239,22 @@ class _Leaf:
         if (old.digest, old.size, old.at) != (check, size, event.at):
             # The claims of both contents count, whichever is kept: so their order does not matter. Of one content with two
             # times, too (the clock of who sent it was ahead, so its time is that of each receipt).
-            self._identify(event, is_hit=self._visitor and event.type in HIT_KINDS and event.platform in SITES)
+            is_hit = self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
+            self._identify(event, is_hit=is_hit)
+            self._name(event, is_hit=is_hit)
         return False
+
+    def _name_replaced(self, event_id: str) -> None:
+        """An earlier content of this very frame does not count: its hit is in no session, but it named somebody."""
+        for event, _, is_hit, _, _ in self._kept:
+            if event.id == event_id:
+                self._name(event, is_hit=is_hit)
+
+    def _name(self, event: Event, *, is_hit: bool) -> None:
+        """Note whom a hit named that another content of its id replaces: how many a visitor has must not depend on the order."""
+        user = session_link(event, self._step.rules) if is_hit and event.type != kinds.PING else ""
+        if user:
+            link(self._step, self._node, user, 0, event.id)
 
     def _identify(self, event: Event, *, is_hit: bool) -> None:
         """The claims that the event makes. A session's user is its own matter (forest rule 8)."""

@@ -24,7 +24,9 @@ LEAVES = (
     "e:bob@beta.org",
     "e:ann@gmail.com",
     "o:1",
+    "m:1",
     "d:beta.org",
+    "d:acme.com",
 )
 
 
@@ -92,8 +94,40 @@ def crm_opportunities(draw):
     return event(kinds.CRM_OPPORTUNITY, "o:1", draw(TIMES), properties={"id": "1"} | said)
 
 
-crm_events = st.one_of(crm_accounts(), crm_contacts(), crm_contacts_by_number(), crm_opportunities())
-event_sets = st.lists(st.one_of(behaviours(), crm_events), max_size=12)
+@st.composite
+def crm_activities(draw):
+    said = draw(st.fixed_dictionaries({}, optional={"account_id": ACCOUNTS, "email": EMAILS, "contact_user": USERS}))
+    return event(kinds.CRM_ACTIVITY, "m:1", draw(TIMES), properties={"id": "1"} | said)
+
+
+@st.composite
+def unlinks(draw):
+    """An operator takes back what the CRM says, under a number that a version of the object may have or not."""
+    account = f"default/a:{draw(ACCOUNTS.filter(bool))}"
+    address, user = f"e:{draw(EMAILS.filter(bool))}", f"u:{draw(st.sampled_from(['contact:1', '7', '8']))}"
+    words = {
+        "d:acme.com": account,
+        "d:beta.org": account,
+        "o:1": f"default/o:1 {draw(st.sampled_from([account, f'default/{address}', f'default/{user}']))}",
+        "m:1": f"default/m:1 {draw(st.sampled_from([account, f'default/{address}']))}",
+        user: draw(
+            st.sampled_from(
+                [
+                    f"crm.contact {account}",
+                    f"crm.contact default/{address} default/{user}",
+                    f"crm.merge default/{address} default/u:7",
+                ]
+            )
+        ),
+        address: f"crm.contact {account} {draw(st.sampled_from(['default/u:contact:1', f'default/{user}']))}",
+    }
+    child = draw(st.sampled_from(sorted(words)))
+    claim = f"{words[child]}\0{draw(st.integers(0, 3)):08x}"
+    return event(kinds.IDENTITY_UNLINK, child, 9, id=f"un {child} {claim}", properties={"claim": claim})
+
+
+crm_events = st.one_of(crm_accounts(), crm_contacts(), crm_contacts_by_number(), crm_opportunities(), crm_activities())
+event_sets = st.lists(st.one_of(behaviours(), crm_events, crm_events, unlinks()), max_size=12)
 
 
 def owners(events) -> list:

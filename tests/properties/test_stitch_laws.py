@@ -2,10 +2,12 @@
 batch computation over the set."""
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.rules import Rules
+from stream.core.identity import node
 from tests.support.events import GAP, T0, email, hit, make
 from tests.support.stitch import Stage
 from tests.support.stitch_oracle import Oracle
@@ -81,11 +83,24 @@ def meetings(draw, number):
 
 
 @st.composite
+def unlinks(draw, number):
+    """Of what a deal or a meeting says of its account or person, whichever version says it."""
+    links = {"o:A": ["a:A"], "o:B": ["a:B"], "m:7": ["a:A", "e:ann@corp.example"], "m:8": ["a:A", "e:bob@gmail.com"]}
+    child = draw(st.sampled_from(sorted(links)))
+    claim = f"default/{child} default/{draw(st.sampled_from(links[child]))}\0{draw(st.integers(0, 2)):08x}"
+    return make(
+        "identity.unlink", f"default/{child}", f"u{number}", draw(TIMES), platform="server", properties={"claim": claim}
+    )
+
+
+@st.composite
 def sets(draw):
     count = draw(st.integers(1, 14))
     kinds = draw(
         st.lists(
-            st.sampled_from([visits, visits, visits, visits, mails, deals, meetings]), min_size=count, max_size=count
+            st.sampled_from([visits, visits, visits, visits, mails, deals, meetings, unlinks]),
+            min_size=count,
+            max_size=count,
         )
     )
     return [draw(kind(i)) for i, kind in enumerate(kinds)]
@@ -151,12 +166,36 @@ def test_partitions_and_their_turns_do_not_count(data):
 def test_of_two_contents_with_one_id_the_same_one_wins_in_every_order(data):
     events = data.draw(sets())
     other = data.draw(sets())
-    clashing = [msgspec.structs.replace(b, id=a.id) for a, b in zip(events, other, strict=False) if a.node == b.node]
+    # What a CRM event said is not taken back by an operator's event with its id (roadmap, known gaps).
+    alike = [(a, b) for a, b in zip(events, other, strict=False) if a.node == b.node and of_crm(a) == of_crm(b)]
+    clashing = [msgspec.structs.replace(b, id=a.id) for a, b in alike]
     both = [*events, *clashing]
     one = played(data.draw(schedules(both)))
     two = played(data.draw(schedules(both)))
     assert one.result() == two.result()
     assert alive(one) == alive(two)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.integers(1, 2))
+def test_where_a_visitor_has_too_many_users_the_order_of_contents_does_not_count_either(data, most):
+    contents = st.tuples(
+        st.integers(0, 2), st.sampled_from(["page", "page", "track", "ping"]), st.sampled_from([0, 1, GAP + 1]),
+        st.sampled_from(["", *USERS]), st.sampled_from(["web", "web", "web", "server"]), st.sampled_from(["", "", "", "crawler"]),
+    )  # fmt: skip
+    both = [
+        hit(type_, f"v{number}", at, "ann", user=user, email=USERS.get(user, ""), platform=platform, bot=bot)
+        for number, type_, at, user, platform, bot in data.draw(st.lists(contents, min_size=3, max_size=6))
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(node, "MOST_USERS", most)
+        one, two = (played(data.draw(schedules(both))) for _ in range(2))
+    assert one.result() == two.result()
+    assert seen_sessions(one) == seen_sessions(two)
+
+
+def of_crm(event):
+    return event.type.startswith("crm.")
 
 
 def alive(stage):

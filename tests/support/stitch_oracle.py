@@ -1,7 +1,8 @@
 """The same numbers the slow way: sort the whole set of events, fold once, look everything up. Shares no code with the core
 but the shapes, the derived ids, the sources and the points.
 
-It knows a small world: visitors, users with one address each, work and free domains, no CRM claims, no groups.
+It knows a small world: visitors, users with one address each, work and free domains, deals and meetings of the CRM with
+what an operator took back of their links, no other CRM claims, no groups.
 """
 
 from itertools import groupby
@@ -21,12 +22,15 @@ class Oracle:
         self.rules = rules
         self.book = Rulebook(rules)
         self.events = sorted(events, key=lambda e: (e.node, e.at, e.id))
+        unlinks = [e for e in events if e.type == "identity.unlink"]
+        self.taken_back = {(e.node, properties_of(e.properties)["claim"].split("\0")[0]) for e in unlinks}
         self.emails = {e.user: e.email for e in events if e.user and e.email and not e.bot}
         self.sessions = {}
         self.touches = {}
         self.conversions = {}
         self.unowned = []
-        for node, group in groupby(self.events, key=lambda e: e.node):
+        told = [e for e in self.events if e.type != "identity.unlink"]
+        for node, group in groupby(told, key=lambda e: e.node):
             self._leaf(node, list(group))
         self._make_journeys_of_buyers()
 
@@ -266,7 +270,7 @@ class Oracle:
                 derived_id("default", "opportunity", value(node), name),
                 at, name, "", node, units * 100, "EUR", id_, value(node),
             )  # fmt: skip
-            self._give(made, (f"default/a:{value(node)}", ""))
+            self._give(made, (self._linked(node, f"default/a:{value(node)}"), ""))
 
     def _activity(self, node, events):
         """Of each field the latest word. Of two words of one time on whose it is the greater counts."""
@@ -283,13 +287,19 @@ class Oracle:
         email, account = (
             max([(-1, "")] + [(e.at, p[name]) for e, p in said if name in p])[1] for name in ("email", "account_id")
         )
-        owner, person = self._owner(f"default/e:{email}", "", ()) if email else ("", "")
+        email = self._linked(node, f"default/e:{email}") if email else ""
+        account = self._linked(node, f"default/a:{account}") if account else ""
+        owner, person = self._owner(email, "", ()) if email else ("", "")
         name = events[-1].name
         made = Touch(
             derived_id("activity", node, str(at)), at, name, "Sales Outreach", "", node,
             event_id=events[0].id, points=self.book.points("crm.activity", name, ""), last_at=at,
         )  # fmt: skip
-        self._give(made, (f"default/a:{account}" if account else owner, person))
+        self._give(made, (account or owner, person))
+
+    def _linked(self, node, parent):
+        """The parent, unless an operator said that it is none of the node's."""
+        return "" if (node, f"{node} {parent}") in self.taken_back else parent
 
     def _give(self, made, owner):
         account, person = owner

@@ -240,11 +240,30 @@ def operator(draw):
         words = {"claim": f"m{number}", "loser": f"a:{draw(st.sampled_from(ACCOUNTS))}", "parent": "a:A1"}
         type_ = draw(st.sampled_from([IDENTITY_MERGE, IDENTITY_MERGE, IDENTITY_UNMERGE]))
         return _said(registry, type_, draw(TIMES), words)
+    if draw(st.integers(0, 2)) == 0:
+        return draw(unlinks())
     child = draw(st.sampled_from(["v:v1", "u:u1", "e:joe@gmail.com", "e:ann@acme.com", "d:acme.com"]))
     type_ = draw(st.sampled_from([IDENTITY_LINK, IDENTITY_LINK, IDENTITY_UNLINK]))
     words = {"claim": f"c{number}", "parent": draw(st.sampled_from(["u:u2", "e:joe@gmail.com", "a:A1", "a:A2"]))}
     words |= draw(st.fixed_dictionaries({}, optional={"since": TIMES, "until": TIMES}))
     return _said(f"{TENANT}/{child}", type_, draw(TIMES), words)
+
+
+@st.composite
+def unlinks(draw):
+    """An operator takes back what the CRM says of an object, under a number that a claim of it may have or not."""
+    account, address, user = (draw(st.sampled_from(names)) for names in (ACCOUNTS, ADDRESSES, ("contact:1", *USERS)))
+    a, e, u = f"{TENANT}/a:{account}", f"{TENANT}/e:{address}", f"{TENANT}/u:{user}"
+    words = {
+        "d:acme.com": [a],
+        f"e:{address}": [f"crm.contact {a} {u}"],
+        f"u:{user}": [f"crm.contact {a}", f"crm.contact {e} {u}", f"crm.merge {e} {TENANT}/u:u1"],
+        "o:O1": [f"{TENANT}/o:O1 {parent}" for parent in (a, e, u)],
+        "m:M1": [f"{TENANT}/m:M1 {parent}" for parent in (a, e, u)],
+    }
+    child = draw(st.sampled_from(sorted(words)))
+    claim = f"{draw(st.sampled_from(words[child]))}\0{draw(st.integers(0, 3)):08x}"
+    return _said(f"{TENANT}/{child}", IDENTITY_UNLINK, draw(TIMES), {"claim": claim})
 
 
 def _said(entry, type_, at, words):
@@ -267,6 +286,8 @@ def histories(draw, *, most: int = 14):
         )
     )
     for number, event in enumerate(events):
-        event.id = f"id{number}" if draw(st.integers(0, 9)) else "same"
+        # What a CRM event said is not taken back by an event of another type with its id and node (roadmap, known gaps).
+        of_crm = event.type == IDENTITY_UNLINK and event.node[len(TENANT) + 1] in "om"
+        event.id = f"id{number}" if draw(st.integers(0, 9)) or of_crm else "same"
     again = draw(st.lists(st.sampled_from(events), max_size=4))
     return draw(st.permutations(events + again))

@@ -76,8 +76,9 @@ def observe_contact(step: Step, event: Event, words: Words) -> None:
     known = len(fold.versions)
     news = [_put(fold, (event.at, word)) for word in words.accounts]
     named = address != "" and _name(fold, address, event.at)
-    # Only another address can end one. Which others end with it is found out below.
-    news.append(named and len(fold.addresses) > 1)
+    # Only another address can end one. Which others end with it is found out below. The first one may be the user's already,
+    # by what somebody else said: then nobody tells of it again.
+    news.append(named and (len(fold.addresses) > 1 or len(fold.addresses[address]) == 1))
     login = node(event.tenant, USER, event.user) if event.user and address else ""
     if login not in {"", child, *fold.logins} and not is_blocked(event.user, step.rules.blocked_ids):
         fold.logins.append(login)

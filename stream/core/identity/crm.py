@@ -83,12 +83,20 @@ def _bring_in_line(step: Step, event: Event, fold: ObjectFold) -> None:
             step.tell(Retract(child, event.id, id=claim_id))
     for name, first in wanted.items():
         if name not in fold.standing:
-            # Of two claims that tie the greater id counts, so the object comes first and the count after it: which
-            # account wins must not depend on how often it changed its mind.
-            claim_id = f"{event.node}\x00{fold.given:08x}"
+            claim_id = f"{_statement(event, name)}\x00{fold.given:08x}"
             fold.given += 1
             fold.standing[name] = (claim_id, first)
             step.tell(_claim(event, name, claim_id, first, weak=fold.weak))
+
+
+def _statement(event: Event, name: str) -> str:
+    """What a claim says at its node, without the number that every claim has beside it.
+
+    Of two claims that tie the greater id counts, so the object comes first and the number last: which account wins a domain
+    must not depend on how often it changed its mind. Of an opportunity or activity no two claims tie: each is the only one of
+    the CRM's at its node that names an account, or a person.
+    """
+    return event.node if event.type == kinds.CRM_ACCOUNT else f"{event.node} {name}"
 
 
 def _claim(event: Event, name: str, claim_id: str, first: int, *, weak: bool) -> Claim:

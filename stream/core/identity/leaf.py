@@ -60,18 +60,22 @@ def _by_session(step: Step, name: str, state: NodeState, at: int, via: str) -> O
 def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> None:
     """``delta`` more (or, if negative, fewer) of the visitor's sessions have claims for the node ``user``.
 
-    Only the first and the last one change anything: the visitor subscribes to all who are named. It never calls
-    ``settle``; what has to be settled is left to the loop over ``step.local``.
+    Only the first and the last one change anything: the visitor subscribes to all who are named. 0 says that the user was named
+    by a content that does not count: it is one of those that a visitor can have too many of, as is who left again. It never
+    calls ``settle``; what has to be settled is left to the loop over ``step.local``.
     """
     state = node_of(step.state, visitor)
     if state is None:
         state = opened(step, visitor, cause)
     if state.crowd:
         return
+    is_new = user not in state.links
     action = _counted(state.links, user, delta)
     if action is not None:
         book_session_link(step, visitor, user, action, cause)
+    if is_new:
         limit_size(step, visitor, state, cause)
+    if action is not None or state.crowd:
         relink(step, visitor, state, cause)
         _wake(step, visitor, state, cause)
     keep_node(step.state, visitor, state)
@@ -96,11 +100,7 @@ def one_more_session(state: NodeState, via: str) -> Owner | None:
 def _counted(counts: dict[str, int], name: str, delta: int) -> Action | None:
     """Count sessions. Returns: claim for the first one, retract when none is left, None for those in between."""
     before = counts.get(name, 0)
-    after = before + delta
-    if after > 0:
-        counts[name] = after
-    else:
-        counts.pop(name, None)
+    after = counts[name] = max(before + delta, 0)
     if (before > 0) == (after > 0):
         return None
     return "claim" if after > 0 else "retract"
@@ -114,6 +114,8 @@ def link_company(step: Step, visitor: str, company: str, delta: int, cause: str 
     if state.crowd:
         return
     action = _counted(state.companies, company, delta)
+    if not state.companies[company]:
+        del state.companies[company]
     if action is not None:
         book_network(step, visitor, company, action, cause)
         relink(step, visitor, state, cause)

@@ -5,11 +5,12 @@ small and is never encoded as one blob with them. It lies in the record of its n
 events read anyway.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from schemas.ids import ACTIVITY, LEVEL, OPPORTUNITY, VISITOR
+from schemas.ids import ACTIVITY, LEVEL, OPPORTUNITY, VISITOR, kind
 from schemas.messages import Claim
 from stream.core.identity.precedence import OPERATOR
 from stream.core.nodes import NodeState
@@ -18,6 +19,7 @@ from stream.core.state import State, key
 
 NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY, ACTIVITY})
 """Nobody can belong to them, so nobody has to be told."""
+_OBJECTS: Final = frozenset({OPPORTUNITY, ACTIVITY})
 MOST_USERS: Final = 500
 """Users of one visitor. More share a program's constant, not a device."""
 MOST_IDS: Final = 1000
@@ -70,13 +72,23 @@ def person_kind(name: str) -> bool:
     return name[name.index("/") + 1] in "ue"
 
 
-def too_large(state: NodeState) -> bool:
+def too_large(name: str, state: NodeState) -> bool:
     """Whether it has too much. Ids ever seen only grow in number, so the order does not count."""
     if len(state.links) > MOST_USERS:
         return True
     if len(state.claims) + len(state.retracted) <= MOST_CLAIMS:
         return False
-    return len({statement(claim_id) for ids in (state.claims, state.retracted) for claim_id in ids}) > MOST_CLAIMS
+    return statements(name, (*state.claims, *state.retracted)) > MOST_CLAIMS
+
+
+def statements(name: str, claim_ids: Iterable[str]) -> int:
+    """How many different things were ever said of the node.
+
+    Of an opportunity or activity without what the CRM says of it: that is two claims at most, and what it said on the way there
+    depends on the order in which the versions came.
+    """
+    everything = kind(name) not in _OBJECTS
+    return len({statement(i) for i in claim_ids if everything or statement(i) == i})
 
 
 def statement(claim_id: str) -> str:
@@ -89,6 +101,11 @@ def statement(claim_id: str) -> str:
     'crm.contact default/a:A1'
     """
     return claim_id.partition("\x00")[0]
+
+
+def taken_back(state: NodeState, claim_id: str) -> bool:
+    """Whether the claim never counts again: it was retracted, or what it says was, whichever version of an object says it."""
+    return claim_id in state.retracted or statement(claim_id) in state.retracted
 
 
 def become_crowd(state: NodeState) -> None:

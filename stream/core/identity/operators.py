@@ -14,7 +14,7 @@ from schemas.ids import ACCOUNT, REGISTRY, node
 from schemas.messages import BEGINNING, Claim, IdentityMessage, Merge, Retract
 from schemas.rejections import RejectReason
 from stream.core.identity import precedence
-from stream.core.identity.node import acceptable, level
+from stream.core.identity.node import acceptable, level, statement
 from stream.core.step import Step
 
 SOURCE: Final = "operator"
@@ -64,10 +64,12 @@ def _message_of(event: Event) -> IdentityMessage | None:
         return None
     if not words.claim:
         return None
-    if event.type in {kinds.IDENTITY_UNLINK, kinds.IDENTITY_UNMERGE}:
-        merges = event.type == kinds.IDENTITY_UNMERGE
-        entered_well = event.node == registry_of(event.tenant) if merges else level(event.node) >= 0
-        return Retract(event.node, event.id, words.claim) if entered_well else None
+    if event.type == kinds.IDENTITY_UNMERGE:
+        return Retract(event.node, event.id, words.claim) if event.node == registry_of(event.tenant) else None
+    if event.type == kinds.IDENTITY_UNLINK:
+        # What a CRM object says is claimed under another number whenever a version of it comes late: the number that the
+        # operator saw must not count, or the order of events would.
+        return Retract(event.node, event.id, statement(words.claim)) if level(event.node) >= 0 else None
     return _merge(event, words) if event.type == kinds.IDENTITY_MERGE else _link(event, words)
 
 

@@ -13,6 +13,7 @@ from schemas import event as kinds
 from schemas.ids import USER, account_id, kind, value
 from stream.core.identity.book import Book, Known
 from stream.core.identity.contacts import MERGED, is_link
+from stream.core.identity.node import statement
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -67,13 +68,27 @@ def with_claim(known: Claims, claim: Known) -> Claims:
 
 
 def without_claims(known: Claims, gone: Iterable[Known]) -> Claims:
-    """The claims as they would be without some, and without those that rest on them."""
-    taken = list(gone)
+    """The claims as they would be if an operator took some back: without those that say the same, and what rests on them."""
+    taken = saying_the_same(known, gone)
     names = {(claim.node, claim.id) for claim in (*taken, *resting_on(known, taken))}
     return {
         node: [msgspec.structs.replace(c, live=False) if (c.node, c.id) in names else c for c in claims]
         for node, claims in known.items()
     }
+
+
+def saying_the_same(known: Claims, gone: Iterable[Known]) -> list[Known]:
+    """The live claims that an operator takes back with the claims ``gone``, and those: all of their statements.
+
+    A CRM contact has one for each time that it was with an account.
+    """
+    said = {(claim.node, statement(claim.id)) for claim in gone}
+    return [
+        claim
+        for node in sorted({node for node, _ in said})
+        for claim in known.get(node, ())
+        if claim.live and not claim.is_no_claim and (node, statement(claim.id)) in said
+    ]
 
 
 def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:

@@ -11,7 +11,7 @@ import msgspec
 from schemas.ids import ACCOUNT, DOMAIN, EMAIL, VISITOR, value
 from stream.core.identity.book import TOO_MANY_MERGED, Book, Known
 from stream.core.identity.domains import is_role_address, list_with
-from stream.core.identity.node import MOST_CLAIMS, MOST_DOMAINS, MOST_IDS, MOST_USERS, statement
+from stream.core.identity.node import MOST_CLAIMS, MOST_DOMAINS, MOST_IDS, MOST_USERS, statements
 from stream.core.identity.registry import MOST_MERGED
 from stream.core.identity.resolution import Decider, linked
 
@@ -70,6 +70,6 @@ def _limits(decider: Decider, known: Sequence[Known]) -> Iterator[str]:
     if sum(claim.is_session and claim.limited for claim in known) > MOST_USERS:
         yield f"more than {MOST_USERS} users share it: a constant, no device; for good, only an operator's word counts"
     # What was taken back counts, too, and what came afterwards was not booked: so the forest counted the same.
-    made = {statement(claim.id) for claim in known if not (claim.is_no_claim or claim.is_merge)}
-    if len(made) > MOST_CLAIMS:
+    made = [claim.id for claim in known if not (claim.is_no_claim or claim.is_merge)]
+    if statements(decider.name, made) > MOST_CLAIMS:
         yield f"more than {MOST_CLAIMS} claims were made about it: for good, only an operator's word counts"

@@ -34,7 +34,9 @@ from stream.core.identity.node import (
     level,
     node_of,
     person_kind,
+    statement,
     subscriber_key,
+    taken_back,
     too_large,
 )
 from stream.core.identity.precedence import OPERATOR
@@ -144,7 +146,7 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
 
 def limit_size(step: Step, name: str, state: NodeState, cause: str) -> None:
     """Make the node a crowd if it has too much, and book what no longer counts."""
-    if not state.crowd and too_large(state):
+    if not state.crowd and too_large(name, state):
         book_crowd(step, name, state, cause)
         become_crowd(state)
     elif state.crowd:
@@ -299,9 +301,9 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
     held = Held(message.parent, message.precedence, message.at, message.since, message.until, message.source)
     present = state.claims.get(message.id)
-    late = message.id in state.retracted
+    late = taken_back(state, message.id)
     if late:
-        book_claim(step, message.to, Stated(message.id, held), "late", message.cause)
+        _book_late(step, message, held, state)
     refused = late or (state.crowd and held.precedence < OPERATOR)
     if refused or (present is not None and present.content() <= held.content()):
         let_go(step, message.to, state, message.cause)
@@ -314,6 +316,14 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
     _readdress(step, message, present, held)
 
 
+def _book_late(step: Step, message: Claim, held: Held, state: NodeState) -> None:
+    stated = Stated(message.id, held)
+    book_claim(step, message.to, stated, "late", message.cause)
+    if message.id not in state.retracted:
+        # What it says was taken back under no number, so the claim has no row yet that tells by whom.
+        book_claim(step, message.to, stated, "retract", state.retracted[statement(message.id)])
+
+
 def _readdress(step: Step, message: Claim | Retract, *links: Held | None) -> None:
     """What the CRM says of a contact, named by its id, holds for its addresses: those may have changed."""
     if kind(message.to) == USER and any(held is not None and kind(held.parent) == EMAIL for held in links):
@@ -324,19 +334,31 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
     if level(message.to) < 0:
         return
     state = opened(step, message.to, message.cause)
-    if message.id in state.retracted:
+    if taken_back(state, message.id):
         let_go(step, message.to, state, message.cause)
         return
-    held = state.claims.pop(message.id, None)
-    state.retracted[message.id] = True
-    book_claim(step, message.to, Stated(message.id, held), "retract", message.cause)
+    gone = _retracted_by(message, state)
+    for claim_id, held in gone.items() or ((message.id, None),):
+        book_claim(step, message.to, Stated(claim_id, held), "retract", message.cause)
     was_crowd = state.crowd
     limit_size(step, message.to, state, message.cause)
-    if held is not None or state.crowd != was_crowd:
+    if gone or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
-    _readdress(step, message, held)
+    _readdress(step, message, *gone.values())
     let_go(step, message.to, state, message.cause)
+
+
+def _retracted_by(message: Retract, state: NodeState) -> dict[str, Held]:
+    """Take out of the node what is retracted, for good. Returns: the claims that counted until now, by id.
+
+    An id with a number is one claim: a fold of the CRM's takes it back to say something else. One without is a statement, and
+    whoever takes that back means every claim that says it, those still to come as well.
+    """
+    everyone = statement(message.id) == message.id
+    ids = [i for i in state.claims if statement(i) == message.id] if everyone else [message.id]
+    state.retracted[message.id] = message.cause if everyone else ""
+    return {claim_id: state.claims.pop(claim_id) for claim_id in ids if claim_id in state.claims}
 
 
 def _root(step: Step, message: Root, turn: Turn) -> None:

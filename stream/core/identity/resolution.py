@@ -211,7 +211,7 @@ def linked(state: NodeState) -> set[str]:
         for h in state.claims.values()
         if h.holds_ever() and person_kind(h.parent) and h.precedence < precedence.OPERATOR
     }
-    return explicit | set(state.links)
+    return explicit | {user for user, sessions in state.links.items() if sessions}
 
 
 def first_resolution(name: str) -> Resolution:

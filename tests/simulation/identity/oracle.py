@@ -33,7 +33,9 @@ class Oracle:
         self.hits: dict[tuple[str, str], Hit] = {}
         self.session_users: dict[tuple[str, str], tuple[int, str]] = {}
         for i in inputs:
-            if isinstance(i, Claim) and (i.to, i.id) not in dead and _letter(i.parent) in UP.get(_letter(i.to), ""):
+            # What says of which claim it is, without a number, takes back all that say so.
+            said = {(i.to, i.id), (i.to, i.id.split("\0")[0])} if isinstance(i, Claim) else set()
+            if isinstance(i, Claim) and not said & dead and _letter(i.parent) in UP.get(_letter(i.to), ""):
                 mine = self.claims.setdefault(i.to, {})
                 mine[i.id] = min(mine.get(i.id, i), i, key=_content)
             elif isinstance(i, Merge) and (i.to, i.id) not in dead and i.loser != i.winner:

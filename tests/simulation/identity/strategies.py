@@ -36,7 +36,9 @@ def claims(draw):
         source=draw(st.sampled_from(["x", "y"])),
     )
     stated = f"c {child} {parent} {claim.precedence} {claim.since} {claim.until} {claim.at}"
-    return _with_id(claim, draw(st.sampled_from([stated] * 8 + ["k1", "k2"])))  # k: one id, several contents
+    # k: one id, several contents; with a number as the folds of the CRM make them: one statement, several claims.
+    numbered = [f"s\0{number}" for number in range(3)]
+    return _with_id(claim, draw(st.sampled_from([stated] * 4 + ["k1", "k2", *numbered])))
 
 
 def _with_id(claim: Claim, claim_id: str) -> Claim:
@@ -51,6 +53,13 @@ def _with_id(claim: Claim, claim_id: str) -> Claim:
         claim.until,
         claim.source,
     )
+
+
+@st.composite
+def retractions(draw, made):
+    """Of some of what was made: by its id, or of all that says the same."""
+    taken = [i for i in made if draw(st.integers(0, 3)) == 0]
+    return [Retract(i.to, "cause", draw(st.sampled_from([i.id, i.id.partition("\0")[0]]))) for i in taken]
 
 
 @st.composite
@@ -85,7 +94,7 @@ session_users = st.builds(
 def input_sets(draw):
     """Claims, merges, hits, sessions; retractions of some; duplicates of some."""
     made = draw(st.lists(claims(), max_size=8)) + draw(st.lists(merges(), max_size=3))
-    took_back = [Retract(i.to, "cause", i.id) for i in made if draw(st.integers(0, 3)) == 0]
+    took_back = draw(retractions(made))
     found = (
         made + took_back + draw(st.lists(hits(), min_size=1, max_size=6)) + draw(st.lists(session_users, max_size=4))
     )

@@ -58,6 +58,7 @@ def test_a_retraction_said_twice_is_one_event():
         (Link("user:7", "account:1", since="soon"), "from: an ISO"),
         (Link("user:7", "account:1", since="2026-06-02", until="2026-06-01"), "later"),
         (Link("user:7", "account:1", id="a b"), "id: 1 to 64"),
+        (Link("user:7", "account:1", id="k\0" + "0" * 8), "id: 1 to 64"),  # as the CRM's claims are numbered
         (Link("email:ann", "account:1"), "has an @"),
     ],
 )

@@ -78,12 +78,22 @@ def test_a_visitor_of_more_than_five_hundred_users_is_told_to_be_over_the_limit(
     assert "more than 500 users" in why
 
 
-def test_users_that_left_a_visitor_again_do_not_count_towards_that_limit():
+def test_users_that_left_a_visitor_again_count_towards_that_limit_and_those_that_a_replaced_content_named():
+    """Which of them were ever there at a time depends on the order in which contents of events came."""
     forest = Forest(chunk=5000)
-    for number in range(501):
+    for number in range(250):
         forest.link("v:lent", f"u:{number}")
         forest.link("v:lent", f"u:{number}", -1)
+    for number in range(250, 500):
+        forest.link("v:lent", f"u:{number}", 0)
+    forest.link("v:lent", "u:0", 0)  # known already
     assert limits(forest, "v:lent") == []
+    forest.link("v:lent", "u:1")
+    assert forest.person("v:lent") == "u:1"
+    forest.link("v:lent", "u:one-more", 0)
+    (why,) = limits(forest, "v:lent")
+    assert "more than 500 users" in why
+    assert forest.person("v:lent") == "v:lent"
 
 
 def claimed(number: int) -> Claim:
@@ -127,6 +137,17 @@ def test_a_thousand_versions_of_a_crm_object_that_say_the_same_are_one_claim_als
         forest.observe(*(event(type_, child, at, id=f"v{at}", properties=said) for at in order))
         assert forest.account(node) == "a:A1"
         assert limits(forest, node) == []
+
+
+@pytest.mark.parametrize(("type_", "child"), [(kinds.CRM_OPPORTUNITY, "o:O1"), (kinds.CRM_ACTIVITY, "m:M1")])
+def test_an_opportunity_or_activity_that_was_on_a_thousand_accounts_is_on_the_last_whatever_the_order(type_, child):
+    """Which of them were claimed on the way depends on the order; it is never on two at a time."""
+    for order in (range(1002), reversed(range(1002))):
+        forest = Forest(chunk=5000)
+        moved = [event(type_, child, at, id=f"v{at}", name="call", properties={"account_id": f"A{at}"}) for at in order]
+        forest.observe(*moved)
+        assert forest.account(child) == "a:A1001"
+        assert limits(forest, child) == []
 
 
 def address(number: int, at: int = 1):

@@ -205,6 +205,20 @@ def test_a_contact_that_says_the_same_every_night_sends_nothing_also_after_a_cor
     assert forest.observe(named(30, "p@rightdom.com"), named(40, "p@rightdom.com"), named(10, "p@wrongdom.com")) == []
 
 
+def test_an_address_that_another_contact_named_for_the_user_first_is_the_contacts_whatever_the_order():
+    versions = [
+        event(kinds.CRM_CONTACT, "u:7", 10, id="a", user="7", properties={"id": "7", "account_id": "crm7"}),
+        event(kinds.CRM_CONTACT, "u:7", 10, id="b", user="7", email="bob@beta.org", properties={"id": "7"}),
+        # Another contact, whose login the user is: it says that the user has the address.
+        event(kinds.CRM_CONTACT, "u:contact:1", 10, id="c", user="7", email="bob@beta.org", properties={"id": "1"}),
+    ]
+    for order in itertools.permutations(versions):
+        forest = Forest()
+        forest.observe(*order)
+
+        assert forest.account("e:bob@beta.org", 10) == "a:crm7"
+
+
 @pytest.mark.parametrize(
     "addresses", [("p@wrongdom.com", "p@gmail.com"), ("p@a.example", "p@wrongdom.com", "p@a.example")]
 )
