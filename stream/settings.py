@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_s: Annotated[float, _help("between checkpoints of stage state to its compacted topic", "s")] = 5.0
     tick_s: Annotated[float, _help("between ticks on the log", "s")] = 60.0
     sink_rows: Annotated[int, _help("rows of a range before it is written", "rows")] = 50_000
-    sink_s: Annotated[float, _help("between two blocks of rows, unless one is full", "s")] = 0.75
+    sink_s: Annotated[float, _help("between two blocks of rows, unless one is full", "s")] = 0.5
     fsync: Annotated[str, _help("embedded broker and SQL server: always, or ms between syncs", "always|ms")] = "1000"
     log_format: Annotated[str, _help("console or json")] = "console"
     log_level: Annotated[str, _help("debug, info, warning, error")] = "info"
