@@ -1,11 +1,12 @@
-"""The short way in C: everyday hits of visitors who are known, on the record as it is stored.
+"""The short way in C: everyday hits, on the visitor's record as it is stored.
 
 ``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It reads the lines and the record's
 MessagePack, makes objects of neither, and gives the new record, the rows and the messages. Whatever is unusual to it (a
 session of somebody of whom nothing is certain, a second user, an address that is news, a form, a late event, an
 escape where it needs the text) it leaves alone:
-``stream.core.visit.go_on`` has the same effects and takes more, and what that refuses goes the general way. Without a
-compiler everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
+``stream.core.visit.go_on`` takes that, with the same effects, and everything that is taken here: else a frame of several
+visitors would have its effects in another order without C. What that refuses goes the general way. Without a compiler
+everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
 What pages, companies, users and sessions mean is decided in Python: C asks once for each that it meets.
 """
@@ -21,7 +22,7 @@ from schemas.event import COLUMNS, WEB, Event
 from schemas.ids import key_hash
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import PING, VIEW, Hit, Item
-from stream.core.identity import company_node, known_since, one_more_session, session_link
+from stream.core.identity import company_node, known_since, session_link, settled_owner
 from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
 from stream.core.seen import PACKED_BYTES, Seen
@@ -175,14 +176,17 @@ def said_of_origin(question: bytes) -> tuple[bytes, bytes, bytes] | None:
 def owner_of(question: bytes) -> tuple[bytes, bytes, bytes] | None:
     """Whose a session is that begins: asked of the visitor's node and its state, and of the session's user.
 
-    Returns: account, person and the node's state with one more session of the user, in MessagePack.
+    Returns: account, person and, if there is a user, the node's state with one more session of theirs, in MessagePack.
     """
     try:
         _, state, user = _owned(question)
-        owner = one_more_session(state, user)
+        owner = settled_owner(state, user)
         if owner is None:
             return None
-        return state_encoder.encode(owner.account), state_encoder.encode(owner.person), state_encoder.encode(state)
+        if user:
+            state.links[user] += 1
+        after = state_encoder.encode(state) if user else b""
+        return state_encoder.encode(owner.account), state_encoder.encode(owner.person), after
     except (*_NO_VALUE, OverflowError):
         return None
 
@@ -239,7 +243,7 @@ def _way_of(book: Rulebook) -> "native.Everyday":
 
 
 def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
-    """As ``stream.core.visit.go_on``, of visitors whose sessions have nobody new."""
+    """As ``stream.core.visit.go_on``, which takes more."""
     record = "x\x00" + node
     packed = step.state.get_packed(record) or _BLANK
     way = _Latest.way if _Latest.book is book else _way_of(book)

@@ -7,7 +7,7 @@ changes nothing here and goes the general way, which gives the same record, rows
 """
 
 from _blake2 import blake2b
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -20,9 +20,10 @@ from schemas.ids import VISITOR
 from schemas.ids import kind as kind_of
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import ACTION, PING, VIEW
-from stream.core.identity import company_node, is_news, link, link_company, session_link
+from stream.core.identity import company_node, is_news, link, link_company, session_link, settled_owner
 from stream.core.identity.node import level, node_of
 from stream.core.leaf import show
+from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
 from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack, unexpired
 from stream.core.sessions import Session, opened
@@ -86,9 +87,13 @@ class _Run(NamedTuple):
     points: int
     exit: str
     key: bool
+    named: tuple[int, str] | None
+    """When a session that went on and was nobody's was named, and the user; one that began has it already."""
 
     def apply(self) -> None:
         session = self.session
+        if self.named is not None:
+            session.users.append(self.named)
         session.end = self.end
         session.engaged_ms += self.engaged_ms
         session.events += self.actions
@@ -162,6 +167,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     growths: list[_Growth] = []
     begun: list[Session] = []
     users: dict[str, int] = {}
+    named: tuple[int, str] | None = None
     hits = views = actions = engaged_ms = points = count = 0
     fresh = key = networks = False
     for _, line in lines:
@@ -186,7 +192,8 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
             if kind == PING or (cluster is not None and at <= end):
                 return False
             if hits and session is not None:
-                runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key))
+                runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key, named))
+                named = None
                 hits = views = actions = engaged_ms = points = 0
                 landed, key = "", False
             if cluster is None or at > end + gap:
@@ -222,9 +229,12 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
                 else:
                     user = session_link(event, rules)
                 if user and user != signed:
-                    if signed or not fresh:
+                    if signed:
                         return False
-                    session.users.append((at, user))
+                    if fresh:
+                        session.users.append((at, user))
+                    else:
+                        named = at, user
                     users[user] = users.get(user, 0) + 1
                     signed, signer = user, _user_id(user, own)
                 if (event.email or event.group) and is_news(seen.node, event, at, rules):
@@ -267,11 +277,11 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     assert session is not None, "and a session"
     if len(cluster.packed) + len(packed) > CHUNK or len(known) + len(hashes) > PACKED_BYTES:
         return False
-    if runs and not runs[0].fresh and (users or networks):
+    runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key, named))
+    if not runs[0].fresh and (networks or not _stays(runs[0], seen.node, users)):
         return False  # the visitor may get another owner, and the session that went on with it
     rows += told
     seen.hashes, seen.entries, seen.newest = known + hashes, noted + entries, cluster
-    runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key))
     _Growth(cluster, packed, count, end, event_id, begun).apply()
     for growth in growths:  # no longer the newest: it gets a key of its own
         growth.apply()
@@ -282,6 +292,18 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     for growth in growths:
         step.state.put(cluster_prefix(node) + time_part(growth.cluster.start), growth.cluster)
     step.state.put(record, seen)
+    return True
+
+
+def _stays(run: _Run, state: NodeState | None, users: Iterable[str]) -> bool:
+    """Whether the session that went on in ``run`` remains whose it was, though ``users`` are named."""
+    session, shown_to = run.session, (run.session.account, run.session.person)
+    for user in users:
+        owner = None if state is None else settled_owner(state, user)
+        if owner is None:
+            return False
+        if run.named is not None and (session.company or (owner.account, owner.person) != shown_to):
+            return False
     return True
 
 

@@ -131,6 +131,40 @@ def test_all_ways_have_the_same_effects_whichever_takes_turns_with_which(frames,
     assert run(frames, *ways, rules=rules, pace=pace) == general
 
 
+@st.composite
+def crowds(draw):
+    """Frames of several visitors, some of whom share a user, and most of whom come back."""
+    ats = dict.fromkeys(["v1", "v2", "v3"], START)
+    frames, number = [], 0
+    for _ in range(draw(st.integers(2, 6))):
+        frame = []
+        for _ in range(draw(st.integers(1, 5))):
+            name = draw(st.sampled_from(sorted(ats)))
+            ats[name] += draw(st.sampled_from([1, 20_000, 20_000, 31 * MINUTE]))
+            number += 1
+            user = draw(st.sampled_from(["", "", "u1", "u1", "u2"] if name == "v3" else ["", "", "u1"]))
+            kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, IDENTIFY]))
+            frame.append(
+                Event(
+                    id=f"e{number}", node=node("default", VISITOR, name), type=kind, at=ats[name], received_at=ats[name] + 50,
+                    visitor=name, user=user, email=f"{user}@corp.example" if user and kind == IDENTIFY else "",
+                    url=draw(st.sampled_from(PAGES)), engaged_ms=draw(st.sampled_from([0, 15_000])),
+                    company=draw(st.sampled_from(["", "", "", "net.example"])),
+                )
+            )  # fmt: skip
+        frames.append(frame)
+    return frames
+
+
+@needs_c
+@given(crowds())
+@settings(max_examples=600, deadline=None)
+def test_with_c_a_frame_of_several_visitors_has_the_effects_that_it_has_without(frames):
+    """Also in the same order: what goes the general way is shown after what does not, so C must take nothing that Python would
+    leave to it."""
+    assert run(frames, take) == run(frames, go_on)
+
+
 @needs_c
 def test_the_way_in_c_takes_a_good_part_of_calm_visits():
     """Else the law above would say little."""

@@ -18,7 +18,7 @@ How the stitch core uses it, within one step::
 """
 
 from stream.core.identity.domains import company_node
-from stream.core.identity.leaf import link, link_company, one_more_session, owner_of, rules_changed, visitor_of
+from stream.core.identity.leaf import link, link_company, owner_of, rules_changed, settled_owner, visitor_of
 from stream.core.identity.protocol import CHUNK, Settle, entered, handle
 from stream.core.identity.rows import flush
 from stream.core.identity.sources import claims_of, is_news, known_since, observe, session_link
@@ -36,9 +36,9 @@ __all__ = (
     "link",
     "link_company",
     "observe",
-    "one_more_session",
     "owner_of",
     "rules_changed",
     "session_link",
+    "settled_owner",
     "visitor_of",
 )

@@ -81,19 +81,17 @@ def link(step: Step, visitor: str, user: str, delta: int, cause: str = "") -> No
     keep_node(step.state, visitor, state)
 
 
-def one_more_session(state: NodeState, via: str) -> Owner | None:
-    """Count a session of ``via`` ("" = of nobody) at a visitor's node, and say whose it is, as ``link`` and ``owner_of`` do.
+def settled_owner(state: NodeState, via: str) -> Owner | None:
+    """Whose a visitor's session of ``via`` ("" = of nobody) is, as ``owner_of`` says, where one more of them changes nothing.
 
     Returns: None where that would need more than the node: its owner is not known yet, depends on the time, or ``via`` is
-    news or not the only user. Then nothing changed.
+    news or not the only one whom its sessions name.
     """
     resolution = state.resolution
     if state.orphan or state.waiting or resolution is None or len(resolution) != 1:
         return None
-    if via:
-        if via != state.only or state.links.get(via, 0) <= 0 or state.crowd:
-            return None
-        state.links[via] += 1
+    if via and (via != state.only or state.links.get(via, 0) <= 0 or state.crowd):
+        return None
     return resolution[0][1]
 
 

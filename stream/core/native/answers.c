@@ -25,6 +25,11 @@ static enum verdict asked(struct answers *answers, const struct question *questi
     return question->full ? REFUSED : look_up(answers, question->text, question->size, answer);
 }
 
+/* Of what changes with each question: its answer is not kept. */
+static enum verdict asked_once(struct answers *answers, const struct question *question, PyObject **answer) {
+    return question->full ? REFUSED : ask(answers, question->text, question->size, answer);
+}
+
 static bool read_page(PyObject *answer, struct page *page) {
     page->answer = answer;
     page->kind = PyLong_AsLongLong(PyTuple_GetItem(answer, PAGE_kind));
@@ -121,7 +126,7 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
     ask_with(&question, (struct span){head, write_bytes_head(head, size)});
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
         ask_with(&question, member_of(line, asked_for[i]));
-    enum verdict verdict = asked(&visit->rules->news, &question, &answer);
+    enum verdict verdict = asked_once(&visit->rules->news, &question, &answer);
     if (verdict != TAKEN)
         return verdict;
     int64_t since = is_tuple(answer, 1) ? PyLong_AsLongLong(PyTuple_GetItem(answer, 0)) : 0;
@@ -134,13 +139,13 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
 enum verdict find_owner(struct visit *visit) {
     struct span *field = visit->record.session, account, person;
     struct question question;
-    bool by_network;
     if (is_nil(visit->record.seen[SEEN_node]))
         return visit->named ? REFUSED : TAKEN;
     begin_question(&question);
     ask_with_node(&question, visit, 3);
     ask_with(&question, visit->record.user);
-    enum verdict verdict = asked(&visit->rules->owners, &question, &visit->owner);
+    enum verdict verdict = visit->named ? asked_once(&visit->rules->owners, &question, &visit->owner)
+                                        : asked(&visit->rules->owners, &question, &visit->owner);
     if (verdict != TAKEN)
         return verdict;
     if (!is_tuple(visit->owner, OWNER_COUNT) ||
@@ -149,7 +154,7 @@ enum verdict find_owner(struct visit *visit) {
         return FAILED;
     if (!visit->begun)
         return same(account, field[SESSION_account]) && same(person, field[SESSION_person]) &&
-               truth_of(field[SESSION_by_network], &by_network) && !by_network ? TAKEN : REFUSED;
+               !visit->record.networked ? TAKEN : REFUSED;
     field[SESSION_account] = account;
     field[SESSION_person] = person;
     return TAKEN;

@@ -27,7 +27,8 @@ struct answers {
     PyObject *ask;   /* bytes -> tuple, None if Python's way is to decide */
 };
 
-/* A new reference to the tuple. */
+/* A new reference to the tuple; ``ask`` neither looks among the answers nor keeps it. */
+enum verdict ask(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer);
 enum verdict look_up(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer);
 
 #endif

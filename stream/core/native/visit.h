@@ -31,7 +31,7 @@ struct frame {
 
 /* A derived id (``schemas.ids.derived_id``) in MessagePack: a text of 32 characters. */
 #define ID_BYTES 34
-/* Of a visitor who begins a session here. Longer ids are rare, and Python's way takes them. */
+/* Of a visitor who begins a session here, or a user who is named. Longer ids are rare, and Python's way takes them. */
 #define NODE_BYTES 256
 
 struct visit {
@@ -53,7 +53,7 @@ struct visit {
     uint8_t session_id[ID_BYTES], touch_id[ID_BYTES], start[HEAD_BYTES], person[HEAD_BYTES + NODE_BYTES];
     uint8_t users[2 + 2 * HEAD_BYTES + NODE_BYTES];
     struct span named_users; /* then the session's users, which lie there */
-    PyObject *opened, *first_landed; /* answers of the pages that it began with: source and landing lie in them */
+    PyObject *opened, *first_landed; /* where its source and its landing lie */
     PyObject *owner;                 /* answer: account and person lie in it */
     struct span cause;   /* id of the last line, with quotes */
     PyObject *last_line; /* keeps it */

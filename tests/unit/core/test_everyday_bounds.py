@@ -5,8 +5,10 @@ import pytest
 from schemas.codec import json_encoder
 from schemas.event import GROUP, PAGE, PING, Event
 from schemas.rules import Rules
+from stream.core.everyday import take
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
+from stream.core.visit import go_on
 from tests.support.everyday import in_c, needs_c
 from tests.support.stitch import step_of
 
@@ -115,6 +117,18 @@ def test_the_first_visit_and_those_that_are_no_visitors():
 
     assert taken == [True, False, True]
     assert found == run(frames, lambda *_: False)[0]
+
+
+def test_who_is_named_in_the_middle_of_a_visit_has_its_row_at_the_same_place_without_c():
+    """Python's short way takes them, too: the general way would show them after everybody else."""
+    later = START + 3_600_000
+    back = [[hit(0, user="u1")], [hit(1, at=later)]]
+    for named in (
+        [hit(2, at=later + 1, user="u1"), hit(3, name="v2")],
+        [hit(2, at=later + 1), hit(3, at=2 * later, user="u1"), hit(4, name="v2")],
+    ):
+        assert run([*back, named], take) == run([*back, named], go_on)
+        assert same([*back, named[:-1]]) == 2
 
 
 def test_a_visit_of_somebody_whose_account_depends_on_the_time_is_left_to_python():
