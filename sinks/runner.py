@@ -129,6 +129,8 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             # Memory is bounded: read on once this much can be written.
             if self._writing is not None:
                 await asyncio.wait([self._writing], timeout=1)
+            else:
+                await asyncio.sleep(GATHER_S)  # the partitions are going: the block in hand is completed elsewhere
             return
         batches = await self._consumer.getmany(timeout_ms=self._wait_ms(), max_records=MOST_RECORDS)
         for tp, messages in batches.items():

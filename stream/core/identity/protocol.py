@@ -310,10 +310,11 @@ def _claim(step: Step, message: Claim, turn: Turn) -> None:
         return
     state.claims[message.id] = held
     book_claim(step, message.to, Stated(message.id, held), "claim", message.cause)
+    was_crowd = state.crowd
     limit_size(step, message.to, state, message.cause)
     relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
-    _readdress(step, message, present, held)
+    _readdress(step, message, present, held, lost=state.crowd != was_crowd)
 
 
 def _book_late(step: Step, message: Claim, held: Held, state: NodeState) -> None:
@@ -324,9 +325,10 @@ def _book_late(step: Step, message: Claim, held: Held, state: NodeState) -> None
         book_claim(step, message.to, stated, "retract", state.retracted[statement(message.id)])
 
 
-def _readdress(step: Step, message: Claim | Retract, *links: Held | None) -> None:
-    """What the CRM says of a contact, named by its id, holds for its addresses: those may have changed."""
-    if kind(message.to) == USER and any(held is not None and kind(held.parent) == EMAIL for held in links):
+def _readdress(step: Step, message: Claim | Retract, *links: Held | None, lost: bool) -> None:
+    """What the CRM says of a contact, named by its id, holds for its addresses: those may have changed, or all be ``lost``."""
+    named = any(held is not None and kind(held.parent) == EMAIL for held in links)
+    if kind(message.to) == USER and (named or lost):
         contacts.readdress(step, message.to, message.cause)
 
 
@@ -345,7 +347,7 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
     if gone or state.crowd != was_crowd:
         relink(step, message.to, state, message.cause)
     pump(step, message.to, state, message.cause, turn)
-    _readdress(step, message, *gone.values())
+    _readdress(step, message, *gone.values(), lost=state.crowd != was_crowd)
     let_go(step, message.to, state, message.cause)
 
 

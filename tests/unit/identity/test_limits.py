@@ -222,3 +222,21 @@ def test_who_unsubscribes_twice_is_counted_once():
         forest.link(visitor, "u:admin")
     forest.tell(*[Unsubscribe(name("u:admin"), "c", name("v:unknown"))] * 3)
     assert forest.account("u:admin") == ""
+
+
+@pytest.mark.parametrize("taking_back", [False, True])
+def test_a_contact_whose_user_is_a_crowd_names_no_address_whichever_came_first(taking_back):
+    said = {"id": "1", "email": "ann@acme.com", "account_id": "acme"}
+    contact = event(kinds.CRM_CONTACT, "u:contact:1", 10, id="c", email="ann@acme.com", properties=said)
+    many = [
+        event(kinds.IDENTITY_UNLINK, "u:contact:1", 5, id=f"r{n}", properties={"claim": f"never {n}"})
+        if taking_back
+        else event(kinds.GROUP, "u:contact:1", 5, id=f"g{n}", user="contact:1", group=f"g{n}")
+        for n in range(1002)
+    ]
+    owners = []
+    for events in ([contact, *many], [*many, contact], [*many[:500], contact, *many[500:]]):
+        forest = Forest(chunk=5000)
+        forest.observe(*events)
+        owners.append(forest.account("e:ann@acme.com", 50))
+    assert owners == ["d:acme.com"] * 3
