@@ -256,6 +256,5 @@ enum verdict end_run(struct visit *visit) {
     if (verdict == TAKEN)
         verdict = show(visit, &shown);
     drop_shown(&shown);
-    drop_run(visit);
     return verdict;
 }

@@ -44,7 +44,7 @@ enum verdict begin_visit(struct visit *visit, PyObject *packed) {
     return begin_run(visit);
 }
 
-void drop_run(struct visit *visit) {
+static void drop_run(struct visit *visit) {
     Py_CLEAR(visit->last_line);
     Py_CLEAR(visit->landed);
     Py_CLEAR(visit->first_landed);
@@ -245,6 +245,7 @@ static bool begins(const struct visit *visit, const struct line *line, const str
 static enum verdict begin_session(struct visit *visit, const struct line *line, struct span id, const struct page *page) {
     if (visit->count) {
         enum verdict verdict = end_run(visit);
+        drop_run(visit);
         if (verdict == TAKEN)
             verdict = begin_run(visit);
         if (verdict != TAKEN)

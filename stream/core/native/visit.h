@@ -63,9 +63,8 @@ struct visit {
 /* All PyObjects are NULL before; ``drop_visit`` is to be called whatever came of it. */
 enum verdict begin_visit(struct visit *visit, PyObject *packed);
 enum verdict take_line(struct visit *visit, PyObject *line);
-/* The record is written and the session shown; another run may begin. */
+/* The record is written and the session shown. */
 enum verdict end_run(struct visit *visit);
-void drop_run(struct visit *visit);
 void drop_visit(struct visit *visit);
 
 #endif
