@@ -224,10 +224,13 @@ class _Leaf:
             else:
                 self._name_replaced(event.id)
             rows.append(event_row(step, line, page, number))
-            is_hit = self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
+            is_hit = self._is_hit(event)
             self._kept.append((event, page, is_hit, old, number))
             if event.user or event.email or event.group or event.type in _CLAIMING:
                 self._identify(event, is_hit=is_hit)
+
+    def _is_hit(self, event: Event) -> bool:
+        return self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
 
     def _replaces(self, event: Event, old: Entry, check: int, size: int) -> bool:
         """Whether an event whose id is known counts instead of what is known; then that is noted."""
@@ -239,7 +242,7 @@ class _Leaf:
         if (old.digest, old.size, old.at) != (check, size, event.at):
             # The claims of both contents count, whichever is kept: so their order does not matter. Of one content with two
             # times, too (the clock of who sent it was ahead, so its time is that of each receipt).
-            is_hit = self._visitor and event.type in HIT_KINDS and event.platform in SITES and not event.bot
+            is_hit = self._is_hit(event)
             self._identify(event, is_hit=is_hit)
             self._name(event, is_hit=is_hit)
         return False
