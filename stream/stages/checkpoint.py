@@ -41,9 +41,9 @@ _CHUNK: Final = 1000
 _MISSING: Final = "key not found"
 _TRUSTED_MS: Final = 1_800_000
 """Half of the state topics' ``min.compaction.lag.ms``: for so long a checkpoint that was cut short does no harm."""
-_SHARE: Final = 20
-"""A checkpoint may cost a twentieth of the time: under load the pause grows with what the last one took ..."""
-_LONGEST_PAUSE_S: Final = 15.0
+_SHARE: Final = 40
+"""A checkpoint may cost a fortieth of the time: under load the pause grows with what the last one took ..."""
+_LONGEST_PAUSE_S: Final = 30.0
 """... but not beyond this. A busy worker takes long for a checkpoint because it is busy, and what is not in one must be
 applied again by who takes over: after 300,000 new visitors in a minute that was half of them."""
 
@@ -177,7 +177,7 @@ async def checkpoint(
     if not names or next_offset < not_before:
         return 0
     headers = [(EPOCH_HEADER, b"%d" % epoch), (NEXT_HEADER, b"%d" % next_offset)]
-    keys = list(names)
+    keys = sorted(names)  # neighbours lie in one block: a third less work than in the order of their changes
     for start in range(0, len(keys), _CHUNK):
         pairs = [(key, _value(snapshot, key)) for key in keys[start : start + _CHUNK]]
         await topic.produce_pairs(stage.state, partition, pairs, headers)
@@ -233,16 +233,16 @@ def _value(snapshot: Snapshot, key: bytes) -> bytes | None:
     return found
 
 
-def _unsaved(snapshot: Snapshot) -> dict[bytes, None]:
-    """Keys changed since the last checkpoint, oldest first."""
-    names: dict[bytes, None] = {}
+def _unsaved(snapshot: Snapshot) -> set[bytes]:
+    """Keys changed since the last checkpoint."""
+    names: set[bytes] = set()
     until = ReadOptions()
     until.set_iterate_upper_bound(UNSAVED_END)
     cursor = snapshot.iter(until)
     cursor.seek(UNSAVED_PREFIX)
     while cursor.valid():
         for name in msgspec.msgpack.decode(cursor.value(), type=list[str]):
-            names[name.encode()] = None
+            names.add(name.encode())
         cursor.next()
     return names
 

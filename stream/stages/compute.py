@@ -170,9 +170,10 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
 def _raw_lines(work: Work) -> list[tuple[int, Any]]:
     """The same for lines that the core decodes."""
     value = work.record.value
-    if len(value) > LARGEST_INPUT or value.count(b"\n") >= _MOST_LINES:
+    split = value.split(b"\n", _MOST_LINES) if len(value) <= LARGEST_INPUT else []
+    if not 0 < len(split) <= _MOST_LINES:
         return _items(work, topics.EVENT_FRAME)[:0]
-    lines = list(enumerate(value.split(b"\n")))
+    lines = list(enumerate(split))
     return lines if all(map(itemgetter(1), lines)) else [(number, line) for number, line in lines if line]
 
 
