@@ -43,6 +43,9 @@ def run(*names: str) -> None:
     )
     parser.add_argument("--touches", type=int, default=default.touches, help="that move (default %(default)s)")
     parser.add_argument("--addresses", type=int, default=default.addresses, help="that move (default %(default)s)")
+    parser.add_argument(
+        "--companies", type=float, default=default.companies, help="a second, beside a move (default %(default)s)"
+    )
     given = parser.parse_args()
     chosen = list(names or given.names or NAMES)
     if unknown := set(chosen) - set(NAMES):
@@ -50,7 +53,9 @@ def run(*names: str) -> None:
     # Whoever ends us early must not leave brokers and workers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     brokers = [APACHE] if given.kafka else [EMBEDDED] if given.embedded else [EMBEDDED, APACHE]
-    scale = Scale(given.events, given.seconds, given.visitors, given.minutes, given.touches, given.addresses)
+    scale = Scale(
+        given.events, given.seconds, given.visitors, given.minutes, given.touches, given.addresses, given.companies
+    )
     sys.exit(_measure_all(chosen, brokers, scale))
 
 

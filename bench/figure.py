@@ -11,6 +11,16 @@ from rich.table import Table
 RESULTS = Path(__file__).parent / "results"
 
 
+def loop_ms() -> float:
+    """CPU of a million turns of a Python loop, in ms: the mean of three, so that it is not one lucky moment."""
+    began = time.process_time()
+    for _ in range(3):
+        total = 0
+        for number in range(1_000_000):
+            total += number * number % 7
+    return round(1e3 * (time.process_time() - began) / 3, 1)
+
+
 class Figure(msgspec.Struct, kw_only=True, omit_defaults=True):
     """``value`` is what ``must`` and ``aim`` speak of: a ratio to the yardstick, or a duration, or a size."""
 
@@ -28,6 +38,8 @@ class Figure(msgspec.Struct, kw_only=True, omit_defaults=True):
     at: str = msgspec.field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M"))
     load: float = msgspec.field(default_factory=lambda: round(os.getloadavg()[0], 1))
     """Load average of the last minute, when the figure was ready: our own processes and all others."""
+    loop_ms: float = msgspec.field(default_factory=loop_ms)
+    """What this machine needed for a fixed piece of work then: who shares it with others gets half of it at times."""
 
     @property
     def verdict(self) -> str:

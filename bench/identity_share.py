@@ -37,7 +37,7 @@ def measure(_broker: Broker, scale: Scale) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
         stacks = Path(folder) / "stacks"
         spy = str(Path(sys.executable).with_name("py-spy")), *f"record -r {_EVERY} -f raw -o {stacks} --".split()
-        worked = answer("bench.identity_work", str(min(scale.events, _MOST_EVENTS)), within=spy)
+        worked = answer("bench.identity_work", str(min(scale.events, _MOST_EVENTS)), within=spy, timeout_s=600)
         spent = _spent(stacks.read_text())
     yield _figure(spent, worked)
 

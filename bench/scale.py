@@ -16,3 +16,5 @@ class Scale(msgspec.Struct, frozen=True):
     """Of the account that changes hands."""
     addresses: int = 100_000
     """Of the domain that changes hands."""
+    companies: float = 5.0
+    """A second that ask for a demo while an account changes hands, each a new one."""

@@ -24,8 +24,8 @@ from bench.scale import Scale
 from bench.traffic import FRAME_EVENTS, Crowd, Frame, pack, singles
 
 _WARM = 100_000
-_SINGLES = 20_000
-_TURNS = 5
+_SINGLES = 10_000
+_TURNS = 10
 
 
 class Rate(msgspec.Struct):
