@@ -197,6 +197,29 @@ def test_an_id_that_two_contacts_had_is_ambiguous_also_if_an_older_version_repla
     until(lambda: [c for c in live_claims(machine, "u:contact:two0") if c.startswith("crm.contact")], [])
 
 
+@pytest.mark.parametrize(("name", "circle"), [("line", False), ("ring", True)])
+def test_a_preview_counts_what_goes_with_the_address_of_a_merged_contact_that_is_on_no_account(machine, name, circle):
+    visit(machine, f"v-{name}", f"ann@{name}-corp.com")
+    first, second, heir = f"{name}-1", f"{name}-2", f"{name}-account"
+    back = [{"id": second, "merged_into": first, "updated_at": "2026-01-03T00:00:00Z"}] if circle else []
+    send_contacts(
+        machine,
+        {"id": first, "email": f"ann@{name}-corp.com", "merged_into": second, "updated_at": "2026-01-02T00:00:00Z"},
+        {"id": second, "email": f"eve@{name}-corp.com", "account_id": heir, "updated_at": "2026-01-01T00:00:00Z"},
+        *back,
+    )
+    until(lambda: heir in owners(machine), True)
+    links = ["crm.merge", "crm.merge", "trait"] if circle else ["trait"]  # its own back, and the other one's
+    until(lambda: [claim.split()[0] for claim in live_claims(machine, f"u:contact:{first}")], links)
+
+    unlink = ("unlink", live_claims(machine, f"u:contact:{first}")[-1], "--child", f"user:contact:{first}")
+    predicted = json.loads(call(machine, "preview", *unlink))
+    assert [(m["from"], m["to"], m["touches"]) for m in predicted["moves"]] == [(heir, f"{name}-corp.com", 1)]
+    call(machine, *unlink)
+    until(lambda: heir in owners(machine), False)
+    assert f"{name}-corp.com" in owners(machine)
+
+
 def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machine):
     body = b'{"loser":"account:nope","winner":"account:alsonope"}'
     status, found = asked(machine, "/v1/identity/merges", KEY, "POST", body)

@@ -90,6 +90,10 @@ class Audit:
         """Live claims of the nodes, by node."""
         return await self._live("live AND node IN {some:Array(String)}", names)
 
+    async def below(self, names: Iterable[str]) -> dict[str, list[Known]]:
+        """Live claims that somebody belongs to one of the nodes, by who does."""
+        return await self._live(_BELOW, names)
+
     async def between(self, child: str, parent: str) -> list[Known]:
         """Live claims that ``child`` belongs to ``parent``."""
         condition = "live AND node = {child:String} AND parent = {parent:String}"
