@@ -140,6 +140,21 @@ def test_what_operators_said_is_part_of_the_log(machine):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def visit(machine, visitor, address):
+    who = {"anonymousId": visitor, "userId": visitor}
+    page = {"type": "page", "messageId": f"page {visitor}", "context": {"page": {"url": "https://x.example/"}}}
+    send_calls(machine, [page | who, {"type": "identify", "messageId": visitor, "traits": {"email": address}} | who])
+
+
+def send_contacts(machine, *contacts):
+    machine.post("/v1/crm/contacts", json.dumps(contacts).encode())
+
+
+def live_claims(machine, node):
+    query = f"SELECT claim_id FROM v_identity_claims WHERE node = '{node}' AND live ORDER BY claim_id"
+    return [row["claim_id"] for row in machine.rows(query)]
+
+
 def test_a_crm_claim_is_taken_back_by_the_id_that_people_see(machine):
     account = [{"id": "crm-9", "name": "Nine", "domains": ["acme-corp.com"]}]
     machine.post("/v1/crm/accounts", json.dumps(account).encode())
@@ -148,6 +163,61 @@ def test_a_crm_claim_is_taken_back_by_the_id_that_people_see(machine):
     call(machine, "unlink", claim["claim_id"])
     until(lambda: owners(machine)[0], "acme-corp.com")
     assert machine.touchline("verify").returncode == 0
+
+
+def test_a_crm_claim_is_taken_back_also_by_the_id_that_an_older_version_replaced(machine):
+    visit(machine, "v10", "ten@ten-corp.com")
+    account = {"id": "crm-10", "domains": ["ten-corp.com"]}
+    machine.post("/v1/crm/accounts", json.dumps(account | {"updated_at": "2026-02-01T00:00:00Z"}).encode())
+    until(lambda: live_claims(machine, "d:ten-corp.com"), ["default/a:crm-10 #00000000"])
+    machine.post("/v1/crm/accounts", json.dumps(account | {"updated_at": "2026-01-01T00:00:00Z"}).encode())
+    until(lambda: live_claims(machine, "d:ten-corp.com"), ["default/a:crm-10 #00000001"])
+    until(lambda: "crm-10" in owners(machine), True)
+
+    predicted = json.loads(call(machine, "preview", "unlink", "default/a:crm-10 #00000000"))
+    assert [(m["from"], m["to"], m["touches"]) for m in predicted["moves"]] == [("crm-10", "ten-corp.com", 1)]
+    call(machine, "unlink", "default/a:crm-10 #00000000")
+    until(lambda: "crm-10" in owners(machine), False)
+    until(lambda: live_claims(machine, "d:ten-corp.com"), [])
+    assert asked(machine, "/v1/identity/links/default%2Fa:crm-10%20%2300000000", KEY, "DELETE")[0] == 404
+
+
+def test_an_id_that_two_contacts_had_is_ambiguous_also_if_an_older_version_replaced_one_of_them(machine):
+    contacts = [{"id": f"two{n}", "email": f"two{n}@two-corp.com", "account_id": "two"} for n in range(2)]
+    send_contacts(machine, *(contact | {"updated_at": "2026-02-01T00:00:00Z"} for contact in contacts))
+    send_contacts(machine, contacts[0] | {"updated_at": "2026-01-01T00:00:00Z"})
+    until(
+        lambda: ["#" + c.split("#")[1] for c in live_claims(machine, "u:contact:two0") if c.startswith("crm.contact")],
+        ["#00000002"],
+    )
+    claim = "crm.contact%20default%2Fa:two%20%2300000000"
+    status, found = asked(machine, f"/v1/identity/links/{claim}", KEY, "DELETE")
+    assert (status, found["error"]["reason"]) == (409, "ambiguous")
+    assert asked(machine, f"/v1/identity/links/{claim}?child=user:contact:two0", KEY, "DELETE")[0] == 200
+    until(lambda: [c for c in live_claims(machine, "u:contact:two0") if c.startswith("crm.contact")], [])
+
+
+@pytest.mark.parametrize(("name", "circle"), [("line", False), ("ring", True)])
+def test_a_preview_counts_what_goes_with_the_address_of_a_merged_contact_that_is_on_no_account(machine, name, circle):
+    visit(machine, f"v-{name}", f"ann@{name}-corp.com")
+    first, second, heir = f"{name}-1", f"{name}-2", f"{name}-account"
+    back = [{"id": second, "merged_into": first, "updated_at": "2026-01-03T00:00:00Z"}] if circle else []
+    send_contacts(
+        machine,
+        {"id": first, "email": f"ann@{name}-corp.com", "merged_into": second, "updated_at": "2026-01-02T00:00:00Z"},
+        {"id": second, "email": f"eve@{name}-corp.com", "account_id": heir, "updated_at": "2026-01-01T00:00:00Z"},
+        *back,
+    )
+    until(lambda: heir in owners(machine), True)
+    links = ["crm.merge", "crm.merge", "trait"] if circle else ["trait"]  # its own back, and the other one's
+    until(lambda: [claim.split()[0] for claim in live_claims(machine, f"u:contact:{first}")], links)
+
+    unlink = ("unlink", live_claims(machine, f"u:contact:{first}")[-1], "--child", f"user:contact:{first}")
+    predicted = json.loads(call(machine, "preview", *unlink))
+    assert [(m["from"], m["to"], m["touches"]) for m in predicted["moves"]] == [(heir, f"{name}-corp.com", 1)]
+    call(machine, *unlink)
+    until(lambda: heir in owners(machine), False)
+    assert f"{name}-corp.com" in owners(machine)
 
 
 def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machine):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas import event as kinds
 from schemas.event import SERVER, Event
+from schemas.ids import EMAIL, kind
 from schemas.messages import BEGINNING, Claim
 from schemas.rules import Rules
 from stream.core.identity.book import Book, Held, Known
@@ -17,6 +18,7 @@ from stream.core.identity.prediction import Move, Record, predict, with_claim, w
 from tests.support.both_stages import Outcome, outcome
 from tests.support.claims import known_of
 from tests.support.world import ACCOUNTS, ADDRESSES, START, TENANT, crm, histories, raw
+from tests.unit.identity import forest
 
 CHILDREN = ("v:v1", "v:v2", "u:u1", "e:ann@acme.com", "e:joe@gmail.com", "d:acme.com")
 PARENTS = ("u:u2", "e:eve@globex.com", "d:globex.com", "a:A1", "a:A2", "a:new")
@@ -162,3 +164,49 @@ def test_what_a_preview_says_of_the_crms_word_taken_back_is_what_happens_whichev
     told = [*events, unlink_of(gone)]
     rng.shuffle(told)
     assert_foretold(moves, before, outcome(*([event] for event in told)), BUT_VISITORS)
+
+
+CONTACTS = ("7", "8", "9")
+TIMES = st.integers(1, 9)
+
+
+@st.composite
+def merged_contacts(draw):
+    """Versions of contacts that each have one address for good, and are merged into each other, be it in a circle."""
+    events = []
+    for number in CONTACTS:
+        address, account = draw(st.sampled_from(ADDRESSES[1:3])), draw(st.sampled_from([*ACCOUNTS, None]))
+        heirs = st.sampled_from([heir for heir in CONTACTS if heir != number])
+        merges = draw(st.lists(st.tuples(heirs, st.booleans()), min_size=1, max_size=2))
+        events.append((number, address, {"account_id": account} if account else {}))
+        events += [(number, "", {"merged_into": heir, "leads": leads}) for heir, leads in merges]
+    return [
+        forest.event(
+            kinds.CRM_CONTACT, f"u:{number}", draw(TIMES), id=f"id{i}", user=number, email=address,
+            properties={"id": number} | said,
+        )
+        for i, (number, address, said) in enumerate(events)
+    ]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(merged_contacts(), st.integers(0, 50))
+def test_what_a_preview_says_of_the_address_of_merged_contacts_taken_back_is_what_happens(events, which):
+    trees = forest.Forest()
+    trees.observe(*events)
+    claims: dict[str, list[Known]] = {}
+    for claim in known_of(trees.step.rows.get("identity_claims", ())):
+        claims.setdefault(claim.node, []).append(claim)
+    links = [c for some in claims.values() for c in some if c.live and kind(c.held.parent) == EMAIL]
+    if not links:
+        return
+    gone = links[which % len(links)]
+    foretold = book(without_claims(claims, [gone]))
+
+    taken = forest.event(kinds.IDENTITY_UNLINK, gone.node.partition("/")[2], 99, properties={"claim": gone.id})
+    trees.observe(taken)
+    for short in (*(f"u:{number}" for number in CONTACTS), *(f"e:{address}" for address in ADDRESSES[1:3])):
+        for at in (0, *range(1, 11)):
+            owner = foretold.decision(forest.name(short), at).owner
+            found = (trees.account(short, at), trees.person(short, at))
+            assert found == tuple(name.removeprefix(f"{forest.TENANT}/") for name in (owner.account, owner.person))

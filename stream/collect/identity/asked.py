@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.ids import VISITOR, kind
+from schemas.ids import USER, VISITOR, kind
 from schemas.messages import BEGINNING
 from stream.collect.identity.audit import Audit
 from stream.collect.identity.family import Family, family_of, named_directly, named_for, words_of
@@ -17,6 +17,7 @@ from stream.collect.identity.shapes import Preview
 from stream.core.identity import precedence
 from stream.core.identity.book import Book, Held, Known
 from stream.core.identity.composition import Composition, compose, merged_into
+from stream.core.identity.contacts import is_link
 from stream.core.identity.explanation import Explanation, Reason, explain
 from stream.core.identity.operators import SOURCE
 from stream.core.identity.prediction import Claims, Move, predict, resting_on, visit_of, with_claim, without_claims
@@ -115,9 +116,20 @@ async def _change(audit: Audit, wanted: Preview, teller: Teller) -> tuple[str, C
         assert wanted.unmerge is not None, "one of the four is given"
         gone = await unmerged(audit, wanted.unmerge)
     # What the CRM says of a contact goes for its address as well, so more than what is below the contact may move.
-    resting = resting_on(await audit.upwards([gone[0].node]), gone)
+    resting = resting_on(await _around(audit, gone[0]), gone)
     top = gone[0].held.parent if resting else gone[0].node
     return top, lambda known: without_claims(known, gone)
+
+
+async def _around(audit: Audit, gone: Known) -> Claims:
+    """Claims of the node and above it; if it is a user who has an address, those of everybody who has that, too.
+
+    A contact may have it through another one, which is not above it.
+    """
+    known = await audit.upwards([gone.node])
+    if kind(gone.node) == USER and is_link(gone.held):
+        known = await audit.below([gone.held.parent]) | known
+    return known
 
 
 def _claim(order: Order, name: str) -> Known:

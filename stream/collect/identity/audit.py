@@ -86,6 +86,14 @@ class Audit:
         """Claims of that id: ids are unique at a node, so there may be several."""
         return [claim async for claim in self._claims("claim_id = {id:String}", id=claim_id)]
 
+    async def standing(self, names: Iterable[str]) -> dict[str, list[Known]]:
+        """Live claims of the nodes, by node."""
+        return await self._live("live AND node IN {some:Array(String)}", names)
+
+    async def below(self, names: Iterable[str]) -> dict[str, list[Known]]:
+        """Live claims that somebody belongs to one of the nodes, by who does."""
+        return await self._live(_BELOW, names)
+
     async def between(self, child: str, parent: str) -> list[Known]:
         """Live claims that ``child`` belongs to ``parent``."""
         condition = "live AND node = {child:String} AND parent = {parent:String}"
@@ -192,6 +200,12 @@ class Audit:
 
     async def _rows(self, sql: str, some: Sequence[str]) -> list[dict[str, Any]]:
         return await self.rows(sql, some=some)
+
+    async def _live(self, condition: str, names: Iterable[str]) -> dict[str, list[Known]]:
+        found: dict[str, list[Known]] = {}
+        async for claim in self._claims(condition, list(names)):
+            found.setdefault(claim.node, []).append(claim)
+        return found
 
     async def _claims(self, condition: str, names: Sequence[str] | None = None, **given: str) -> AsyncIterator[Known]:
         for some in [None] if names is None else _chunks([_bare(name) for name in names]):

@@ -100,22 +100,31 @@ def resting_on(known: Claims, gone: Collection[Known]) -> list[Known]:
     """
     found: list[Known] = []
     taken = {(claim.node, claim.id) for claim in gone}
+    wanted = list(gone)
     live = [claim for claims in known.values() for claim in claims if claim.live]
-    for claim in gone:
+    for claim in wanted:  # grows: contacts that are merged into each other come back to the first one
         user, address = claim.node, claim.held.parent
         if kind(user) != USER or not is_link(claim.held):
             continue
-        rest = [c for c in known.get(user, ()) if c.live and c.held.parent == address and is_link(c.held)]
-        if any((c.node, c.id) not in taken for c in rest):
+        names = [c for c in live if c.node == user and c.held.parent == address and is_link(c.held)]
+        rest = [c for c in names if (c.node, c.id) not in taken]
+        if any(c.held.source != MERGED for c in rest):
             continue
-        company, heir = f" {user}\x00", f"{MERGED} {address} {user}\x00"
-        found += [
+        # What an earlier merge brought in goes on by a later one.
+        since = min((c.held.at for c in rest), default=None)
+        contact, heir = f" {user}\x00", f"{MERGED} {address} {user}\x00"
+        inherited = [c for c in live if c.id.startswith(heir) and (since is None or c.held.at <= since)]
+        # What holds for the address stays while the contact has it in any way; that it is the latest one goes with its own word.
+        company = [
             c
             for c in live
-            if c.held.source == kinds.CRM_CONTACT and company in c.id and address in {c.node, c.held.parent}
+            if c.held.source == kinds.CRM_CONTACT and contact in c.id
+            if c.held.parent == address or (c.node == address and not rest)
         ]
-        inherited = [c for c in live if c.id.startswith(heir)]
-        found += [*inherited, *resting_on(known, inherited)]
+        more = [c for c in (*company, *inherited) if (c.node, c.id) not in taken]
+        taken.update((c.node, c.id) for c in more)
+        found += more
+        wanted += [c for c in more if c.held.source == MERGED]
     return found
 
 

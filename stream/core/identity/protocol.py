@@ -340,8 +340,10 @@ def _retract(step: Step, message: Retract, turn: Turn) -> None:
         let_go(step, message.to, state, message.cause)
         return
     gone = _retracted_by(message, state)
-    for claim_id, held in gone.items() or ((message.id, None),):
+    for claim_id, held in gone.items():
         book_claim(step, message.to, Stated(claim_id, held), "retract", message.cause)
+    if not gone and not _was_withdrawn(message.id, state):
+        book_claim(step, message.to, Stated(message.id, None), "retract", message.cause)
     was_crowd = state.crowd
     limit_size(step, message.to, state, message.cause)
     if gone or state.crowd != was_crowd:
@@ -361,6 +363,11 @@ def _retracted_by(message: Retract, state: NodeState) -> dict[str, Held]:
     ids = [i for i in state.claims if statement(i) == message.id] if everyone else [message.id]
     state.retracted[message.id] = message.cause if everyone else ""
     return {claim_id: state.claims.pop(claim_id) for claim_id in ids if claim_id in state.claims}
+
+
+def _was_withdrawn(claim_id: str, state: NodeState) -> bool:
+    """Whether it names a statement that the CRM made and took back itself: those claims have their rows, under their numbers."""
+    return any(i != claim_id and statement(i) == claim_id for i in state.retracted)
 
 
 def _root(step: Step, message: Root, turn: Turn) -> None:

@@ -576,6 +576,17 @@ def test_an_operators_link_is_no_address_of_the_contact():
     assert (forest.account("e:bob@beta.org"), forest.person("u:7")) == ("d:beta.org", "e:bob@beta.org")
 
 
+def taken_back_at_once(forest: Forest, child: str, claim_id: str) -> Book:
+    """What a preview of taking the claim back decides; after that it is taken back."""
+    claims: dict[str, list[Known]] = {}
+    for known in known_of(forest.step.rows["identity_claims"]):
+        claims.setdefault(known.node, []).append(known)
+    (gone,) = [k for k in claims[name(child)] if k.id == claim_id]
+    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
+    forest.tell(Retract(name(child), "operator", gone.id))
+    return book
+
+
 def test_a_preview_counts_what_rests_on_a_contacts_address():
     forest = Forest()
     forest.observe(numbered("7", 10, "ann@acme.com"), numbered("7", 10, account_id="5"))
@@ -583,17 +594,50 @@ def test_a_preview_counts_what_rests_on_a_contacts_address():
     address = "e:ann@acme.com"
     assert [forest.account(address, at) for at in (10, 30)] == ["a:5", "a:6"]
 
-    claims: dict[str, list[Known]] = {}
-    for known in known_of(forest.step.rows["identity_claims"]):
-        claims.setdefault(known.node, []).append(known)
-    (gone,) = [k for k in claims[name("u:7")] if k.id == f"trait {name(address)}"]
-    book = Book([k for some in without_claims(claims, [gone]).values() for k in some], Rules())
-    forest.tell(Retract(name("u:7"), "operator", gone.id))
-
+    book = taken_back_at_once(forest, "u:7", f"trait {name(address)}")
     for node_name, account in ((address, "d:acme.com"), ("u:7", "a:5"), ("u:8", "a:6")):
         assert book.decision(name(node_name), 30).owner.account == name(account)
         assert forest.account(node_name, 30) == account
     assert forest.person("u:8", 30) == "u:8"
+
+
+def test_a_preview_counts_what_rests_on_the_address_of_contacts_that_are_merged_into_each_other_in_a_circle():
+    forest = Forest()
+    forest.observe(
+        numbered("7", 10, "ann@acme.com"), numbered("7", 10, account_id="5"), numbered("8", 10, account_id="6")
+    )
+    forest.observe(numbered("7", 20, merged_into="8", leads=True), numbered("8", 30, merged_into="7", leads=True))
+    address = "e:ann@acme.com"
+    # The merge that brought it back to the first one makes it no address of its own: nothing else names it.
+    assert [forest.person(user, 40) for user in ("u:7", "u:8")] == [address, address]
+    assert forest.account(address, 40) == "a:6"
+
+    book = taken_back_at_once(forest, "u:7", f"trait {name(address)}")
+    for node_name, account, person in ((address, "d:acme.com", address), ("u:7", "a:5", "u:7"), ("u:8", "a:6", "u:8")):
+        assert (forest.account(node_name, 40), forest.person(node_name, 40)) == (account, person)
+        owner = book.decision(name(node_name), 40).owner
+        assert (owner.account, owner.person) == (name(account), name(person))
+
+
+def test_a_preview_counts_that_an_address_goes_on_by_a_later_merge_only():
+    forest = Forest()
+    # Contact 7 has the address itself, and from contact 6, which was merged into it after it was merged into contact 8.
+    forest.observe(
+        numbered("6", 10, "ann@acme.com"), numbered("7", 10, "ann@acme.com"), numbered("8", 10, account_id="5")
+    )
+    forest.observe(numbered("7", 20, merged_into="8", leads=True), numbered("6", 30, merged_into="7", leads=True))
+    address = "e:ann@acme.com"
+    assert forest.account(address, 40) == "a:5"
+
+    book = taken_back_at_once(forest, "u:7", f"trait {name(address)}")
+    for node_name, account, person in (
+        (address, "d:acme.com", address),
+        ("u:7", "d:acme.com", address),
+        ("u:8", "a:5", "u:8"),
+    ):
+        assert (forest.account(node_name, 40), forest.person(node_name, 40)) == (account, person)
+        owner = book.decision(name(node_name), 40).owner
+        assert (owner.account, owner.person) == (name(account), name(person))
 
 
 @pytest.mark.parametrize("first", [0, 1])

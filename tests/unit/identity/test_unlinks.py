@@ -198,6 +198,24 @@ def test_each_claim_that_is_taken_back_or_refused_is_told_with_the_event_that_to
     ]
 
 
+def test_taking_back_what_the_crm_has_just_withdrawn_tells_of_no_claim_that_nobody_made():
+    events = company(20, "acme.com"), company(30), unlink("d:acme.com", numbered(OURS)), company(40, "acme.com")
+    made, withdrawn, taken, again = events
+    forest = Forest()
+    forest.observe(made, withdrawn, taken)
+    assert booked(forest) == [
+        ("claim", numbered(OURS, 0), "a:1", made.id),
+        ("retract", numbered(OURS, 0), "a:1", withdrawn.id),
+    ]
+    # It counts all the same, and who said it stands in the row of what it keeps from counting.
+    forest.observe(again)
+    assert booked(forest)[2:] == [
+        ("late", numbered(OURS, 1), "a:1", again.id),
+        ("retract", numbered(OURS, 1), "a:1", taken.id),
+    ]
+    assert forest.account("d:acme.com") == "d:acme.com"
+
+
 def test_of_a_contact_that_was_on_the_account_twice_both_claims_are_told_to_be_gone_once():
     statement = "crm.contact default/a:acme"
     forest = Forest()
