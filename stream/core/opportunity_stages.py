@@ -98,7 +98,7 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
     # Until an update names an amount, the first one that does counts: a CRM that does not say it does not say "nothing".
     amount = next((u.amount for u in updates if u.amount is not None), "0")
     currency = next((u.currency for u in updates if u.currency is not None), "")
-    created = next((u.created_at for u in updates if u.created_at is not None), BEGINNING)
+    created = next((u.created_at for u in reversed(updates) if u.created_at is not None), BEGINNING)
     walk = _Walk(amount, currency)
     moments = _moments(updates)
     for moment in moments:
@@ -119,10 +119,14 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
 
 
 def _moments(updates: list[Update]) -> list[Update]:
-    """The updates and, of the latest that has one, the history: all that is known of when which stage was entered."""
+    """The updates and, of the latest that has one, the history: all that is known of when which stage was entered.
+
+    Of one moment the history comes first and the update last: it is what the CRM says now. Some CRMs report each field by
+    itself, and a history may have days only, so of one moment a stage comes before what is said of it, and closed ones
+    come after open ones.
+    """
     told = next((u for u in reversed(updates) if u.history is not None), None)
-    if told is None or not told.history:
-        return updates
-    entries = [Update(at, told.event, stage) for at, stage in told.history]
-    # Of one moment the update counts last: it is what the CRM says now.
-    return sorted([*entries, *updates], key=lambda m: m.at)
+    ranked = [(u.at, 3 if u.stage is None else 2, u) for u in updates]
+    if told is not None and told.history:
+        ranked += [(at, stage in _FINAL, Update(at, told.event, stage)) for at, stage in told.history]
+    return [moment for _, _, moment in sorted(ranked, key=lambda one: one[:2])]

@@ -7,7 +7,8 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from contextlib import suppress
+from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -60,12 +61,13 @@ def number(text: str, decimal: str) -> str:
 
 def moment(text: str, formats: Sequence[str], zone: tzinfo) -> str:
     """A time in ISO 8601 with a zone, a day alone as YYYY-MM-DD, an epoch number as it is. Raises: BadCell."""
-    if _DAY.fullmatch(text) or _EPOCH.fullmatch(text):
+    if _EPOCH.fullmatch(text):
         return text
-    try:
+    # A day first: as a time, 20260131 would be its midnight.
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
+    with suppress(ValueError):
         return _iso(datetime.fromisoformat(text), zone)
-    except ValueError:
-        pass
     for form in formats:
         try:
             found = datetime.strptime(text, form)  # noqa: DTZ007  # the zone follows

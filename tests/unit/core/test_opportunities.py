@@ -100,6 +100,27 @@ def test_the_closing_day_of_an_earlier_cycle_does_not_count():
     assert stages(deal("1", 5, "lost", closed_at=T0 + 5), *reopened)["won"] == (20, 0)
 
 
+@pytest.mark.parametrize("ids", [("2", "3"), ("3", "2")])
+def test_what_is_said_in_the_moment_of_closing_is_said_of_the_closed_deal(ids):
+    """Who reports each field by itself says so of one moment by several versions, whose order is chance."""
+    offer = deal("1", 0, "offer", amount=5)
+    assert stages(offer, deal(ids[0], 50, "won"), deal(ids[1], 50, closed_at=T0 + 40, amount=9)) == {
+        "open": (0, 500), "offer": (0, 500), "won": (40, 900),
+    }  # fmt: skip
+
+
+def test_of_a_history_of_days_a_deal_was_closed_last():
+    told = history(("demo", 0), ("lost", DAY), ("proposal", DAY))
+    assert stages(deal("1", 9 * DAY, "lost", stages=told)) == {
+        "open": (0, 0), "demo": (0, 0), "proposal": (DAY, 0), "lost": (DAY, 0),
+    }  # fmt: skip
+
+
+def test_the_latest_word_on_when_it_was_created_counts():
+    assert stages(deal("1", 30, "demo", created_at=T0 + 30), deal("2", 40, created_at=T0 + 10))["open"] == (10, 0)
+    assert stages(deal("1", 30, "demo", created_at=T0 + 10), deal("2", 40, created_at=T0 + 20))["open"] == (20, 0)
+
+
 def test_no_amount_is_none_and_an_empty_one_is_nothing():
     assert stages(deal("1", 0, "demo"), deal("2", 5, "offer", amount=7))["demo"] == (0, 700)
     stage = Stage()
