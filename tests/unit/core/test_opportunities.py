@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from tests.support.both_stages import outcome
 from tests.support.events import DAY, T0, make
 from tests.support.stitch import Stage
 
@@ -137,3 +138,32 @@ def test_a_history_that_is_none_is_as_if_absent(junk):
 def test_a_deleted_deal_that_comes_back_is_there_again():
     assert stages(deal("1", 0, "demo"), deal("2", 5, deleted=True)) == {}
     assert stages(deal("1", 0, "demo"), deal("2", 5, deleted=True), deal("3", 9)) == {"open": (0, 0), "demo": (0, 0)}
+
+
+@pytest.mark.parametrize("stage", ["demo", "won", "lost"])
+def test_an_account_whose_deal_is_new_is_at_the_deals_stage(stage):
+    """The deal is opened in the moment of its first stage; which of the two counts must not be chance."""
+    said = {"currency": "EUR", "stage": stage, "amount": 5}
+    deals = [
+        make(
+            "crm.opportunity",
+            f"default/o:{n}",
+            f"e{n}",
+            0,
+            platform="server",
+            properties={"account_id": f"A{n}", **said},
+        )
+        for n in range(8)
+    ]
+    found = outcome(deals)
+    assert {c for c, _, _ in found.conversions()} == {"open", stage}
+    assert {row["stage"] for row in found.tables["accounts"].values()} == {stage}
+
+
+def test_an_account_with_many_deals_of_one_moment_is_at_the_furthest():
+    deals = [
+        make("crm.opportunity", f"default/o:{n}", f"e{n}", 0, platform="server",
+             properties={"account_id": "A1", "stage": "won" if n == 7 else "demo"})
+        for n in range(20)
+    ]  # fmt: skip
+    assert [row["stage"] for row in outcome(deals).tables["accounts"].values()] == ["won"]
