@@ -126,7 +126,7 @@ def _moments(updates: list[Update]) -> list[Update]:
     come after open ones.
     """
     told = next((u for u in reversed(updates) if u.history is not None), None)
-    ranked = [(u.at, 3 if u.stage is None else 2, u) for u in updates]
+    ranked = [(u.at, 4 if u.stage is None else 2 + (u.stage in _FINAL), u) for u in updates]
     if told is not None and told.history:
         ranked += [(at, stage in _FINAL, Update(at, told.event, stage)) for at, stage in told.history]
     return [moment for _, _, moment in sorted(ranked, key=lambda one: one[:2])]

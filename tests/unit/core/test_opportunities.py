@@ -110,6 +110,14 @@ def test_what_is_said_in_the_moment_of_closing_is_said_of_the_closed_deal(ids):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("ids", [("2", "3"), ("3", "2")])
+def test_of_two_stages_of_one_moment_the_deal_was_closed_last(ids):
+    """Salesforce's history has seconds, in which a program may move a deal twice."""
+    assert stages(deal("1", 0, "demo"), deal(ids[0], 50, "offer"), deal(ids[1], 50, "won")) == {
+        "open": (0, 0), "demo": (0, 0), "offer": (50, 0), "won": (50, 0),
+    }  # fmt: skip
+
+
 def test_of_a_history_of_days_a_deal_was_closed_last():
     told = history(("demo", 0), ("lost", DAY), ("proposal", DAY))
     assert stages(deal("1", 9 * DAY, "lost", stages=told)) == {
