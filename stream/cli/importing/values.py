@@ -49,8 +49,9 @@ def number(text: str, decimal: str) -> str:
     """A number as JSON and Python write it. Raises: BadCell."""
     bare = "".join(c for c in text if not c.isspace() and c != "'" and unicodedata.category(c) != "Sc")
     bare = _CODE.sub("", bare)
-    negative = (bare.startswith("(") and bare.endswith(")")) or bare.startswith(("-", "\u2212"))
-    digits = _SIGN.sub("", bare.strip("()"))
+    in_brackets = bare.startswith("(") and bare.endswith(")")
+    negative = in_brackets or bare.startswith(("-", "\u2212"))
+    digits = _SIGN.sub("", bare[1:-1] if in_brackets else bare)
     other = "," if decimal == "." else "."
     if _GROUPED[decimal].fullmatch(digits):
         digits = digits.replace(other, "")

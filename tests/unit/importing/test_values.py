@@ -29,7 +29,7 @@ def test_numbers(text, decimal, found):
 @pytest.mark.parametrize(
     ("text", "decimal"),
     [("12,50", "."), ("1.234.567", "."), ("12.50", ","), ("1,2345.0", "."), ("a lot", "."), ("", "."), ("--5", ","),
-     ("1,23,456", "."), ("NaN", "."), ("0x10", ".")],
+     ("1,23,456", "."), ("NaN", "."), ("0x10", "."), ("(5", "."), ("5)", ".")],
 )  # fmt: skip
 def test_what_could_be_read_two_ways_or_none_is_refused(text, decimal):
     with pytest.raises(BadCell):
