@@ -29,7 +29,7 @@ class Update(msgspec.Struct, array_like=True, gc=False, order=True):
     """In whole units: how many minor units that is depends on the currency, which another update may have named."""
     currency: str | None = None
     created_at: int | None = None
-    deleted: bool = False
+    deleted: bool | None = False
     closed_at: int | None = None
     history: tuple[tuple[int, str], ...] | None = None
     """When it entered which stage, as the CRM remembers it: (ms, stage), ascending."""
@@ -93,7 +93,7 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
     stage, and from when it was closed if that was before the update. Without an explicit ``open`` the first update opens
     it at its creation time.
     """
-    if not updates or updates[-1].deleted:
+    if not updates or next((u.deleted for u in reversed(updates) if u.deleted is not None), False):
         return {}
     # Until an update names an amount, the first one that does counts: a CRM that does not say it does not say "nothing".
     amount = next((u.amount for u in updates if u.amount is not None), "0")

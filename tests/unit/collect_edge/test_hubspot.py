@@ -293,6 +293,16 @@ def test_a_deal_that_is_entered_or_closed_late_in_one_go_has_the_days_that_were_
     assert {c.stage: c.at for c in told} == {"open": AT_MS - 30 * day, "won": AT_MS - 7 * day}
 
 
+@pytest.mark.parametrize("gone", [merge("deal", 9, heir=10, at=AT_MS), happened("deal.deletion", 9)])
+@pytest.mark.parametrize("later_ms", [0, 1000])
+@pytest.mark.parametrize("contact", range(1, 5))
+def test_a_deal_that_is_gone_stays_so_whatever_is_said_of_its_links(gone, later_ms, contact):
+    links = removed("DEAL_TO_CONTACT", 9, contact, AT_MS + later_ms)
+    stage = Stage()
+    stage.put([only("hubspot", payload) for payload in (*STORY[:7], gone, links)])
+    assert not any(stage.run().conversions.values())
+
+
 @pytest.mark.parametrize("order", [STORY, STORY[::-1], STORY[4:] + STORY[:4] + STORY])
 def test_pieces_in_any_order_and_repeated_make_a_won_deal_and_an_unsubscribe_of_ann(order):
     stage = Stage()
