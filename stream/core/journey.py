@@ -21,12 +21,15 @@ from schemas.messages import (
     TouchPut,
     TouchWithdrawn,
 )
+from stream.core.opportunity_stages import LOST, OPEN, WON
 from stream.core.state import State, key, time_part
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 END: Final = 2**62
 """Plus infinity of times, in ms."""
+_RANKS: Final = {OPEN: 0, LOST: 2, WON: 3}
+"""How far a stage is, of those of one moment; all others are 1."""
 _FIRST_CHUNK: Final = 64
 _LARGEST_CHUNK: Final = 4096
 
@@ -343,16 +346,20 @@ class Journey:
         h.last_conversion_at, h.stage = self._latest_stage()
 
     def _latest_stage(self) -> tuple[int, str]:
-        """Time of the latest conversion, and the stage: of the latest with an opportunity, else of the latest."""
-        size = 1
+        """Time of the latest conversion, and the stage: of the latest with an opportunity, else of the latest.
+
+        A new deal is opened in the moment of its first stage, so of one moment the stage that is further counts.
+        """
+        size = 2
         while True:
             found = self.state.scan(key("c", self.account, ""), StoredConversion, reverse=True, limit=size)
             latest = [stored.content for _, stored in found]
             if not latest:
                 return BEGINNING, ""
             decisive = [c for c in latest if c.opportunity] if self.header.opportunities else latest
-            if decisive:
-                return latest[0].at, decisive[0].stage
+            if decisive and (len(found) < size or latest[-1].at < decisive[0].at):
+                of_moment = [c.stage for c in decisive if c.at == decisive[0].at]
+                return latest[0].at, max(of_moment, key=lambda stage: _RANKS.get(stage, 1))
             size *= 4
 
 

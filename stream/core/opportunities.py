@@ -4,6 +4,8 @@ Updates carry what changed; what they leave out stays as it was. All are kept, s
 result is a function of their set.
 """
 
+from typing import Final
+
 import msgspec
 
 from schemas.event import Event
@@ -17,6 +19,9 @@ from stream.core.opportunity_stages import Reached, Update, stage_name, stages_o
 from stream.core.state import key
 from stream.core.step import Step
 from stream.core.versions import with_version
+
+_IN_PIECES: Final = "hubspot"
+"""Protocol whose versions are of one property each. It goes on to report links of deals that are deleted or merged."""
 
 
 class Opportunity(msgspec.Struct, array_like=True, gc=False):
@@ -69,10 +74,16 @@ def _update_of(step: Step, event: Event) -> Update:
         None if given is None else "0" if given == "" else usable_amount(step, event, given, currency),
         currency or None,
         moment_of(properties.get("created_at")),
-        properties.get("deleted") is True,
+        _deleted(event, properties),
         moment_of(properties.get("closed_at")),
         _history_of(properties.get("stages")),
     )
+
+
+def _deleted(event: Event, properties: dict[str, object]) -> bool | None:
+    """Whether the deal is gone. A version that does not say so says that it is there, unless it is of one property only."""
+    said = properties.get("deleted")
+    return None if event.protocol == _IN_PIECES and not isinstance(said, bool) else said is True
 
 
 def _history_of(given: object) -> tuple[tuple[int, str], ...] | None:

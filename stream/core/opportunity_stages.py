@@ -29,7 +29,7 @@ class Update(msgspec.Struct, array_like=True, gc=False, order=True):
     """In whole units: how many minor units that is depends on the currency, which another update may have named."""
     currency: str | None = None
     created_at: int | None = None
-    deleted: bool = False
+    deleted: bool | None = False
     closed_at: int | None = None
     history: tuple[tuple[int, str], ...] | None = None
     """When it entered which stage, as the CRM remembers it: (ms, stage), ascending."""
@@ -93,12 +93,12 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
     stage, and from when it was closed if that was before the update. Without an explicit ``open`` the first update opens
     it at its creation time.
     """
-    if not updates or updates[-1].deleted:
+    if not updates or next((u.deleted for u in reversed(updates) if u.deleted is not None), False):
         return {}
     # Until an update names an amount, the first one that does counts: a CRM that does not say it does not say "nothing".
     amount = next((u.amount for u in updates if u.amount is not None), "0")
     currency = next((u.currency for u in updates if u.currency is not None), "")
-    created = next((u.created_at for u in updates if u.created_at is not None), BEGINNING)
+    created = next((u.created_at for u in reversed(updates) if u.created_at is not None), BEGINNING)
     walk = _Walk(amount, currency)
     moments = _moments(updates)
     for moment in moments:
@@ -119,10 +119,14 @@ def stages_of(updates: list[Update]) -> dict[str, Reached]:
 
 
 def _moments(updates: list[Update]) -> list[Update]:
-    """The updates and, of the latest that has one, the history: all that is known of when which stage was entered."""
+    """The updates and, of the latest that has one, the history: all that is known of when which stage was entered.
+
+    Of one moment the history comes first and the update last: it is what the CRM says now. Some CRMs report each field by
+    itself, and a history may have days only, so of one moment a stage comes before what is said of it, and closed ones
+    come after open ones.
+    """
     told = next((u for u in reversed(updates) if u.history is not None), None)
-    if told is None or not told.history:
-        return updates
-    entries = [Update(at, told.event, stage) for at, stage in told.history]
-    # Of one moment the update counts last: it is what the CRM says now.
-    return sorted([*entries, *updates], key=lambda m: m.at)
+    ranked = [(u.at, 4 if u.stage is None else 2 + (u.stage in _FINAL), u) for u in updates]
+    if told is not None and told.history:
+        ranked += [(at, stage in _FINAL, Update(at, told.event, stage)) for at, stage in told.history]
+    return [moment for _, _, moment in sorted(ranked, key=lambda one: one[:2])]

@@ -7,7 +7,8 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from contextlib import suppress
+from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -48,8 +49,9 @@ def number(text: str, decimal: str) -> str:
     """A number as JSON and Python write it. Raises: BadCell."""
     bare = "".join(c for c in text if not c.isspace() and c != "'" and unicodedata.category(c) != "Sc")
     bare = _CODE.sub("", bare)
-    negative = (bare.startswith("(") and bare.endswith(")")) or bare.startswith(("-", "\u2212"))
-    digits = _SIGN.sub("", bare.strip("()"))
+    in_brackets = bare.startswith("(") and bare.endswith(")")
+    negative = in_brackets or bare.startswith(("-", "\u2212"))
+    digits = _SIGN.sub("", bare[1:-1] if in_brackets else bare)
     other = "," if decimal == "." else "."
     if _GROUPED[decimal].fullmatch(digits):
         digits = digits.replace(other, "")
@@ -60,12 +62,13 @@ def number(text: str, decimal: str) -> str:
 
 def moment(text: str, formats: Sequence[str], zone: tzinfo) -> str:
     """A time in ISO 8601 with a zone, a day alone as YYYY-MM-DD, an epoch number as it is. Raises: BadCell."""
-    if _DAY.fullmatch(text) or _EPOCH.fullmatch(text):
+    if _EPOCH.fullmatch(text):
         return text
-    try:
+    # A day first: as a time, 20260131 would be its midnight.
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
+    with suppress(ValueError):
         return _iso(datetime.fromisoformat(text), zone)
-    except ValueError:
-        pass
     for form in formats:
         try:
             found = datetime.strptime(text, form)  # noqa: DTZ007  # the zone follows

@@ -1,6 +1,7 @@
 """Stages of opportunities as CRMs tell them: their spellings, their history, the day of closing."""
 
 import re
+from datetime import date
 from typing import Final
 
 from schemas.rejections import RejectReason
@@ -12,7 +13,6 @@ _SEPARATORS: Final = re.compile(r"[\s_-]+")
 _OUTCOMES: Final = {"won": "won", "closedwon": "won", "lost": "lost", "closedlost": "lost"}
 _HISTORY_LIMIT: Final = 200
 """Entries of a history: an opportunity that moved more often was moved by a program."""
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _DAY_MS: Final = 86_400_000
 
 
@@ -53,5 +53,13 @@ def closed_of(row: Row) -> int | None:
     A day alone is its end: what happened on the day of closing came before it, and earns its part.
     """
     at = time_of(row, "closed_at")
-    is_day = at is not None and _DAY.fullmatch(normal.text(row["closed_at"]).strip()) is not None
-    return at + _DAY_MS - 1 if at is not None and is_day else at
+    return at + _DAY_MS - 1 if at is not None and _is_day(normal.text(row["closed_at"]).strip()) else at
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is an ISO date without a time, also one like 20260131."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -71,7 +71,8 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
         return
     number = normal.identifier(row.get("objectId"))
     if action == "creation":
-        yield _object(row, request, kind, number, {"created_at": _at(row)} if kind == "deal" else {})
+        # When it was created is a property of its own (``createdate``), which may be of long before.
+        yield _object(row, request, kind, number, {})
     elif action in {"deletion", "restore"}:
         yield _object(row, request, kind, number, {"deleted": action == "deletion"})
     elif kind == "contact" and action == "privacyDeletion":

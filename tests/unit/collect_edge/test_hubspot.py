@@ -60,7 +60,7 @@ def said(event: Event) -> tuple[str, str, str, object]:
         (change("company", 5, "lifecyclestage", "customer"), "crm.account", "a:5", {"stage": "customer"}),
         (change("company", 5, "hs_parent_company_id", "4"), "crm.account", "a:5", {"parent_id": "4"}),
         (change("company", 5, "industry", "Steel"), "crm.account", "a:5", {"custom": {"industry": "Steel"}}),
-        (happened("deal.creation", 9), "crm.opportunity", "o:9", {"created_at": AT_MS}),
+        (happened("deal.creation", 9), "crm.opportunity", "o:9", {}),
         (happened("deal.deletion", 9), "crm.opportunity", "o:9", {"deleted": True}),
         (happened("deal.restore", 9), "crm.opportunity", "o:9", {"deleted": False}),
         (change("deal", 9, "dealstage", "closedwon"), "crm.opportunity", "o:9", {"stage": "won"}),
@@ -276,6 +276,31 @@ STORY = [
     change("contact", 7, "hs_email_optout", "true", AT_MS - 2000),
     change("contact", 7, "email", "ann@acme.com", AT_MS - 500),
 ]
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_deal_that_is_entered_or_closed_late_in_one_go_has_the_days_that_were_entered(number):
+    """All that is saved together is of one moment, each property in a change of its own."""
+    day = 86_400_000
+    saved = [
+        happened("deal.creation", number), association("DEAL_TO_COMPANY", number, 5),
+        change("deal", number, "createdate", str(AT_MS - 30 * day)), change("deal", number, "dealstage", "closedwon"),
+        change("deal", number, "closedate", str(AT_MS - 7 * day)),
+    ]  # fmt: skip
+    stage = Stage()
+    stage.put([only("hubspot", payload) for payload in saved])
+    told = stage.run().conversions["acme/a:5"].values()
+    assert {c.stage: c.at for c in told} == {"open": AT_MS - 30 * day, "won": AT_MS - 7 * day}
+
+
+@pytest.mark.parametrize("gone", [merge("deal", 9, heir=10, at=AT_MS), happened("deal.deletion", 9)])
+@pytest.mark.parametrize("later_ms", [0, 1000])
+@pytest.mark.parametrize("contact", range(1, 5))
+def test_a_deal_that_is_gone_stays_so_whatever_is_said_of_its_links(gone, later_ms, contact):
+    links = removed("DEAL_TO_CONTACT", 9, contact, AT_MS + later_ms)
+    stage = Stage()
+    stage.put([only("hubspot", payload) for payload in (*STORY[:7], gone, links)])
+    assert not any(stage.run().conversions.values())
 
 
 @pytest.mark.parametrize("order", [STORY, STORY[::-1], STORY[4:] + STORY[:4] + STORY])

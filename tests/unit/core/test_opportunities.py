@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from tests.support.both_stages import outcome
 from tests.support.events import DAY, T0, make
 from tests.support.stitch import Stage
 
@@ -100,6 +101,35 @@ def test_the_closing_day_of_an_earlier_cycle_does_not_count():
     assert stages(deal("1", 5, "lost", closed_at=T0 + 5), *reopened)["won"] == (20, 0)
 
 
+@pytest.mark.parametrize("ids", [("2", "3"), ("3", "2")])
+def test_what_is_said_in_the_moment_of_closing_is_said_of_the_closed_deal(ids):
+    """Who reports each field by itself says so of one moment by several versions, whose order is chance."""
+    offer = deal("1", 0, "offer", amount=5)
+    assert stages(offer, deal(ids[0], 50, "won"), deal(ids[1], 50, closed_at=T0 + 40, amount=9)) == {
+        "open": (0, 500), "offer": (0, 500), "won": (40, 900),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ids", [("2", "3"), ("3", "2")])
+def test_of_two_stages_of_one_moment_the_deal_was_closed_last(ids):
+    """Salesforce's history has seconds, in which a program may move a deal twice."""
+    assert stages(deal("1", 0, "demo"), deal(ids[0], 50, "offer"), deal(ids[1], 50, "won")) == {
+        "open": (0, 0), "demo": (0, 0), "offer": (50, 0), "won": (50, 0),
+    }  # fmt: skip
+
+
+def test_of_a_history_of_days_a_deal_was_closed_last():
+    told = history(("demo", 0), ("lost", DAY), ("proposal", DAY))
+    assert stages(deal("1", 9 * DAY, "lost", stages=told)) == {
+        "open": (0, 0), "demo": (0, 0), "proposal": (DAY, 0), "lost": (DAY, 0),
+    }  # fmt: skip
+
+
+def test_the_latest_word_on_when_it_was_created_counts():
+    assert stages(deal("1", 30, "demo", created_at=T0 + 30), deal("2", 40, created_at=T0 + 10))["open"] == (10, 0)
+    assert stages(deal("1", 30, "demo", created_at=T0 + 10), deal("2", 40, created_at=T0 + 20))["open"] == (20, 0)
+
+
 def test_no_amount_is_none_and_an_empty_one_is_nothing():
     assert stages(deal("1", 0, "demo"), deal("2", 5, "offer", amount=7))["demo"] == (0, 700)
     stage = Stage()
@@ -116,3 +146,32 @@ def test_a_history_that_is_none_is_as_if_absent(junk):
 def test_a_deleted_deal_that_comes_back_is_there_again():
     assert stages(deal("1", 0, "demo"), deal("2", 5, deleted=True)) == {}
     assert stages(deal("1", 0, "demo"), deal("2", 5, deleted=True), deal("3", 9)) == {"open": (0, 0), "demo": (0, 0)}
+
+
+@pytest.mark.parametrize("stage", ["demo", "won", "lost"])
+def test_an_account_whose_deal_is_new_is_at_the_deals_stage(stage):
+    """The deal is opened in the moment of its first stage; which of the two counts must not be chance."""
+    said = {"currency": "EUR", "stage": stage, "amount": 5}
+    deals = [
+        make(
+            "crm.opportunity",
+            f"default/o:{n}",
+            f"e{n}",
+            0,
+            platform="server",
+            properties={"account_id": f"A{n}", **said},
+        )
+        for n in range(8)
+    ]
+    found = outcome(deals)
+    assert {c for c, _, _ in found.conversions()} == {"open", stage}
+    assert {row["stage"] for row in found.tables["accounts"].values()} == {stage}
+
+
+def test_an_account_with_many_deals_of_one_moment_is_at_the_furthest():
+    deals = [
+        make("crm.opportunity", f"default/o:{n}", f"e{n}", 0, platform="server",
+             properties={"account_id": "A1", "stage": "won" if n == 7 else "demo"})
+        for n in range(20)
+    ]  # fmt: skip
+    assert [row["stage"] for row in outcome(deals).tables["accounts"].values()] == ["won"]

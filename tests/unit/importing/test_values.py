@@ -29,7 +29,7 @@ def test_numbers(text, decimal, found):
 @pytest.mark.parametrize(
     ("text", "decimal"),
     [("12,50", "."), ("1.234.567", "."), ("12.50", ","), ("1,2345.0", "."), ("a lot", "."), ("", "."), ("--5", ","),
-     ("1,23,456", "."), ("NaN", "."), ("0x10", ".")],
+     ("1,23,456", "."), ("NaN", "."), ("0x10", "."), ("(5", "."), ("5)", ".")],
 )  # fmt: skip
 def test_what_could_be_read_two_ways_or_none_is_refused(text, decimal):
     with pytest.raises(BadCell):
@@ -47,6 +47,7 @@ def test_a_number_is_the_same_in_every_countrys_spelling(amount):
     ("text", "formats", "zone", "found"),
     [
         ("2026-01-31", (), VIENNA, "2026-01-31"),
+        ("20260131", (), VIENNA, "2026-01-31"),
         ("2026-01-31T09:00:00Z", (), VIENNA, "2026-01-31T09:00:00.000Z"),
         ("2026-01-31T09:00:00.123+0100", (), UTC, "2026-01-31T08:00:00.123Z"),
         ("2026-01-31 09:00", (), VIENNA, "2026-01-31T08:00:00.000Z"),
