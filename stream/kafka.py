@@ -20,7 +20,7 @@ ZSTD_LEVEL: Final = 1
 """Rows and events are so alike that this packs them a little better than level 3, at two thirds of the work."""
 
 # aiokafka has no setting for it: this is the name by which its builder of batches calls zstd.
-sys.modules[DefaultRecordBatchBuilder.__module__].zstd_encode = partial(zstd_encode, level=ZSTD_LEVEL)
+vars(sys.modules[DefaultRecordBatchBuilder.__module__])["zstd_encode"] = partial(zstd_encode, level=ZSTD_LEVEL)
 
 
 class EventLoop(uvloop.Loop):
