@@ -235,13 +235,17 @@ class Oracle:
         if said[-1].get("deleted"):
             return
         amount = next((p["amount"] for p in said if "amount" in p), 0)
-        created = next((p["created_at"] for p in said if "created_at" in p), None)
+        created = next((p["created_at"] for p in reversed(said) if "created_at" in p), None)
         first_amount = amount
-        moments = [(at, 1, n, id_, p) for n, (at, id_, p) in enumerate(updates)]
+        # Of one moment: the history, then versions that name a stage, then the others; of stages the closed ones last.
+        final = ("won", "lost")
+        moments = [
+            (at, 2 + (p["stage"] in final) if "stage" in p else 4, n, id_, p) for n, (at, id_, p) in enumerate(updates)
+        ]
         histories = [(id_, p["stages"]) for _, id_, p in updates if "stages" in p]
         if histories:
             id_, told = histories[-1]
-            moments += [(h["at"], 0, h["stage"], id_, {"stage": h["stage"]}) for h in told]
+            moments += [(h["at"], int(h["stage"] in final), h["stage"], id_, {"stage": h["stage"]}) for h in told]
         moments.sort(key=lambda m: (m[0], m[1], m[2]))
         stage, cycles = None, [[]]
         for at, _, _, id_, p in moments:
