@@ -113,14 +113,14 @@ def _figures(done: Relinking, broker: Broker, addresses: int, state: dict[str, f
         details=state | largest | {"worker_cpu_s": round(done.cpu_s, 1), "worker_waits_for_cpu_s": round(done.waited_s, 1)},
     )  # fmt: skip
     for name, waits, must in (("events", others.facts, None), ("alerts", others.alerts, 500)):
-        p99, longest = quantile_ms(waits, *during, 0.99), quantile_ms(waits, *during, 1)
-        calm = quantile_ms(waits, *before, 0.99)
+        p99, longest = quantile_ms(waits, 0.99, during), quantile_ms(waits, 1, during)
+        calm = quantile_ms(waits, 0.99, before)
         yield Figure(
             name=f"others' {name} meanwhile", broker=broker.name, value=p99, unit=" ms", must=must, more_is_better=False,
             measured=f"p99; {calm:.0f} ms before; the longest wait is {longest:.0f} ms",
             details={
-                "before_p50_ms": quantile_ms(waits, *before, 0.5), "before_p99_ms": calm,
-                "before_max_ms": quantile_ms(waits, *before, 1), "p50_ms": quantile_ms(waits, *during, 0.5),
+                "before_p50_ms": quantile_ms(waits, 0.5, before), "before_p99_ms": calm,
+                "before_max_ms": quantile_ms(waits, 1, before), "p50_ms": quantile_ms(waits, 0.5, during),
                 "max_ms": longest,
             },
         )  # fmt: skip

@@ -149,6 +149,7 @@ async def neighbours(
         raise AssertionError(f"answers {statuses}; {others.waiting} of the neighbours' events had no effect")
 
 
-def quantile_ms(waits: list[Wait], first: float, last: float, part: float) -> float:
-    """Of those that were due in [``first``, ``last``], in ms."""
-    return 1e3 * quantile([waited for due, waited in waits if first <= due <= last] or [float("nan")], part)
+def quantile_ms(waits: list[Wait], part: float, *spans: tuple[float, float]) -> float:
+    """Of those that were due in one of the ``spans`` (first and last moment), in ms; nan if none was."""
+    asked = [waited for due, waited in waits if any(first <= due <= last for first, last in spans)]
+    return 1e3 * quantile(asked or [float("nan")], part)
