@@ -290,9 +290,11 @@ def test_a_cache_of_live_objects_changes_nothing_and_nothing_is_changed_unsaved(
 
 
 @contextmanager
-def everything_is_large():
+def everything_is_large(*, when_new: bool = True):
+    """Every restatement waits; what is booked for the first time does so ``when_new``."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ledger, "AT_ONCE", -1)
+        patched.setattr(ledger, "AT_ONCE", -1 if when_new else 1000)
+        patched.setattr(ledger, "AGAIN_AT_ONCE", -1)
         patched.setattr(debt, "_PAGE", 2)
         patched.setattr(debt, "CALM", 1)
         yield
@@ -314,11 +316,11 @@ TURNS = st.lists(st.sampled_from([0, 0, 1, 3, 100]), min_size=1, max_size=8)
 
 
 @settings(max_examples=200, deadline=None)
-@given(plays(), TURNS)
-def test_a_ledger_that_is_behind_ends_in_the_same_numbers_and_is_whole_meanwhile(play, turns):
+@given(plays(), TURNS, st.booleans())
+def test_a_ledger_that_is_behind_ends_in_the_same_numbers_and_is_whole_meanwhile(play, turns, when_new):
     histories, records, _ = play
     log = AccountLog(RULES)
-    with everything_is_large():
+    with everything_is_large(when_new=when_new):
         for _ in behind(records, turns, log):
             assert {credit for credit, _ in log.totals().values()} <= {0, 1}
     assert log.waiting == []

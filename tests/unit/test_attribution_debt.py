@@ -263,6 +263,35 @@ def test_a_small_journey_is_booked_at_once(monkeypatch):
     assert len(log.waiting) == 1
 
 
+def test_what_is_booked_already_waits_sooner_than_what_is_new(monkeypatch):
+    """A new conversion is booked once, whatever comes; what is restated may be restated with every further part of a move."""
+    monkeypatch.setattr(ledger, "AT_ONCE", 1000)
+    monkeypatch.setattr(ledger, "AGAIN_AT_ONCE", 1)
+    log = AccountLog()
+    assert "ledger" in log.record(put(SEARCH), put(WEBINAR), put(EMAIL), convert(WON))
+    before = len(log.rows["ledger"])
+    log.record(withdraw(SEARCH, reason="moved"))
+    log.record(withdraw(WEBINAR, reason="moved"))
+    log.record(withdraw(EMAIL, reason="moved"))
+    assert len(log.waiting) == 1
+    log.catch_up()
+    assert [row[1:3] for row in linear(log.rows["ledger"][before:])] == [
+        ("Organic Search", "-33.34"),
+        ("Events", "-33.33"),
+        ("Email", "-33.33"),
+        ("Unattributed", "100.00"),
+    ]
+
+
+def test_a_small_journey_is_restated_at_once(monkeypatch):
+    monkeypatch.setattr(ledger, "AT_ONCE", 1000)
+    monkeypatch.setattr(ledger, "AGAIN_AT_ONCE", 2)
+    log = AccountLog()
+    log.record(put(SEARCH), convert(WON))
+    assert "ledger" in log.record(put(EMAIL))
+    assert log.waiting == []
+
+
 def test_alerts_wait_for_the_end_of_a_move():
     """Half of a move that comes and goes fires nothing; what holds in the end fires once, and as of then."""
     log = AccountLog(Rules(alerts=(AlertRule("hot", 30.0, 0.5),), score_half_life_days=7))

@@ -16,6 +16,7 @@ from schemas.messages import BEGINNING, AccountMessage, Conversion
 from schemas.money import decimal_text
 from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
 from stream.core.attribution.debt import (
+    AGAIN_AT_ONCE,
     AT_ONCE,
     Debt,
     Payment,
@@ -87,7 +88,8 @@ def book(step: Step, journey: Journey) -> None:
         header.reach_ms = reach
     elif not header.owing:
         return
-    if header.owing or header.entries * len(restatements) > AT_ONCE:
+    again = sum(r.before is not None for r in restatements.values())
+    if header.owing or header.entries * len(restatements) > AT_ONCE or header.entries * again > AGAIN_AT_ONCE:
         # Of a conversion that is gone nothing says which touches it had, so all are noted.
         counting = {name: c for name, c in journey.touches.items() if _counts(c)}
         note(step, journey, {name: (r.before, r.message) for name, r in restatements.items()}, counting)
