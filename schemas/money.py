@@ -64,7 +64,11 @@ def minor_units(amount: object, currency: str) -> int:
 
 def decimal_text(units: int, currency: str) -> str:
     """Minor units as a decimal in whole units, as ClickHouse and people read it."""
-    return str(Decimal(units).scaleb(-exponent(currency)))
+    places = exponent(currency)
+    if not places:
+        return str(units)
+    whole, part = divmod(abs(units), 10**places)
+    return f"{'-' if units < 0 else ''}{whole}.{part:0{places}d}"
 
 
 def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Every model against vectors worked out by hand from docs/attribution.md."""
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import pytest
 
@@ -20,8 +21,14 @@ def percent(*parts):
     return [Fraction(str(p)) / 100 for p in parts]
 
 
+class Touched(NamedTuple):
+    at: int
+    channel: str
+
+
 def by_rule(model, channels, ages=None):
-    return shares(models.weights(model, channels, ages or [0] * len(channels), WEEK))
+    touches = [Touched(-age, channel) for age, channel in zip(ages or [0] * len(channels), channels, strict=True)]
+    return shares(models.weights(model, touches, 0, WEEK))
 
 
 def test_first_gives_all_to_the_first_touch():
@@ -104,8 +111,8 @@ def test_without_a_rest_its_share_is_dropped():
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 100])
 def test_credits_sum_to_exactly_one_in_every_model(model, n):
-    channels = ["Direct" if i % 3 else "Email" for i in range(n)]
-    weights = models.weights(model, channels, [i * HOUR for i in range(n, 0, -1)], WEEK)
+    touches = [Touched(i * HOUR, "Direct" if i % 3 else "Email") for i in range(n)]
+    weights = models.weights(model, touches, n * HOUR, WEEK)
     assert sum(split(10**9, weights)) == 10**9
     assert sum(split(9_999, weights)) == 9_999
 

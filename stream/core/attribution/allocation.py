@@ -4,6 +4,7 @@ A pure function of (touches in the window, conversion, terms); the ledger books 
 """
 
 from collections.abc import Collection, Sequence
+from itertools import compress
 from typing import Final
 
 from schemas.ids import derived_id
@@ -40,26 +41,20 @@ def allocation(
         models: those that are asked for, if not all of the terms.
     """
     eligible = touches or (unattributed(conversion),)
-    channels = [t.channel for t in eligible]
-    ages = [conversion.at - t.at for t in eligible]
     half_life = max(1, round(terms.half_life_days * DAY_MS))
     return {
-        model: _shares(eligible, weights(model, channels, ages, half_life), conversion.amount)
+        model: _shares(eligible, weights(model, eligible, conversion.at, half_life), conversion.amount)
         for model in terms.models
         if models is None or model in models
     }
 
 
 def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> list[Share]:
-    weighed = [(touch, weight) for touch, weight in zip(touches, by_touch, strict=True) if weight]
-    proportions = [weight for _, weight in weighed]
-    credits_ = split(WHOLE, proportions)
-    amounts = split(value, proportions)
-    return [
-        (touch, credit, amount)
-        for (touch, _), credit, amount in zip(weighed, credits_, amounts, strict=True)
-        if credit or amount
-    ]
+    if 0 in by_touch:
+        touches, by_touch = list(compress(touches, by_touch)), list(filter(None, by_touch))
+    credits_ = split(WHOLE, by_touch)
+    shares = list(zip(touches, credits_, split(value, by_touch), strict=True))
+    return [share for share in shares if share[1] or share[2]] if 0 in credits_ else shares
 
 
 def unattributed(conversion: Conversion) -> StoredTouch:

@@ -6,6 +6,7 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -48,6 +49,9 @@ REASONS: Final = (
 _TEXTS: Final = 64
 """Texts of a credit and an amount that are kept while one model's rows are written: most touches of a large journey have one of
 few shares."""
+_TOUCHES: Final = 1 << 14
+"""Touches whose columns are kept, some 8 MB: those of a large journey are written a dozen times, one model of a conversion after
+the other."""
 
 
 class Restatement(msgspec.Struct, gc=False):
@@ -401,25 +405,25 @@ class _Desk:
         self.tenant = journey.tenant
         self.account = journey.id
         self.said = columns_of(LedgerCause(message.at, reason, message.cause))
-        self.touches: dict[int, tuple[StoredTouch, bytes]] = {}
-        """Columns of a touch, by the identity of the object, which is kept alive with them."""
 
     def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share]) -> None:
         """One row a share."""
-        step, touches = self.step, self.touches
-        rows = step.rows.setdefault("ledger", [])
+        rows = self.step.rows.setdefault("ledger", [])
         head = columns_of(LedgerConversion(self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at))
-        start, said = b"{" + head + b",", b"," + self.said + step.row_address
-        texts: dict[tuple[int, int], bytes] = {}
-        for t, credit, amount in shares:
-            touch = touches.get(id(t))
-            if touch is None:
-                columns = LedgerTouch(t.id, t.channel, t.at, t.utm_source, t.utm_medium, t.utm_campaign)
-                touch = touches[id(t)] = t, columns_of(columns)
-            given = texts.get((credit, amount))
-            if given is None:
-                if len(texts) == _TEXTS:
-                    texts.clear()
-                units = decimal_text(amount, c.currency)
-                given = texts[credit, amount] = f',"credit":"{credit_text(credit)}","amount":"{units}"'.encode()
-            rows.append(b"".join((start, touch[1], given, said, b"%d}" % len(rows))))
+        start, said = b"{" + head + b",", b"," + self.said + self.step.row_address
+        given = lru_cache(_TEXTS)(partial(_given, c.currency))
+        rows += [
+            b"%b%b%b%b%d}" % (start, _touch(t), given(credit, amount), said, number)
+            for number, (t, credit, amount) in enumerate(shares, len(rows))
+        ]
+
+
+@lru_cache(_TOUCHES)
+def _touch(t: StoredTouch) -> bytes:
+    """The columns of a touch."""
+    return columns_of(LedgerTouch(t.id, t.channel, t.at, t.utm_source, t.utm_medium, t.utm_campaign))
+
+
+def _given(currency: str, credit: int, amount: int) -> bytes:
+    """The columns of a share."""
+    return f',"credit":"{credit_text(credit)}","amount":"{decimal_text(amount, currency)}"'.encode()

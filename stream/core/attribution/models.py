@@ -8,7 +8,7 @@ proportions count. Weights are exact integers, so ``schemas.money.split`` makes 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.rules import Model
 from stream.core.half_life import growth
@@ -95,22 +95,32 @@ def by_milestone(n: int, milestones: Sequence[int | None], share: int, rest: int
     return [share * count * max(others, 1) if count else rest for count in held]
 
 
-def weights(
-    model: Model, channels: Sequence[str], ages_ms: Sequence[int], half_life_ms: int
-) -> list[int]:  # one argument a fact that some model looks at
+class Touched(Protocol):
+    """What a model looks at of a touch."""
+
+    @property
+    def at(self) -> int:
+        """When, ms."""
+
+    @property
+    def channel(self) -> str:
+        """Where from."""
+
+
+def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_life_ms: int) -> list[int]:
     """Weights by one of the models of the rules.
 
     Args:
         model: its name.
-        channels: of the eligible touches in order of (at, id), n >= 1.
-        ages_ms: from each of them to the conversion.
+        touches: the eligible ones in order of (at, id), n >= 1.
+        converted_at: when the conversion was, ms.
         half_life_ms: of time decay.
     """
     if model == "time_decay":
-        return time_decay(ages_ms, half_life_ms)
+        return time_decay([converted_at - touch.at for touch in touches], half_life_ms)
     if model == "last_non_direct":
-        return last_non_direct(channels)
-    return _BY_POSITION[model](len(channels))
+        return last_non_direct([touch.channel for touch in touches])
+    return _BY_POSITION[model](len(touches))
 
 
 _BY_POSITION: Final[dict[str, Callable[[int], list[int]]]] = {
