@@ -1,7 +1,7 @@
 """Where a visit comes from: campaign tags, click ids and referrer of one page, decided by one pure function.
 
-Order: explicit tags, the URL's tags, a paid click id, the referrer, any other click id. What says nothing
-new is ``direct``, ``internal`` (own pages) or ``excluded`` (payment and login pages) and never splits a session.
+Order: explicit tags, the URL's tags, the click id of a paid click or of a mail tool, the referrer, any other click id. What
+says nothing new is ``direct``, ``internal`` (own pages) or ``excluded`` (payment and login pages) and never splits a session.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -141,13 +141,25 @@ def source_of(
     click = _CLICK_IDS[clicks[0]] if clicks else None
     if given.source or given.medium or given.campaign:
         return _tagged(given, click, came_from if kind == "external" else None, click_id)
-    if click is not None and (click.paid or kind != "external"):
+    if click is not None and (kind != "external" or _beats(click, came_from)):
         return _source(given._replace(source=click.source, medium=click.medium), click_id)
     if kind == "external":
         return _referred(given, came_from, click_id)
     if kind == "direct":
         return DIRECT_SOURCE if page.host or page.path else NO_SOURCE
     return _INTERNAL if kind == "internal" else _EXCLUDED
+
+
+def _beats(click: _Click, came_from: Place) -> bool:
+    """Whether the click id says more than the page that somebody came from.
+
+    A link in a mail is opened from whatever shows the mail, often the company's own webmail. Found on a social network or by a
+    search it was passed on.
+    """
+    if click.medium != "email":
+        return click.paid
+    known = look_up(came_from.host, came_from.path)
+    return known is None or known.category == "email"
 
 
 def _referrer_kind(page: Place, came_from: Place, internal: frozenset[str], excluded: frozenset[str]) -> Kind:

@@ -137,6 +137,29 @@ def test_tags_beat_the_referrer_and_a_paid_click_beats_it_too():
 
 
 @pytest.mark.parametrize(
+    "referrer", ["", "https://mail.google.com/mail/u/0/", "https://webmail.example.org/owa/", "https://acme.com/"]
+)
+@pytest.mark.parametrize(
+    ("click_id", "tool"), [("mc_cid=C1", "mailchimp"), ("_hsenc=p2A", "hubspot"), ("mkt_tok=M", "marketo")]
+)
+def test_a_link_of_a_mail_tool_is_that_mail_whatever_showed_it(click_id, tool, referrer):
+    found = source(f"https://acme.com/?{click_id}", referrer)
+    assert (found.channel, found.source, found.medium, found.click_id) == ("Email", tool, "email", click_id)
+
+
+@pytest.mark.parametrize(
+    ("referrer", "channel"),
+    [
+        ("https://www.linkedin.com/feed/", "Organic Social"),
+        ("https://www.google.com/", "Organic Search"),
+        ("https://chatgpt.com/", "AI Assistant"),
+    ],
+)
+def test_a_link_of_a_mail_tool_that_was_passed_on_is_of_where_it_was_found(referrer, channel):
+    assert source("https://acme.com/?mc_cid=C1", referrer).channel == channel
+
+
+@pytest.mark.parametrize(
     ("referrer", "kind", "channel"),
     [
         ("", "direct", "Direct"),
