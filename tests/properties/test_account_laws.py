@@ -5,7 +5,7 @@ leaf speaks first in, first out), everything else is shuffled and cut into recor
 """
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import exp2
 
 import pytest
@@ -354,6 +354,46 @@ def test_what_leaves_and_comes_back_as_it_was_while_the_ledger_is_behind_is_as_i
         log.catch_up()
     touches = [t for t, name in ((FIRST, "first"), (SECOND, "second")) if there[name]]
     assert named(log.sums()) == oracle.ledger(touches, [SOLD] if there["sold"] else [], RULES)
+
+
+SHORT, LONG = (
+    Rules(version=name, models=("linear", "first"), lookback_days=days, lookback_days_by_stage={})
+    for name, days in (("short", 1), ("long", 3))
+)
+FAR, NEAR = touch("t1", START, "Email"), touch("t2", START + DAY, "Paid Search")
+DONE = conversion("c1", START + 2 * DAY, 10_000)
+TURNED = {
+    "far comes": put(FAR), "far goes": withdraw(FAR), "near comes": put(NEAR), "near goes": withdraw(NEAR),
+    "done": convert(DONE), "undone": cancel(DONE), "short": SHORT, "long": LONG,
+}  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@example([("far comes", 0), ("done", 0), ("long", 100), ("short", 0), ("far goes", 0)], True)
+@given(st.lists(st.tuples(st.sampled_from(list(TURNED)), st.sampled_from([0, 1, 100])), max_size=14), st.booleans())
+def test_what_is_booked_is_always_the_allocation_under_the_rules_that_its_rows_name(moves, large):
+    """One touch that only the longer lookback reaches; a conversion is booked under either, at once or in its turn."""
+    log = AccountLog(SHORT)
+    there = {}
+    with everything_is_large() if large else nullcontext():
+        for move, turns in moves:
+            what = TURNED[move]
+            if isinstance(what, Rules):
+                log.control(what)
+            else:
+                log.record(what)
+                there[move.split()[0].removeprefix("un")] = move.endswith((" comes", "done")) and move != "undone"
+            for _ in range(turns):
+                if log.waiting:
+                    log.record(log.waiting.pop(0))
+        log.catch_up()
+    shown = named(log.sums())
+    if not there.get("done"):
+        assert shown == {}
+        return
+    (version,) = {name[4] for name in shown}
+    touches = [t for t, name in ((FAR, "far"), (NEAR, "near")) if there.get(name)]
+    assert shown == oracle.ledger(touches, [DONE], {"short": SHORT, "long": LONG}[version])
 
 
 @settings(max_examples=100, deadline=None)

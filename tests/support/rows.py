@@ -119,7 +119,7 @@ def _live(table: str, row: dict[str, Any]) -> bool:
         # A node of which nothing is known any more is like one of which nothing ever was.
         return any(row["account_id"]) or set(row["person_id"]) - {"", row["node"][2:]} != set()
     if table == "engagement":
-        return bool(row["touches"])
+        return bool(row["touches"] or row["sign"])
     return not row.get("deleted", False)
 
 

@@ -245,6 +245,23 @@ def test_new_rules_before_its_turn_take_back_what_was_booked_under_the_old_ones(
     assert shown == {("first", "newer", "Events"): (Decimal(1), Decimal(100))}
 
 
+def test_what_was_booked_under_a_longer_lookback_before_its_turn_is_taken_back_when_its_touch_goes():
+    """The touch is further away than the rules of the time look, before and after; but it has a share."""
+    rules = Rules(version="short", models=("linear",), lookback_days=1, lookback_days_by_stage={})
+    log = AccountLog(rules)
+    log.record(put(SEARCH), put(EMAIL), convert(WON))
+    log.control(msgspec.structs.replace(rules, version="long", lookback_days=30))
+    log.catch_up()
+    assert log.credits("linear") == {"Organic Search": ("0.5", "50"), "Email": ("0.5", "50")}
+    log.control(rules)
+    log.record(withdraw(SEARCH))
+    log.catch_up()
+    assert log.credits("linear") == {"Email": ("1", "100")}
+    log.record(cancel(WON))
+    log.catch_up()
+    assert log.sums() == {}
+
+
 def test_many_changes_lie_on_pages_of_their_own(monkeypatch):
     monkeypatch.setattr(debt, "_PAGE", 2)
     log = three_touches()

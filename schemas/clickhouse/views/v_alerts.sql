@@ -1,4 +1,4 @@
--- Alerts as they stand. withdrawn_at is NULL while an alert stands, delivered_at until it was delivered.
+-- Alerts as they stand. withdrawn_at is NULL while an alert stands; delivered_at always, so far.
 CREATE OR REPLACE VIEW v_alerts AS
 SELECT
     tenant,

@@ -1,4 +1,5 @@
--- Score of each person on each account, decayed to this moment. It may be negative (unsubscribed, complained).
+-- Score of each person on each account, decayed to this moment. It may be negative (unsubscribed, complained): a person
+-- may have nothing but that, and no touch. Who has neither is gone.
 CREATE OR REPLACE VIEW v_engagement AS
 SELECT
     tenant,
@@ -13,4 +14,4 @@ SELECT
     half_life_days,
     touches
 FROM engagement FINAL
-WHERE touches > 0;
+WHERE touches > 0 OR sign != 0;

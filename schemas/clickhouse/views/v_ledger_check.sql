@@ -1,5 +1,5 @@
 -- Violations of the ledger's law, so normally empty: for each conversion on an account and each model the credits sum
--- to exactly 1 and the amounts to the conversion's, or both to 0 (no eligible touch, withdrawn or moved).
+-- to exactly 1 and the amounts to the conversion's, or both to 0 (withdrawn, moved, or by a model that the rules no longer have).
 CREATE OR REPLACE VIEW v_ledger_check AS
 SELECT
     b.tenant AS tenant,

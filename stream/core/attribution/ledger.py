@@ -129,6 +129,8 @@ def _begin(step: Step, journey: Journey, terms: Terms) -> Payment | None:
         payment = _payment(step, journey, name, debt, terms)
         close(journey, name, payment)
         if payment is not None:
+            # These terms may look further back than those that held when the debt was noted.
+            journey.header.reach_ms = max(journey.header.reach_ms, terms.longest_lookback_ms())
             _note_terms(step, name, payment.after, payment.terms)
             return payment
         if debt.before is not None:  # withdrawn, and back as it was: its rows stand

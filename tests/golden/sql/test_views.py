@@ -265,10 +265,11 @@ def test_scores_decay_to_this_moment(database: ClickHouse) -> None:
         person | {"person_id": "liked", "sign": 1},
         person | {"person_id": "annoyed", "sign": -1},
         person | {"person_id": "neutral", "sign": 0},
-        person | {"person_id": "withdrawn", "sign": 1, "touches": 0},
+        person | {"person_id": "unsubscribed", "sign": -1, "touches": 0},
+        person | {"person_id": "withdrawn", "sign": 0, "touches": 0},
     )  # fmt: skip
     rows = database.rows("SELECT person_id, round(score, 3) FROM v_engagement ORDER BY person_id")
-    assert rows == [("annoyed", -20.0), ("liked", 20.0), ("neutral", 0.0)]
+    assert rows == [("annoyed", -20.0), ("liked", 20.0), ("neutral", 0.0), ("unsubscribed", -20.0)]
 
 
 def test_alerts_stand_until_withdrawn(database: ClickHouse) -> None:
