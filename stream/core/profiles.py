@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.event import Event
 from schemas.messages import BEGINNING, Profile
+from stream.core.identity.domains import journey_node
 from stream.core.items import properties_or_reject, text_of
 from stream.core.state import key
 from stream.core.step import Step
@@ -43,7 +44,7 @@ def take_account(step: Step, event: Event) -> None:
     fields: dict[str, str] = {}
     for update in fold.updates:
         fields |= update.fields
-    step.tell_account(Profile(event.node, step.at, event.id, "changed", **fields, profile_at=fold.told_at))
+    step.tell_account(Profile(journey_node(event.node), step.at, event.id, "changed", **fields, profile_at=fold.told_at))
 
 
 def _fields_of(step: Step, event: Event) -> dict[str, str]:

