@@ -44,7 +44,9 @@ def take_account(step: Step, event: Event) -> None:
     fields: dict[str, str] = {}
     for update in fold.updates:
         fields |= update.fields
-    step.tell_account(Profile(journey_node(event.node), step.at, event.id, "changed", **fields, profile_at=fold.told_at))
+    step.tell_account(
+        Profile(journey_node(event.node), step.at, event.id, "changed", **fields, profile_at=fold.told_at)
+    )
 
 
 def _fields_of(step: Step, event: Event) -> dict[str, str]:
