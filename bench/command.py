@@ -87,6 +87,7 @@ def _measured(name: str, broker: Broker, scale: Scale) -> Iterator[Figure]:
     for figure in importlib.import_module(f"bench.{name}").measure(broker, scale):
         if name in _ONCE:
             figure.broker = ""
-        figure.command = shlex.join(["python", "-m", "bench", *sys.argv[1:]]) if not figure.command else figure.command
+        words = [word for word in sys.argv[1:] if word not in NAMES]
+        figure.command = figure.command or shlex.join(["python", "-m", "bench", name, *words])
         record(figure)
         yield figure
