@@ -519,3 +519,12 @@ def test_several_recipients_in_one_text_are_several(to, email, node):
     click = SENDERS["resend"].click
     event = only("resend", click | {"data": click["data"] | {"to": to}})
     assert (event.email, event.node) == (email, f"acme/{node}")
+
+
+def test_a_report_that_a_mail_is_no_spam_is_no_complaint():
+    people = [{"emailAddress": "ann@acme.com"}]
+    taken_back = ses("Complaint", complainedRecipients=people, complaintFeedbackType="not-spam")
+    found = parsed("ses", taken_back)
+    assert (found.events, found.rejected, found.ignored) == ([], [], 1)
+    complaint = ses("Complaint", complainedRecipients=people, complaintFeedbackType="abuse")
+    assert only("ses", complaint).name == "complained"
