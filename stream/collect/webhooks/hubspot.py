@@ -28,6 +28,7 @@ property                  what it says
 ========================= =========================================================================================
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -45,8 +46,8 @@ from stream.collect.webhooks.deliveries import events_of_json, first_text, liste
 from stream.collect.webhooks.hubspot_properties import fields_of
 from stream.collect.webhooks.provider import Provider, secret_or_url_missing
 
-_OPT_OUT: Final = "hs_email_optout"
-"""Alone: of everything; with ``_123``: of subscription type 123."""
+_OPT_OUT: Final = re.compile(r"hs_email_optout(?:_[0-9]+)?")
+"""Alone: of everything; with ``_123``: of subscription type 123. Others, such as the reason in a survey, are no choice."""
 _OBJECTS: Final = {"0-1": "contact", "0-2": "company", "0-3": "deal"}
 _TYPES: Final = {"contact": kinds.CRM_CONTACT, "company": kinds.CRM_ACCOUNT, "deal": kinds.CRM_OPPORTUNITY}
 
@@ -84,13 +85,18 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
 
 
 def _changed(row: Row, request: Request, kind: str, number: str) -> Event:
-    name, value = normal.text(row.get("propertyName")), first_text(row.get("propertyValue"))
-    if kind == "contact" and (name == _OPT_OUT or name.startswith(_OPT_OUT + "_")):
+    name, value = normal.text(row.get("propertyName")), _value(row.get("propertyValue"))
+    if kind == "contact" and _OPT_OUT.fullmatch(name):
         return _opt_out(row, request, number, name, value)
     if kind == "contact" and name == "email":
         return _object(row, request, kind, number, {}, email=normal.address(value))
     assert request.webhook is not None
     return _object(row, request, kind, number, fields_of(kind, name, value, request.webhook))
+
+
+def _value(given: object) -> str:
+    """As HubSpot writes values: all of them are texts, also true and false."""
+    return str(given).lower() if isinstance(given, bool) else first_text(given)
 
 
 def _association(row: Row) -> tuple[str, str, Row] | None:

@@ -12,7 +12,7 @@ it counts for the account, and else by a node of its own that belongs to nobody 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import Final
 
 import msgspec
@@ -101,19 +101,19 @@ def addresses(given: Sequence[object]) -> list[str]:
 
     >>> addresses(["Ann Lee <Ann@acme.com>", "ann@acme.com", None, "bob@acme.com"])
     ['ann@acme.com', 'bob@acme.com']
+    >>> addresses(["Lee, Ann <ann@acme.com>, bob@acme.com"])
+    ['ann@acme.com', 'bob@acme.com']
     """
-    if len(given) == 1:  # nearly always
-        only = _address(given[0])
-        return [only] if only else []
-    found = (_address(one) for one in given[:RECIPIENTS_LIMIT])
-    return list(dict.fromkeys(filter(None, found)))
+    found = (address for one in given[:RECIPIENTS_LIMIT] for address in _addresses(one))
+    return list(dict.fromkeys(found))[:RECIPIENTS_LIMIT]
 
 
-def _address(given: object) -> str:
+def _addresses(given: object) -> list[str]:
+    """Those in one text: a whole ``To`` may be one, and a name without quotes may have a comma."""
     plain = normal.address(given)
     if plain or not isinstance(given, str):
-        return plain
-    return normal.address(parseaddr(given)[1])
+        return [plain] if plain else []
+    return [address for _, one in getaddresses([given]) if (address := normal.address(one))]
 
 
 def _entry(tenant: str, people: Sequence[str], provider: str, message: str) -> str:

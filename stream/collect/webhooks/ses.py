@@ -46,6 +46,8 @@ _PEOPLE: Final = {
 _UNSAID: Final = frozenset({"Open", "Click"})
 """Whose they are is not said where a message has several recipients."""
 _RECEIVED: Final = "Received"
+_NO_COMPLAINT: Final = "not-spam"
+"""Feedback by which a mailbox takes back that a mail was spam: nobody complained."""
 
 
 def events_of(body: bytes, request: Request) -> Parsed:
@@ -84,6 +86,8 @@ def _read(row: Row, request: Request, envelope: sns.Envelope) -> Iterator[Event 
     name = _subscription(details) if kind == "Subscription" else _NAMES.get(kind)
     if name is None:
         raise Unfit(RejectReason.UNSUPPORTED, "eventType")
+    if kind == "Complaint" and details.get("complaintFeedbackType") == _NO_COMPLAINT:
+        return
     everybody = listed(inner(row, "mail"), "destination")
     told = listed(details, _PEOPLE[kind]) if kind in _PEOPLE else everybody
     apart: Sequence[Sequence[object]] = [everybody] if kind in _UNSAID else [[one] for one in told]

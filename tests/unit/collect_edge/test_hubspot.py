@@ -17,7 +17,7 @@ from tests.unit.collect_edge.requests import properties, request
 HOOK = SENDERS["hubspot"].webhook
 
 
-def change(kind: str, number: int, name: str, value: str, at: int = AT_MS, **more: Any) -> dict[str, Any]:
+def change(kind: str, number: int, name: str, value: object, at: int = AT_MS, **more: Any) -> dict[str, Any]:
     base = {"eventId": 1, "occurredAt": at, "subscriptionType": f"{kind}.propertyChange", "objectId": number}
     return base | {"propertyName": name, "propertyValue": value} | more
 
@@ -208,6 +208,18 @@ def test_an_opt_out_is_an_email_event_of_the_contact(value, name, about):
     event = only("hubspot", change("contact", 7, about, value))
     assert (event.type, event.name, event.node, event.user) == ("email", name, "acme/u:hubspot:7", "hubspot:7")
     assert properties(event)["reason"] == about
+
+
+@pytest.mark.parametrize("about", ["hs_email_optout_survey_reason", "hs_email_optout_", "hs_email_optout_8812_x"])
+def test_what_is_only_about_an_opt_out_is_a_property_and_nobody_comes_back_by_it(about):
+    event = only("hubspot", change("contact", 7, about, "NEVER_SIGNED_UP"))
+    assert (event.type, event.node) == ("crm.contact", "acme/u:hubspot:7")
+    assert properties(event) == {"id": "7", "custom": {about: "NEVER_SIGNED_UP"}}
+
+
+@pytest.mark.parametrize(("value", "name"), [(True, "unsubscribed"), (False, "subscribed"), (None, "subscribed")])
+def test_an_opt_out_that_is_no_text_means_the_same(value, name):
+    assert only("hubspot", change("contact", 7, "hs_email_optout", value)).name == name
 
 
 def test_own_stages_and_the_only_currency_are_configured():

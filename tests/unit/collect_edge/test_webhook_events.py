@@ -504,3 +504,27 @@ def test_too_large_an_event_is_refused():
 def test_a_webhook_without_a_tenant_is_the_default_ones():
     webhook = Webhook("postmark", "eu", "user:key")
     assert only("postmark", SENDERS["postmark"].click, webhook).node == "default/e:ann@acme.com"
+
+
+@pytest.mark.parametrize(
+    ("to", "email", "node"),
+    [
+        (["Lee, Ann <ann@acme.com>"], "ann@acme.com", "e:ann@acme.com"),
+        ("Ann Lee <ann@acme.com>, ann@acme.com", "ann@acme.com", "e:ann@acme.com"),
+        ("ann@acme.com, Bob <bob@acme.com>", "", "d:acme.com"),
+        (["Ann <ann@acme.com>, bob@acme.com"], "", "d:acme.com"),
+    ],
+)
+def test_several_recipients_in_one_text_are_several(to, email, node):
+    click = SENDERS["resend"].click
+    event = only("resend", click | {"data": click["data"] | {"to": to}})
+    assert (event.email, event.node) == (email, f"acme/{node}")
+
+
+def test_a_report_that_a_mail_is_no_spam_is_no_complaint():
+    people = [{"emailAddress": "ann@acme.com"}]
+    taken_back = ses("Complaint", complainedRecipients=people, complaintFeedbackType="not-spam")
+    found = parsed("ses", taken_back)
+    assert (found.events, found.rejected, found.ignored) == ([], [], 1)
+    complaint = ses("Complaint", complainedRecipients=people, complaintFeedbackType="abuse")
+    assert only("ses", complaint).name == "complained"
