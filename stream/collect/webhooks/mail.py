@@ -113,7 +113,11 @@ def _addresses(given: object) -> list[str]:
     plain = normal.address(given)
     if plain or not isinstance(given, str):
         return [plain] if plain else []
-    return [address for _, one in getaddresses([given]) if (address := normal.address(one))]
+    try:
+        found = getaddresses([given])
+    except RecursionError:  # comments within comments, a thousand deep
+        return []
+    return [address for _, one in found if (address := normal.address(one))]
 
 
 def _entry(tenant: str, people: Sequence[str], provider: str, message: str) -> str:

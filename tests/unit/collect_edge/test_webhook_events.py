@@ -510,6 +510,7 @@ def test_a_webhook_without_a_tenant_is_the_default_ones():
     ("to", "email", "node"),
     [
         (["Lee, Ann <ann@acme.com>"], "ann@acme.com", "e:ann@acme.com"),
+        (["(" * 5000 + "eve@globex.com", "ann@acme.com"], "ann@acme.com", "e:ann@acme.com"),
         ("Ann Lee <ann@acme.com>, ann@acme.com", "ann@acme.com", "e:ann@acme.com"),
         ("ann@acme.com, Bob <bob@acme.com>", "", "d:acme.com"),
         (["Ann <ann@acme.com>, bob@acme.com"], "", "d:acme.com"),
