@@ -39,9 +39,9 @@ async def lags(settings: Settings) -> list[Lag]:
     """Every reader's position and the end of what it reads. Positions are committed ones, up to a second old."""
     admin = AIOKafkaAdminClient(**connection(settings))
     consumer = AIOKafkaConsumer(**connection(settings))
-    await admin.start()
-    await consumer.start()
     try:
+        await admin.start()
+        await consumer.start()
         found = []
         for group, names in READERS:
             committed = await _committed(admin, settings.topic(group))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from schemas.errors import Retryable
 from stream.cli.options import settings_options
 from stream.settings import Settings
 
@@ -59,7 +60,15 @@ def command(settings: Settings, wait_s: float, order: str, as_json: bool, keep: 
 
     Exit code 0: they agree, no row is there twice and the ledger sums up. 1: they do not; the differences are printed.
     """
-    sys.exit(asyncio.run(_verify(settings, wait_s, order, as_json=as_json, keep=keep)))
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - slow import
+
+    try:
+        sys.exit(asyncio.run(_verify(settings, wait_s, order, as_json=as_json, keep=keep)))
+    except (KafkaError, OSError) as error:
+        raise Retryable(
+            f"broker at {settings.bootstrap}: {type(error).__name__}; verify reads a running Touchline, so start `touchline up` "
+            "in another terminal, or correct TOUCHLINE_KAFKA"
+        ) from error
 
 
 async def _verify(settings: Settings, wait_s: float, order: str, *, as_json: bool, keep: bool) -> int:

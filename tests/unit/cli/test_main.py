@@ -69,6 +69,19 @@ def test_expected_errors_are_one_line(
     assert capsys.readouterr().err == f"touchline: {' '.join(str(error).split())}\n"
 
 
+def test_verify_without_a_broker_says_what_to_do_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOUCHLINE_KAFKA", "127.0.0.1:1")
+
+    assert run(["verify"]) == 1
+    shown = capsys.readouterr().err.splitlines()
+    assert [line for line in shown if line.startswith("touchline: ")] == shown[-1:]
+    assert "127.0.0.1:1" in shown[-1]
+    assert "touchline up" in shown[-1]
+    assert not any("Traceback" in line or "Unclosed" in line for line in shown)
+
+
 def test_flags_beat_the_environment_which_beats_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOUCHLINE_HTTP_PORT", "1")
     monkeypatch.setenv("TOUCHLINE_SQL_PORT", "2")
