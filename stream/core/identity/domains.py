@@ -93,7 +93,7 @@ def journey_node(account: str) -> str:
     ('default/d:acme.com', 'default/a:7', 'default/d:acme.com')
     """
     text = value(account)
-    is_domain = kind(account) == ACCOUNT and work_host(text) == text
+    is_domain = kind(account) == ACCOUNT and work_host(text) == text != ""
     return node(tenant(account), DOMAIN, text) if is_domain else account
 
 
