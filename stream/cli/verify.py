@@ -64,7 +64,7 @@ def command(settings: Settings, wait_s: float, order: str, as_json: bool, keep: 
 
     try:
         sys.exit(asyncio.run(_verify(settings, wait_s, order, as_json=as_json, keep=keep)))
-    except (KafkaError, OSError) as error:
+    except KafkaError as error:
         raise Retryable(
             f"broker at {settings.bootstrap}: {type(error).__name__}; verify reads a running Touchline, so start `touchline up` "
             "in another terminal, or correct TOUCHLINE_KAFKA"
