@@ -39,6 +39,7 @@ from stream.collect.bodies import (
 )
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request, faulty
+from stream.core.sources import names_source
 from stream.settings import Source
 
 _CALLS: Final = frozenset({kinds.TRACK, kinds.PAGE, kinds.SCREEN, kinds.IDENTIFY, kinds.GROUP, kinds.ALIAS})
@@ -154,6 +155,9 @@ class _Calls:
         origin = origin_of(context.library.name) if context is not None and context.library is not None else NO_ORIGIN
         event.protocol, event.library = origin.protocol, origin.library
         event.platform = platform_of(kind, item.channel, context, origin, browser=self.browser)
+        if kind == kinds.ALIAS and normal.identifier(item.anonymous_id) not in {"", event.visitor}:
+            # The visitor of the call is another one: what it says of somebody is no visit of his.
+            event.platform = kinds.SERVER
         if context is not None:
             _locate(event, context)
         if kind == kinds.PAGE:
@@ -256,7 +260,7 @@ def _locate(event: Event, context: Context) -> None:
     """Where it happened and what brought the visitor there."""
     page, campaign = context.page, context.campaign
     if page is not None:
-        event.url = normal.text(page.url, normal.URL_LIMIT)
+        event.url = _address(page.url, page.search)
         event.referrer = normal.text(page.referrer, normal.URL_LIMIT)
         event.title = normal.text(page.title)
     if campaign is not None:
@@ -269,8 +273,30 @@ def _locate(event: Event, context: Context) -> None:
     event.client_session = normal.text(context.session_id)
 
 
+def _address(url: object, search: object) -> str:
+    """Address of a page, with the campaign of its ``search``.
+
+    Browsers' SDKs send the page's canonical address. If that has parameters of its own, the visit's are in ``search`` alone.
+    """
+    address = normal.text(url, normal.URL_LIMIT)
+    asked = search.removeprefix("?") if isinstance(search, str) else ""
+    if not address or not asked or asked in address:
+        return address
+    page, sign, fragment = address.partition("#")
+    bare, _, query = page.partition("?")
+    pairs = query.split("&") if query else []
+    known = {_parameter(pair) for pair in pairs}
+    pairs += [pair for pair in asked.split("&") if names_source(_parameter(pair)) and _parameter(pair) not in known]
+    query = "&".join(pairs)
+    return normal.text(f"{bare}?{query}{sign}{fragment}" if query else address, normal.URL_LIMIT)
+
+
+def _parameter(pair: str) -> str:
+    return pair.partition("=")[0].lower()
+
+
 def _locate_by_properties(event: Event, property_of: dict[str, object]) -> None:
     """Servers have no ``context.page``: the properties of a page call say the same."""
-    event.url = event.url or normal.text(property_of.get("url"), normal.URL_LIMIT)
+    event.url = event.url or _address(property_of.get("url"), property_of.get("search"))
     event.referrer = event.referrer or normal.text(property_of.get("referrer"), normal.URL_LIMIT)
     event.title = event.title or normal.text(property_of.get("title"))

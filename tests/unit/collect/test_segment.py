@@ -194,6 +194,40 @@ def test_envelope_context_fills_what_the_item_leaves_open():
     assert (event.group, event.city, event.utm_source) == ("inner", "198.51.100.9", "outer")
 
 
+def test_numbers_are_names_of_campaigns_too():
+    campaign = {"name": 202601, "source": "news", "medium": 5, "term": None, "content": True}
+    event = only(events_of(batch(call(context={"campaign": campaign})), request()))
+    assert (event.utm_campaign, event.utm_source, event.utm_medium) == ("202601", "news", "5")
+    assert (event.utm_term, event.utm_content) == ("", "")
+
+
+def test_one_external_id_of_the_wrong_type_costs_the_others_nothing():
+    ids = [5, None, {"id": "acme", "type": 7, "collection": "accounts"}, {"id": "a@acme.com", "type": "email"}]
+    event = only(events_of(batch(call(context={"externalIds": ids})), request()))
+    assert (event.group, event.email) == ("acme", "a@acme.com")
+
+
+@pytest.mark.parametrize(
+    ("url", "search", "address"),
+    [
+        # What the browser's SDKs send where the page names a canonical address with parameters of its own.
+        ("https://ex.com/?p=3", "?p=4&gclid=G1&utm_source=x", "https://ex.com/?p=3&gclid=G1&utm_source=x"),
+        ("https://ex.com/?p=3#top", "?p=3&GCLID=G1", "https://ex.com/?p=3&GCLID=G1#top"),
+        ("https://ex.com/?utm_source=a", "?utm_source=b&utm_medium=c", "https://ex.com/?utm_source=a&utm_medium=c"),
+        ("https://ex.com/a?gclid=G1&b=2", "?gclid=G1&b=2", "https://ex.com/a?gclid=G1&b=2"),
+        ("https://ex.com/a", "?token=t&utm_source=x", "https://ex.com/a?utm_source=x"),
+        ("https://ex.com/a?", "utm_source=x", "https://ex.com/a?utm_source=x"),
+        ("https://ex.com/a", "", "https://ex.com/a"),
+        ("https://ex.com/a", 5, "https://ex.com/a"),
+        ("", "?utm_source=x", ""),
+    ],
+)
+def test_a_campaign_that_the_pages_canonical_address_lacks_is_that_of_its_search(url, search, address):
+    page = {"url": url, "search": search}
+    assert only(events_of(batch(call(context={"page": page})), request())).url == address
+    assert only(events_of(batch(call(type="page", properties=page)), request())).url == address
+
+
 def test_envelope_of_wrong_types_keeps_its_calls():
     assert only(events_of(batch(call(), sentAt={}, writeKey=5, context=[]), request())).user == "u1"
 
@@ -201,6 +235,29 @@ def test_envelope_of_wrong_types_keeps_its_calls():
 def test_alias_joins_the_previous_id_to_the_user():
     event = only(events_of(batch({"type": "alias", "previousId": "v9", "userId": "u1"}), request()))
     assert (event.type, event.visitor, event.user, event.node) == ("alias", "v9", "u1", "default/v:v9")
+
+
+@pytest.mark.parametrize(
+    ("said", "platform"),
+    [
+        ({"previousId": "v9", "anonymousId": "v9"}, "web"),
+        ({"previousId": "v9"}, "web"),
+        # The browser's SDK names the previous user, if there is one.
+        ({"previousId": "u0", "anonymousId": "v9"}, "server"),
+    ],
+)
+def test_an_alias_of_somebody_else_than_the_browsers_visitor_is_no_visit(said, platform):
+    event = only(events_of(body(type="alias", userId="u1", **said), request("/v1/a")))
+    assert (event.visitor, event.user, event.platform) == (said["previousId"], "u1", platform)
+
+
+@pytest.mark.parametrize(
+    ("said", "consent"),
+    [(None, None), (True, None), ([], {}), ("no", {}), (False, {}), ({"categoryPreferences": []}, {})],
+)
+def test_a_consent_that_is_no_object_grants_nothing(said, consent):
+    # PHP writes ``[]`` for the empty object.
+    assert only(events_of(batch(call(context={"consent": said})), request())).consent == consent
 
 
 COMPANY = {"id": "acme", "name": "Acme Inc.", "website": "https://www.acme.com/"}
