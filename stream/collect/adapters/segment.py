@@ -54,7 +54,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
     """The events of one request, in its order."""
     body = clean(body)
     last = request.path.rstrip("/").rpartition("/")[2]
-    # Only browsers use the one-letter paths; their connection is the visitor's own.
+    # Browsers and apps use the one-letter paths; their connection is the visitor's own.
     browser = len(last) == 1
     try:
         if last in _PATHS:
@@ -154,7 +154,8 @@ class _Calls:
             event.email = normal.address(property_of.get("email"))
         origin = origin_of(context.library.name) if context is not None and context.library is not None else NO_ORIGIN
         event.protocol, event.library = origin.protocol, origin.library
-        event.platform = platform_of(kind, item.channel, context, origin, browser=self.browser)
+        browser = self.browser and not origin.anywhere
+        event.platform = platform_of(kind, item.channel, context, origin, browser=browser)
         if kind == kinds.ALIAS and normal.identifier(item.anonymous_id) not in {"", event.visitor}:
             # The visitor of the call is another one: what it says of somebody is no visit of his.
             event.platform = kinds.SERVER
@@ -167,7 +168,7 @@ class _Calls:
             agent, address = ("", "") if context is None else (context.user_agent or "", context.ip or "")
             put_mail(event, property_of, self.request.enrich, user_agent=agent, address=address)
         else:
-            self._enrich(event, context, item.channel, origin)
+            self._enrich(event, context, item.channel, origin, browser=browser)
         return event
 
     def _date(self, event: Event, item: Item) -> None:
@@ -185,11 +186,13 @@ class _Calls:
             raise Unfit(RejectReason.BAD_TIME, "timestamp")
         event.sent_at = sent
 
-    def _enrich(self, event: Event, context: Context | None, channel: str | None, origin: Origin) -> None:
+    def _enrich(
+        self, event: Event, context: Context | None, channel: str | None, origin: Origin, *, browser: bool
+    ) -> None:
         """The facts of the visitor's address and browser: the context's; the connection's only if that is his own."""
         address = context.ip or "" if context is not None else ""
         user_agent = context.user_agent or "" if context is not None else ""
-        if self.browser or origin.client or channel in _CLIENT_CHANNELS:
+        if browser or origin.client or channel in _CLIENT_CHANNELS:
             address = address or self.request.address
             user_agent = user_agent or self.request.headers.get("user-agent", "")
             event.gpc = self.request.gpc

@@ -119,6 +119,13 @@ def test_browser_sdk_call_takes_facts_from_its_own_connection():
     assert event.node == "default/v:3f2a"
 
 
+def test_segments_library_for_dotnet_is_no_browser_though_it_uses_the_browsers_path():
+    # It runs in servers, too; its connection is then the server's, for all of its users.
+    sent = batch(call(context={"library": {"name": "Analytics-CSharp", "version": "2.5.5"}}))
+    event = only(events_of(sent, request("/v1/b")))
+    assert (event.platform, event.city, event.browser) == ("server", "", "")
+
+
 def test_context_ip_and_user_agent_override_the_connection():
     sent = body(event="E", anonymousId="v", context={"ip": "198.51.100.1", "userAgent": "theirs"})
     event = only(events_of(sent, request("/v1/t")))
