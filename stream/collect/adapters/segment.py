@@ -15,6 +15,7 @@ from schemas.rejections import Rejected, RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.segment_mail import MAIL_NAMES, is_mail, put_mail
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
+from stream.collect.adapters.segment_page import address_of
 from stream.collect.adapters.segment_wire import (
     Batch,
     Context,
@@ -39,7 +40,6 @@ from stream.collect.bodies import (
 )
 from stream.collect.edges import put_edge
 from stream.collect.request import Parsed, Request, faulty
-from stream.core.sources import names_source
 from stream.settings import Source
 
 _CALLS: Final = frozenset({kinds.TRACK, kinds.PAGE, kinds.SCREEN, kinds.IDENTIFY, kinds.GROUP, kinds.ALIAS})
@@ -159,10 +159,11 @@ class _Calls:
         if kind == kinds.ALIAS and normal.identifier(item.anonymous_id) not in {"", event.visitor}:
             # The visitor of the call is another one: what it says of somebody is no visit of his.
             event.platform = kinds.SERVER
+        site = self.request.headers.get("origin", "")
         if context is not None:
-            _locate(event, context)
+            _locate(event, context, site)
         if kind == kinds.PAGE:
-            _locate_by_properties(event, property_of)
+            _locate_by_properties(event, property_of, site)
         if event.name in MAIL_NAMES and kind == kinds.TRACK and is_mail(event, property_of):
             # Whoever reads is seen by the provider alone: our connection is the provider's or Segment's.
             agent, address = ("", "") if context is None else (context.user_agent or "", context.ip or "")
@@ -259,11 +260,11 @@ def _promote(event: Event, context: Context) -> None:
             event.visitor = event.visitor or normal.identifier(value)
 
 
-def _locate(event: Event, context: Context) -> None:
+def _locate(event: Event, context: Context, site: str) -> None:
     """Where it happened and what brought the visitor there."""
     page, campaign = context.page, context.campaign
     if page is not None:
-        event.url = _address(page.url, page.search)
+        event.url = address_of(page.url, page.search, site)
         event.referrer = normal.text(page.referrer, normal.URL_LIMIT)
         event.title = normal.text(page.title)
     if campaign is not None:
@@ -276,30 +277,8 @@ def _locate(event: Event, context: Context) -> None:
     event.client_session = normal.text(context.session_id)
 
 
-def _address(url: object, search: object) -> str:
-    """Address of a page, with the campaign of its ``search``.
-
-    Browsers' SDKs send the page's canonical address. If that has parameters of its own, the visit's are in ``search`` alone.
-    """
-    address = normal.text(url, normal.URL_LIMIT)
-    asked = search.removeprefix("?") if isinstance(search, str) else ""
-    if not address or not asked or asked in address:
-        return address
-    page, sign, fragment = address.partition("#")
-    bare, _, query = page.partition("?")
-    pairs = query.split("&") if query else []
-    known = {_parameter(pair) for pair in pairs}
-    pairs += [pair for pair in asked.split("&") if names_source(_parameter(pair)) and _parameter(pair) not in known]
-    query = "&".join(pairs)
-    return normal.text(f"{bare}?{query}{sign}{fragment}" if query else address, normal.URL_LIMIT)
-
-
-def _parameter(pair: str) -> str:
-    return pair.partition("=")[0].lower()
-
-
-def _locate_by_properties(event: Event, property_of: dict[str, object]) -> None:
+def _locate_by_properties(event: Event, property_of: dict[str, object], site: str) -> None:
     """Servers have no ``context.page``: the properties of a page call say the same."""
-    event.url = event.url or _address(property_of.get("url"), property_of.get("search"))
+    event.url = event.url or address_of(property_of.get("url"), property_of.get("search"), site)
     event.referrer = event.referrer or normal.text(property_of.get("referrer"), normal.URL_LIMIT)
     event.title = event.title or normal.text(property_of.get("title"))

@@ -215,6 +215,34 @@ def test_one_external_id_of_the_wrong_type_costs_the_others_nothing():
 
 
 @pytest.mark.parametrize(
+    ("canonical", "address"),
+    [
+        ("https://bücher.example/ä", "https://xn--bcher-kva.example/ä"),
+        ("https://Bücher.example:8443/ä", "https://xn--bcher-kva.example:8443/ä"),
+        ("https://ex.com/ä?q=ü", "https://ex.com/ä?q=ü"),
+        # How browsers write this one differs from how Python does.
+        ("https://straße.example/", "https://straße.example/"),
+        ("https://bü..cher/", "https://bü..cher/"),
+        ("/pricing?p=3", "https://www.ex.com/pricing?p=3"),
+        ("//cdn.ex.com/", "//cdn.ex.com/"),
+        ("pricing", "pricing"),
+        ("http://[ü", "http://[ü"),
+    ],
+)
+def test_a_canonical_address_is_as_browsers_write_the_one_that_they_come_from(canonical, address):
+    # The SDKs send the attribute as the page has it; with another host each page would be a referral of the one before.
+    headers = {"user-agent": "a", "origin": "https://www.ex.com"}
+    sent = body(type="page", anonymousId="v1", context={"page": {"url": canonical}})
+    assert only(events_of(sent, request("/v1/p", headers=headers))).url == address
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": "null"}])
+def test_a_relative_address_of_a_server_or_of_a_page_without_origin_stays_one(headers):
+    sent = batch(call(type="page", context={"page": {"url": "/pricing"}}))
+    assert only(events_of(sent, request(headers=headers))).url == "/pricing"
+
+
+@pytest.mark.parametrize(
     ("url", "search", "address"),
     [
         # What the browser's SDKs send where the page names a canonical address with parameters of its own.
