@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ class SourceRow(msgspec.Struct):
     """Of its beginning, from 1; of Parquet the number of the row."""
     fields: dict[str, Any]
     fault: str = ""
+    cells: list[str] = []
+    """All of it, of a row of CSV with more cells than the header."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -123,7 +126,8 @@ def _csv_row(line: int, cells: list[str], columns: tuple[str, ...]) -> SourceRow
     fields = {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if column}
     if len(cells) == len(columns):
         return SourceRow(line, fields)
-    return SourceRow(line, fields, f"the row has {len(cells)} cells, the header {len(columns)}")
+    fault = f"the row has {len(cells)} cells, the header {len(columns)}"
+    return SourceRow(line, fields, fault, cells if len(cells) > len(columns) else [])
 
 
 def _ndjson_rows(opened: Opened) -> Iterator[SourceRow]:
@@ -181,6 +185,7 @@ def _parquet_rows(opened: Opened) -> Iterator[SourceRow]:
     )
     session = Session()
     try:
+        converted = _parquet_cells(opened.path, session)
         pieces = session.send_query(
             f"SELECT * FROM file({{path:String}}, 'Parquet') {settings}",  # noqa: S608  # the path is a parameter
             "JSONEachRow",
@@ -192,10 +197,34 @@ def _parquet_rows(opened: Opened) -> Iterator[SourceRow]:
             *lines, rest = (rest + piece.bytes()).split(b"\n")
             for text in filter(None, lines):
                 number += 1
-                yield SourceRow(number, flat(json.loads(text)))
+                yield SourceRow(number, flat(converted(json.loads(text))))
         if rest.strip():
-            yield SourceRow(number + 1, flat(json.loads(rest)))
+            yield SourceRow(number + 1, flat(converted(json.loads(rest))))
     except RuntimeError as error:
         raise ConfigError(f"{opened.path}: no Parquet file ({str(error).splitlines()[0][:200]})") from None
     finally:
         session.close()
+
+
+def _parquet_cells(path: Path, session: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What the JSON of a row no longer tells: decimals are numbers, however files write theirs, and times may lack a zone."""
+    found = session.query(
+        "SELECT tupleElement(c, 'name') AS name, tupleElement(c, 'logical_type') AS type"
+        " FROM file({path:String}, 'ParquetMetadata') ARRAY JOIN columns AS c WHERE tupleElement(c, 'path') = name",
+        "JSONEachRow",
+        params={"path": str(path.resolve())},
+    )
+    types = {one["name"]: one["type"] for one in map(json.loads, found.data().splitlines())}
+    decimals = [name for name, kind in types.items() if kind.startswith("Decimal(")]
+    local = [name for name, kind in types.items() if "isAdjustedToUTC=false" in kind]
+
+    def converted(row: dict[str, Any]) -> dict[str, Any]:
+        for name in decimals:
+            if isinstance(row.get(name), str):
+                row[name] = Decimal(row[name])
+        for name in local:
+            if isinstance(row.get(name), str):
+                row[name] = row[name].removesuffix("Z")
+        return row
+
+    return converted
