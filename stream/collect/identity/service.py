@@ -104,7 +104,9 @@ class IdentityService:
     # -- what is said ---------------------------------------------------------------------------------------------
 
     async def _link(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self._say([link_of(await _body(request, Link), _teller(operator), self._config.rules)])
+        order = link_of(await _body(request, Link), _teller(operator), self._config.rules)
+        names = [order.event.node, f"{operator.tenant}/{order.words.parent}"]
+        return await self._say([order], await self._warnings(operator, names))
 
     async def _merge(self, request: web.Request, operator: Operator) -> web.Response:
         order = merge_of(await _body(request, Merge), _teller(operator), self._config.rules)
