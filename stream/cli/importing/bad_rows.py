@@ -7,10 +7,8 @@ from typing import IO, Final
 import msgspec
 
 from schemas.errors import ConfigError
-from stream.cli.importing.readers import Opened, SourceRow, own_fields
+from stream.cli.importing.readers import LINE, REASON, Opened, SourceRow, own_fields
 
-LINE: Final = "touchline_line"
-REASON: Final = "touchline_reason"
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 """Decimals of Parquet stay numbers, which no ``--decimal`` concerns."""
 

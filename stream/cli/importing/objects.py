@@ -11,6 +11,7 @@ from schemas.ids import derived_id
 from stream.cli.importing import values
 from stream.cli.importing.binding import Bound
 from stream.cli.importing.kinds import IDS
+from stream.cli.importing.readers import LINE, REASON
 from stream.cli.importing.values import BadCell, Format
 
 Row = dict[str, Any]
@@ -57,6 +58,8 @@ def _own(row: Row, bound: Bound, context: Context) -> Row:
     found: Row = {}
     for column, cell in row.items():
         field = bound.own.get(column, column)
+        if field in (LINE, REASON):
+            continue
         if bound.kind.version == "" and cell in ("", None):
             continue  # an event says nothing by an empty cell
         _put(found, field, _converted(field, cell, bound, context) if isinstance(cell, str) else cell)

@@ -17,6 +17,9 @@ _BY_SUFFIX: Final = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
+LINE: Final = "touchline_line"
+REASON: Final = "touchline_reason"
+"""Columns of a file of bad rows beside those of the file that they came from: ours, and no part of the row."""
 _DELIMITERS: Final = ",;\t|"
 _LONGEST_CELL: Final = 1 << 20
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
