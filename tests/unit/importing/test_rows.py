@@ -17,7 +17,7 @@ from schemas.errors import ConfigError
 from stream.cli.import_file import command
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of, shipped
-from stream.cli.importing.options import Options, doubtful, plan_of
+from stream.cli.importing.options import Options, doubtful, lacks_currency, plan_of
 from stream.cli.importing.readers import opened, rows_of
 from stream.cli.importing.run import made_of
 
@@ -176,6 +176,30 @@ def test_a_constant_that_is_no_field_is_doubtful(tmp_path):
         0,
         "--set domian: accounts have no such field",
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "mapping", "constants", "lacks"),
+    [
+        ("Id,StageName,Amount", "salesforce", (), True),
+        ("Id,StageName,Amount", "salesforce", ("currency=EUR",), False),
+        ("Id,StageName,Amount,CurrencyIsoCode", "salesforce", (), False),
+        ("Id,StageName", "salesforce", (), False),
+        ("id,Amount", "", (), True),
+        ("id,Amount,Currency", "", (), False),
+    ],
+)
+def test_deals_without_any_currency_are_sent_and_the_command_says_so(tmp_path, header, mapping, constants, lacks):
+    path = file(tmp_path, "a.csv", f"{header}\n")
+    assert (
+        lacks_currency(
+            plan_of(path, "opportunities", msgspec.structs.replace(NONE, mapping=mapping, constants=constants))
+        )
+        == lacks
+    )
+    options = ["--map", mapping, *(word for one in constants for word in ("--set", one))]
+    told = CliRunner().invoke(command, [str(path), "--kind", "opportunities", "--dry-run", *options])
+    assert (told.exit_code, "has amounts and no currency" in told.stderr) == (0, lacks)
 
 
 def test_the_fields_of_each_kind_are_those_of_the_page():
