@@ -68,7 +68,9 @@ class BadRows:
     def _opened(self) -> IO[str]:
         if self._file is None:
             try:
-                self._file = self.place.open("a" if self._append else "w", encoding="utf-8", newline="")
+                self._file = self.place.open(
+                    "a" if self._append else "w", encoding="utf-8", newline="", errors="surrogateescape"
+                )
             except OSError as error:
                 raise ConfigError(f"bad rows cannot be written to {self.place} ({error.strerror}); see --bad") from None
             if self._source.format == "csv" and not self._append:

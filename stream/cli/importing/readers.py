@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,8 @@ _DELIMITERS: Final = ",;\t|"
 _LONGEST_CELL: Final = 1 << 20
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _PIECE: Final = 1 << 20
+_UNREADABLE: Final = re.compile("[\udc80-\udcff]")
+"""What stands for a byte that is no text."""
 
 
 class SourceRow(msgspec.Struct):
@@ -109,7 +112,9 @@ def _delimiter_of(file: io.TextIOBase) -> str:
 
 def _csv_rows(opened: Opened) -> Iterator[SourceRow]:
     csv.field_size_limit(_LONGEST_CELL)
-    with opened.path.open(encoding=opened.encoding, newline="", errors="replace") as file:
+    # Bytes that are none of the encoding stay, as what no text has, so that a row with some can be told and kept.
+    errors = "replace" if "16" in opened.encoding else "surrogateescape"
+    with opened.path.open(encoding=opened.encoding, newline="", errors=errors) as file:
         reader = csv.reader(file, delimiter=opened.delimiter)
         next(reader)
         while True:
@@ -122,11 +127,14 @@ def _csv_rows(opened: Opened) -> Iterator[SourceRow]:
                 yield SourceRow(line, {}, f"no row of CSV: {error}")
                 continue
             if any(cells):
-                yield _csv_row(line, cells, opened.columns)
+                yield _csv_row(line, cells, opened)
 
 
-def _csv_row(line: int, cells: list[str], columns: tuple[str, ...]) -> SourceRow:
+def _csv_row(line: int, cells: list[str], opened: Opened) -> SourceRow:
+    columns = opened.columns
     fields = {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if column}
+    if any(map(_UNREADABLE.search, cells)):
+        return SourceRow(line, fields, f"not all of it is {opened.encoding}; see --encoding")
     if len(cells) == len(columns):
         return SourceRow(line, fields)
     fault = f"the row has {len(cells)} cells, the header {len(columns)}"

@@ -54,6 +54,21 @@ def test_csv_of_any_dialect_says_the_same(tmp_path, encoding, delimiter):
     ]
 
 
+def test_a_row_that_is_not_in_the_files_encoding_is_a_fault(tmp_path):
+    from stream.cli.importing.bad_rows import BadRows, place_of
+    from stream.cli.importing.run import rehearse
+
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{i},Größe\ufffd\n" for i in range(1, 2000))  # who looks at the beginning sees nothing of it
+    path.write_bytes(f"\ufeffid,name\n{rows}".encode() + "2000,Größe\n".encode("cp1252"))
+    plan = plan_of(path, "accounts", NONE)
+    bad = BadRows(place_of(plan.source), plan.source, append=False)
+    tally = rehearse(plan, bad, lambda _: None)
+    bad.close()
+    assert (tally.taken, dict(tally.reasons)) == (1999, {"not all of it is utf-8-sig; see --encoding": 1})
+    assert "2000,Größe,2001,".encode("cp1252") in bad.place.read_bytes()
+
+
 def test_a_ragged_row_is_a_fault_with_the_line_where_it_begins(tmp_path):
     path = file(tmp_path, "a.csv", 'id,name\n1,"x\ny"\n\n2\n3,c,d\n4,e\n')
     rows = [(row.line, row.fault) for row in rows_of(opened(path, "", "", ""))]
