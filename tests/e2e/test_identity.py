@@ -235,7 +235,7 @@ def test_a_link_to_an_account_that_nobody_has_seen_is_booked_with_a_warning(mach
     status, found = asked(machine, "/v1/identity/links", KEY, "POST", body)
     assert (status, [said["type"] for said in found["said"]]) == (200, ["identity.link"])
     assert found["warnings"] == [
-        f"nothing is known of {name} yet: it counts once something is" for name in ("user:nobody", "account:Alsonope")
+        f"nothing is known of {name} yet: is it misspelt?" for name in ("user:nobody", "account:Alsonope")
     ]
 
 
