@@ -26,8 +26,8 @@ crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, e
 contacts, ``Event.group`` is the account everywhere. Ids: an object's version is one event however often it is sent; that
 of an activity is a second one when it is sent again after ``occurred_at``, if it was sent before it.
 
-What of an account's domains cannot be read as a host is noted in ``Parsed.noted``; the account is taken. If nothing of
-them can, the row says nothing of domains.
+What of an account's domains cannot be read as a host, and what of an opportunity's contacts as an address, is noted in
+``Parsed.noted``; the object is taken. If nothing of them can, the row says nothing of them.
 """
 
 import re
@@ -65,6 +65,8 @@ CONTACT_USERS: Final = "contact:"
 HUBSPOT_USERS: Final = "hubspot:"
 """Before a contact's number: the user that stands for it in HubSpot's webhooks."""
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
+_BETWEEN_EMAILS: Final = re.compile(r"[\s,;]+")
+_BETWEEN_IDS: Final = re.compile(r"[,;]")
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _LIST_LIMIT: Final = 200
 """Domains of an account, contacts of an opportunity: more than this is a broken join."""
@@ -114,8 +116,9 @@ def _contact(row: Row, event: Event) -> None:
     _finish(row, event, fields)
 
 
-def _opportunity(row: Row, event: Event) -> None:
+def _opportunity(row: Row, event: Event) -> str:
     opportunity = required_id(row, "id")
+    emails, unread = _emails(row)
     currency = currency_of(row)
     event.group = normal.identifier(row.get("account_id"))
     event.node = normal.entry_node(event.tenant, opportunity=opportunity)
@@ -124,7 +127,7 @@ def _opportunity(row: Row, event: Event) -> None:
         "stage": stage_of(row),
         "amount": amount_of(row, currency) if "amount" in row else None,
         "currency": currency if "currency" in row else None,
-        "contact_emails": _emails(row),
+        "contact_emails": emails,
         "contact_users": _contact_users(row),
         "created_at": time_of(row, "created_at"),
         "closed_at": closed_of(row),
@@ -132,6 +135,7 @@ def _opportunity(row: Row, event: Event) -> None:
         "deleted": _yes(row, "deleted"),
     }
     _finish(row, event, fields, ("contact_ids",))
+    return unread
 
 
 def _activity(row: Row, event: Event) -> None:
@@ -209,22 +213,35 @@ def _domains(row: Row) -> tuple[list[str] | None, str]:
     return (hosts if hosts or (found and not unread) else None), unread
 
 
-def _emails(row: Row) -> list[str] | None:
+def _emails(row: Row) -> tuple[list[str] | None, str]:
+    """Addresses of ``contact_emails``, None if the row says nothing of them; and the field if not all of it can be read."""
     if "contact_emails" not in row:
-        return None
-    return list(dict.fromkeys(filter(None, map(normal.address, _listed(row["contact_emails"], "contact_emails")))))
+        return None, ""
+    given = [
+        one
+        for one in _listed(_split(row["contact_emails"], _BETWEEN_EMAILS), "contact_emails")
+        if one not in ("", None)
+    ]
+    read = [normal.address(one) for one in given]
+    found = list(dict.fromkeys(filter(None, read)))
+    return (found if found or not given else None), "" if all(read) else "contact_emails"
 
 
 def _contact_users(row: Row) -> list[str] | None:
     if "contact_ids" not in row:
         return None
-    contacts = map(normal.identifier, _listed(row["contact_ids"], "contact_ids"))
+    contacts = map(normal.identifier, _listed(_split(row["contact_ids"], _BETWEEN_IDS), "contact_ids"))
     return list(dict.fromkeys(filter(None, map(_contact_user, contacts))))
 
 
 def _contact_user(contact: str) -> str:
     """The user that stands for a contact, "" if there is none."""
     return contact if contact.startswith(HUBSPOT_USERS) or not contact else CONTACT_USERS + contact
+
+
+def _split(given: object, between: re.Pattern[str]) -> object:
+    """A text as the list that was put into one field."""
+    return [part for part in between.split(given) if part] if isinstance(given, str) else given
 
 
 def _listed(given: object, name: str) -> list[object]:
