@@ -38,7 +38,9 @@ _EARLY: Final = 32
 _BULK: Final = 64 << 10
 """Bytes of a record from which on it is bulk: nobody waits for it, and it takes long enough for others to notice."""
 _LATE_MS: Final = 1000
-"""What lay on the log for longer before we came to it is a backlog, and nothing in it is in a hurry."""
+"""What lay on the log for longer before we came to it is a backlog, and nothing in it is in a hurry ..."""
+_LATE_FOR_S: Final = 1.0
+"""... nor is what others say of it, for so long."""
 
 log = structlog.get_logger()
 Acknowledge = Callable[[], None]
@@ -81,7 +83,7 @@ class Partition:
         self._alarm: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
         self._on_failure = on_failure
-        self._late = False
+        self._late_until = 0.0
         self._early: dict[int, Record] = {}
         self._closed = False
         self._completer.add_done_callback(self._completed)
@@ -159,9 +161,8 @@ class Partition:
                     outputs = await self._outputs_of(record)
             else:
                 outputs = await self._outputs_of(record)
-            if topics.SOURCE_HEADER not in record.headers:
-                self._late = time.time() * 1000 - record.at > _LATE_MS
-            acks = [await self.outputs.produce(output, late=self._late) for output in outputs]
+            late = self._is_late(record)
+            acks = [await self.outputs.produce(output, late=late) for output in outputs]
             self._check_open()
             batch = await self._batch_if_due()
             await self._queue.put((batch, acks, acknowledge, record.offset + 1))
@@ -173,6 +174,14 @@ class Partition:
     def _is_bulk(self, record: Record) -> bool:
         """Whether it waits for a turn: it is large, or goes on with what was too much for one record (a token to itself)."""
         return len(record.value) > _BULK or record.headers.get(topics.SOURCE_HEADER, b"").startswith(self._itself)
+
+    def _is_late(self, record: Record) -> bool:
+        """Whether it is of a backlog, or of a partition that just had one."""
+        now = time.monotonic()
+        if topics.SOURCE_HEADER not in record.headers:
+            late = time.time() * 1000 - record.at > _LATE_MS
+            self._late_until = now + _LATE_FOR_S if late else 0.0
+        return now < self._late_until
 
     async def _outputs_of(self, record: Record) -> list[Output]:
         try:

@@ -14,6 +14,7 @@ from schemas import topics
 from schemas.address import address, offset_and_part, parse
 from schemas.codec import lines
 from stream.core.state import key
+from stream.stages import partition as partition_module
 from stream.stages.compute import Output, Record
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
@@ -194,8 +195,13 @@ class AskedLog(MemoryLog):
         return await super().produce(output)
 
 
-@pytest.mark.parametrize(("age_ms", "late"), [(0, False), (60_000, True)])
-def test_what_comes_of_a_backlog_is_late_and_what_others_say_of_it_too(tmp_path, age_ms, late):
+@pytest.mark.parametrize(
+    ("age_ms", "late_for_s", "late"),
+    [(-600_000, 3600, [False] * 3), (60_000, 3600, [True] * 3), (60_000, 0.05, [True, True, False])],
+    ids=["fresh", "a backlog", "a backlog that is over"],
+)
+def test_what_comes_of_a_backlog_is_late_and_what_others_say_of_it_too(tmp_path, monkeypatch, age_ms, late_for_s, late):
+    monkeypatch.setattr(partition_module, "_LATE_FOR_S", late_for_s)
     now = round(time.time() * 1000)
     message = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADER: b"messages"}
 
@@ -203,13 +209,13 @@ def test_what_comes_of_a_backlog_is_late_and_what_others_say_of_it_too(tmp_path,
         log = AskedLog([])
         partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
         await partition.apply(Record(0, now - age_ms, lines([Item("a", 1)]), {}), ignore)
+        await asyncio.sleep(0.1)
         await partition.apply(Record(1, now, lines([Item("a", 1)]), message), ignore)
         await partition.drain()
         await partition.close()
         return log
 
-    log = asyncio.run(work())
-    assert (set(log.late), len(log.late)) == ({late}, 3)
+    assert asyncio.run(work()).late == late
 
 
 FRAMES = [lines([Item("abc"[n % 3], 1 << n)]) for n in range(6)]
