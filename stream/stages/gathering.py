@@ -92,10 +92,6 @@ class Gathering:
     def _next(self) -> tuple[Output, list[Acked]]:
         """The next record to send, and who waits for it."""
         chosen = companions(output for output, _ in self._waiting) if self._bundles else [0]
-        if len(chosen) == 1:
-            output, acked = self._waiting.popleft()
-            self._bytes -= len(output.value)
-            return output, [acked]
         taken = [self._waiting[number] for number in chosen]
         for number in reversed(chosen):
             del self._waiting[number]
