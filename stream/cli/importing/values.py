@@ -16,7 +16,7 @@ import msgspec
 from stream.collect.adapters.crm_lists import ids_in
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
-_EPOCH: Final = re.compile(r"\d{10}(\d{3})?")
+_EPOCH: Final = re.compile(r"\d{10}(\d{3})?(\.\d+)?")
 _GROUPED: Final = {
     ".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"),
     ",": re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?"),
