@@ -90,7 +90,11 @@ async def test_a_dead_letter_knows_what_its_request_said_beside_it(collector):
     (large,) = (letter for letter in letters if "gpc" not in letter)
     assert len(letters) == 3
     for letter in (letter for letter in letters if letter is not large):
-        assert (letter["path"], letter["gpc"], json.loads(base64.b64decode(letter["envelope"]))) == ("/v1/b", True, said)
+        assert (letter["path"], letter["gpc"], json.loads(base64.b64decode(letter["envelope"]))) == (
+            "/v1/b",
+            True,
+            said,
+        )
     assert base64.b64decode(large["envelope"]) == b"null"
 
 

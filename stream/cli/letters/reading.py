@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator, Sequence
-from itertools import batched
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +12,9 @@ from stream.collect import clock
 
 _READ_AT_ONCE: Final = 50
 """Letters of one query: at most 25 MB."""
-_COLUMNS: Final = "id, tenant, toUnixTimestamp64Milli(received_at), source, reason, detail, path, gpc, address, length(bytes)"
+_COLUMNS: Final = (
+    "id, tenant, toUnixTimestamp64Milli(received_at), source, reason, detail, path, gpc, address, length(bytes)"
+)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +68,20 @@ def letters_of(database: ClickHouse, wanted: Wanted, *, limit: int = 0, newest_f
     return [Letter(*row) for row in rows]
 
 
-def with_bytes(database: ClickHouse, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
-    """Each letter with what was refused. One that somebody deletes meanwhile is left out."""
-    for some in batched(letters, _READ_AT_ONCE):
+def with_bytes(database: ClickHouse, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes, bytes]]:
+    """Each letter with what was refused and its envelope. One that somebody deletes meanwhile is left out."""
+    for begin in range(0, len(letters), _READ_AT_ONCE):
+        some = letters[begin : begin + _READ_AT_ONCE]
         rows = database.rows(
-            "SELECT id, base64Encode(bytes) FROM v_dead_letters WHERE has({ids:Array(String)}, id)"
+            "SELECT id, base64Encode(bytes), base64Encode(envelope) FROM v_dead_letters WHERE has({ids:Array(String)}, id)"
             " AND received_at >= fromUnixTimestamp64Milli({first:Int64})"
             " AND received_at <= fromUnixTimestamp64Milli({last:Int64})",
             ids=[letter.id for letter in some],
             first=min(letter.received_at for letter in some),
             last=max(letter.received_at for letter in some),
         )
-        found = {str(letter_id): base64.b64decode(body) for letter_id, body in rows}
-        yield from ((letter, found[letter.id]) for letter in some if letter.id in found)
+        found = {str(row[0]): (base64.b64decode(row[1]), base64.b64decode(row[2])) for row in rows}
+        yield from ((letter, *found[letter.id]) for letter in some if letter.id in found)
 
 
 def _condition(wanted: Wanted) -> tuple[str, dict[str, Any]]:
