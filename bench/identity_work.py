@@ -12,6 +12,7 @@ import gc
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,21 @@ from schemas.codec import lines, state_encoder
 from schemas.event import Event
 from schemas.ids import partition_of
 from stream.core.seen import Seen, record_key
+from stream.stages.bundles import bundled, companions
 from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import STITCH
 from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import Batch, PartitionStore
 
 PARTITIONS = 4
+_FRAMES_TOGETHER = 2
+"""Frames that a worker that is late takes while messages wait for others (``stream.stages.outbox``): 50 ms each."""
 _SUBSCRIBERS_AND_REGISTRIES = ("s\0", "r\0")
 _DAY = 86_400_000
+
+
+Taken = tuple[int, bytes, dict[str, bytes]]
+"""Partition, value and headers of a record."""
 
 
 class Partitions:
@@ -47,20 +55,24 @@ class Partitions:
         for event in events:
             frames[partition_of(event.node, PARTITIONS)].append(event)
         packed = {topics.PACKER_HEADER: b"1"}
-        self.take(at, [(number, lines(frame), packed) for number, frame in enumerate(frames) if frame])
+        waiting = [(number, lines(frame), packed) for number, frame in enumerate(frames) if frame]
+        told: list[Taken] = []
+        while waiting or told:
+            told = self._take(at, waiting[:_FRAMES_TOGETHER] + told)
+            del waiting[:_FRAMES_TOGETHER]
 
-    def take(self, at: int, records: list[tuple[int, bytes, dict[str, bytes]]]) -> None:
-        """Records as (partition, value, headers), and what follows from them."""
-        while records:
-            number, value, headers = records.pop(0)
+    def _take(self, at: int, records: list[Taken]) -> list[Taken]:
+        """Records, and what follows from them, bundled as a worker does."""
+        told: list[Output] = []
+        for number, value, headers in records:
             store = self.stores[number]
             run = message_frame if topics.KIND_HEADER in headers else event_frame
             outputs = run(store, Record(store.next_offset, at, value, headers), number)
             if store.changes >= SAVE_CHANGES:
                 self._count(saved(store))
-            told = [o for o in outputs if o.topic == topics.EVENTS]
-            self.messages += sum(o.value.count(b"\n") + 1 for o in told)
-            records += [(o.partition, o.value, dict(o.headers)) for o in told]
+            told += [output for output in outputs if output.topic == topics.EVENTS]
+        self.messages += sum(output.value.count(b"\n") + 1 for output in told)
+        return [(output.partition, output.value, dict(output.headers)) for output in _bundled(told)]
 
     def _count(self, batch: Batch) -> None:
         for name, value in batch.values.items():
@@ -72,6 +84,14 @@ class Partitions:
                 node = 0 if state is None else len(state_encoder.encode(state))
             self.saved_bytes[True] += node
             self.saved_bytes[False] += size - node
+
+
+def _bundled(outputs: list[Output]) -> Iterator[Output]:
+    while outputs:
+        chosen = companions(outputs)
+        yield bundled([outputs[number] for number in chosen])
+        for number in reversed(chosen):
+            del outputs[number]
 
 
 def event_frame(store: PartitionStore, record: Record, number: int) -> list[Output]:

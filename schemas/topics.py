@@ -16,7 +16,7 @@ PUBLISHED_RULES: Final = "state.rules"
 """The rules that were last put on the log (partition 0 only), so that setup publishes changes and nothing else."""
 
 SOURCE_HEADER: Final = "src"
-"""Header of a derived record: ``topic/partition/offset`` of the input frame that it was computed from."""
+"""Header of a derived record: where what is in it comes from (``schemas.address``)."""
 PACKER_HEADER: Final = "by"
 """Header of an event frame whose events our own collector checked and put into the right partition. Frames without it
 are foreign producers'; the stage checks them itself."""

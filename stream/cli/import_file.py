@@ -97,11 +97,15 @@ def command(settings: Settings, file: Path | None, kind: str | None, list_mappin
 
 def _import(settings: Settings, file: Path, kind: str, options: "Options") -> int:
     from stream.cli.importing import bad_rows, bookmark, show  # noqa: PLC0415
-    from stream.cli.importing.options import doubtful, plan_of  # noqa: PLC0415
+    from stream.cli.importing.options import doubtful, lacks_currency, plan_of  # noqa: PLC0415
 
     plan = plan_of(file, kind, options)
     for name in doubtful(plan):
         click.echo(f"--set {name}: {kind} have no such field; it is kept under that name and changes nothing", err=True)
+    if lacks_currency(plan):
+        click.echo(
+            f"{file} has amounts and no currency: no report in one currency has them; see --set currency=EUR", err=True
+        )
     place = bookmark.place_of(plan.source.path, Path(settings.data))
     mark = bookmark.Bookmark("" if options.dry_run else plan.digest())
     earlier = None if options.dry_run or not options.resume else _interrupted(place, mark.digest)

@@ -31,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SEGMENT_CALLS = ("track", "page", "screen", "identify", "group", "alias", "batch")
+_POSTHOG_PATHS = {"/batch": "a batch", "/capture": "one event", "/i/v0/e": "one event"}
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *(
@@ -38,6 +39,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         for call in _SEGMENT_CALLS
         for name in (call, call[0])
     ),
+    Endpoint(path="/v1/import", summary="Segment: batch, by its SDKs for Ruby and Java", events_of=segment.events_of),
     Endpoint(
         path="/i",
         method="GET",
@@ -54,8 +56,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         network_cookie=True,
     ),
     *(
-        Endpoint(path=path, summary=f"PostHog: {what}", events_of=posthog.events_of)
-        for path, what in (("/batch/", "a batch"), ("/capture/", "one event"), ("/i/v0/e/", "one event"))
+        Endpoint(path=path + slash, summary=f"PostHog: {what}", events_of=posthog.events_of)
+        for path, what in _POSTHOG_PATHS.items()
+        for slash in ("/", "")
     ),
     Endpoint(path="/t", summary="t.js: a batch", events_of=tracker.events_of),
     Endpoint(path="/px.gif", method="GET", summary="Pixel: one event", events_of=pixel.events_of, answer="gif"),

@@ -7,13 +7,14 @@
 Page(url=None, title='Pricing')
 """
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Raw
 
 T = TypeVar("T", bound=msgspec.Struct)
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_elements = msgspec.json.Decoder(list[Raw]).decode
 
 
 def fitted(kind: type[T], json: bytes | Raw) -> T:
@@ -36,7 +37,16 @@ def _fit(wanted: Any, raw: Raw) -> Any:
     try:
         return msgspec.json.decode(raw, type=wanted)
     except (msgspec.ValidationError, UnicodeDecodeError):
-        inner = next((t for t in getattr(wanted, "__args__", ()) if isinstance(t, type)), None)
-        if inner is not None and issubclass(inner, msgspec.Struct) and bytes(raw)[:1] == b"{":
-            return fitted(inner, raw)
+        first = bytes(raw)[:1]
+        for kind in (wanted, *get_args(wanted)):
+            if first == b"{" and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                return fitted(kind, raw)
+            if first == b"[" and get_origin(kind) is list:
+                return _fitting(get_args(kind)[0], raw)
         return UNSET
+
+
+def _fitting(wanted: Any, raw: Raw) -> list[Any]:
+    """Those elements of a list that have the right type, as far as they have it."""
+    found = (_fit(wanted, element) for element in _elements(raw))
+    return [element for element in found if element is not UNSET]

@@ -63,7 +63,7 @@ def message_id(value: object, fresh: str = "") -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _address(text: str) -> str:
-    text = text.strip().removeprefix("mailto:").strip().lower()
+    text = text.strip().lower().removeprefix("mailto:").strip().rstrip(".")
     local, at, host = text.rpartition("@")
     if not at or not local or "." not in host.strip(".") or len(text) > ADDRESS_LIMIT:
         return ""

@@ -130,4 +130,5 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _operation_id(method: str, path: str) -> str:
-    return method.lower() + re.sub(r"\W+", "_", path).rstrip("_")
+    named = method.lower() + re.sub(r"\W+", "_", path)
+    return named if path.endswith("/") else named.rstrip("_")

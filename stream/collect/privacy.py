@@ -72,7 +72,7 @@ def _campaign_only(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    campaign = "&".join(pair for pair in parts.query.split("&") if pair.startswith("utm_"))
+    campaign = "&".join(pair for pair in parts.query.split("&") if pair[:4].lower() == "utm_")
     return parts._replace(query=campaign, fragment="").geturl()
 
 

@@ -123,6 +123,16 @@ def place_of(url: str) -> Place:
     return Place(host, parts.path or ("/" if host else ""), query)
 
 
+def names_source(parameter: str) -> bool:
+    """Whether a query parameter of this name says where a visit comes from.
+
+    >>> names_source("UTM_Source"), names_source("gclid"), names_source("page")
+    (True, True, False)
+    """
+    name = parameter.lower()
+    return name.startswith("utm_") or name in _CLICK_IDS or name in ("source", "ref")
+
+
 def source_of(
     page: Place,
     referrer: str,

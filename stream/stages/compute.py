@@ -5,7 +5,7 @@ and what to send is returned. The same record on the same state gives the same b
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import topics
-from schemas.address import MAX_PARTS, address, parse
+from schemas.address import MAX_PARTS, address, parts
 from schemas.codec import json_encoder, line_of
 from schemas.errors import Fatal
 from schemas.ids import derived_id
@@ -33,6 +33,10 @@ _MOST_LINES: Final = 10_000
 _KEPT: Final = 512 << 10
 """Bytes of a refused line that its dead letter keeps; the log has the rest, at the letter's address."""
 _control = msgspec.json.Decoder(Control)
+Sources = list[tuple[str, int, int]]
+"""Source, order and bytes of each part of a record (``schemas.address``)."""
+Part = tuple[str, int, bytes]
+"""Source, order and value of one that was not applied before."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -78,14 +82,14 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Work:
-    """A record being computed: collects what comes of it."""
+    """A record being computed: collects what comes of it. ``step`` is where it is computed."""
 
-    def __init__(self, stage: Stage, store: PartitionStore, record: Record, partition: int, partitions: int) -> None:
+    def __init__(self, stage: Stage, store: PartitionStore, record: Record, parts: list[Part], step: Step) -> None:
         self.stage = stage
         self.store = store
         self.record = record
-        rules = stage.rules_of(store)
-        self.step = Step(store, rules, partition=partition, partitions=partitions, offset=record.offset, at=record.at)
+        self.parts = parts
+        self.step = step
 
     def reject(self, line: int, rejected: Rejected) -> None:
         """Dead-letter one line, with its address."""
@@ -110,22 +114,27 @@ def compute(
 ) -> list[Output]:
     """Apply ``record`` to ``store`` and list what must be durable before the store's next batch may be committed.
 
-    A record whose source address was already applied changes nothing but the offset. ``careful`` saves the state after it.
+    A record whose source address was already applied changes nothing but the offset, and of a bundle only those parts count
+    whose address was not. ``careful`` saves the state after it.
 
     Raises:
         Unsaved: our own code failed, and frames before this one were not saved (``PartitionStore.savepoint``).
         Fatal: our own code failed on most of the record.
     """
-    source = _source(record)
-    if source is not None:
-        origin, position = source
-        if position <= store.marks.get(origin, -1):
-            _end(store, record, careful=careful)
-            return []
-        store.mark(origin, position)
-    work = Work(stage, store, record, partition, partitions)
+    sources = sources_of(record)
+    fresh = unapplied(store.marks, record.value, sources or [])
+    if sources and not fresh:
+        _end(store, record, careful=careful)
+        return []
+    for source, position, _ in fresh:
+        store.mark(source, position)
+    if sources and len(fresh) < len(sources):
+        record = msgspec.structs.replace(record, value=b"\n".join(value for _, _, value in fresh))
+    rules = stage.rules_of(store)
+    step = Step(store, rules, partition=partition, partitions=partitions, offset=record.offset, at=record.at)
+    work = Work(stage, store, record, fresh, step)
     kind = (record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()).decode("ascii", "replace")
-    if kind == topics.MESSAGE_FRAME and source is None:
+    if kind == topics.MESSAGE_FRAME and sources is None:
         work.reject(0, Rejected(RejectReason.UNSUPPORTED, "only the stages themselves send messages", record.value))
         _end(store, record, careful=careful)
         return _outputs(stage, work.step)
@@ -141,13 +150,29 @@ def compute(
     return _outputs(stage, work.step)
 
 
-def _source(record: Record) -> tuple[str, int] | None:
-    """The record's source address. A stranger's header of that name is none: nothing says that it is a repetition."""
+def sources_of(record: Record) -> Sources | None:
+    """Where the parts of a record come from; None of what comes from no stage.
+
+    A stranger's header of that name is none: nothing says that it is a repetition.
+    """
     header = record.headers.get(topics.SOURCE_HEADER)
     try:
-        return None if header is None else parse(header)
+        return None if header is None else parts(header, len(record.value))
     except ValueError:
         return None
+
+
+def unapplied(marks: Mapping[str, int], value: bytes, sources: Sources) -> list[Part]:
+    """Those parts of ``value`` that a reader with these marks has not applied."""
+    fresh = []
+    last: dict[str, int] = {}
+    begin = 0
+    for source, position, size in sources:
+        if position > last.get(source, marks.get(source, -1)):
+            last[source] = position
+            fresh.append((source, position, value[begin : begin + size]))
+        begin += size + 1
+    return fresh
 
 
 def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
@@ -258,11 +283,10 @@ def _one_by_one(
 
 
 def _roll_back(work: Work) -> None:
-    """Undo what was changed since the last savepoint, but not that the record's source was applied."""
+    """Undo what was changed since the last savepoint, but not that what the record is of was applied."""
     work.store.rollback()
-    source = _source(work.record)
-    if source is not None:
-        work.store.mark(*source)
+    for source, position, _ in work.parts:
+        work.store.mark(source, position)
 
 
 def _blame(work: Work, number: int, item: object, bug: Exception, bugs: int) -> None:

@@ -1,28 +1,23 @@
 """The log as the stages use it: one producer for outputs, plain readers for gaps and checkpoints.
 
 The only place in ``stream.stages`` that imports aiokafka. Settings in short: acks=all, idempotent,
-zstd, no linger but for facts (``gathering``), fetches of whole frames.
+zstd, no linger but what the ``outbox`` holds back, fetches of whole frames.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Collection
-from typing import Any, Final
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError as LogError
-from aiokafka.structs import ConsumerRecord, RecordMetadata
+from aiokafka.structs import ConsumerRecord
 
-from schemas import topics
 from schemas.errors import Fatal
 from stream.kafka import connection
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
-from stream.stages.gathering import Gathering
-
-_APPEND_TIME: Final = 1
-_FACTS: Final = frozenset({topics.STITCH_FACTS, topics.ACCOUNT_FACTS})
-"""Nobody waits for these but the sink, which gathers them into blocks."""
+from stream.stages.outbox import Offers, Outbox
 
 __all__ = ["Log", "LogError", "TopicPartition"]
 
@@ -30,10 +25,10 @@ __all__ = ["Log", "LogError", "TopicPartition"]
 class Log:
     """Producer and readers of one worker. ``start`` before use, ``stop`` at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, offers: Offers | None = None) -> None:
         self.settings = settings
         self._producer: AIOKafkaProducer | None = None
-        self._facts = Gathering(self._send)
+        self._outbox = Outbox(self._send, {} if offers is None else offers)
 
     async def start(self) -> None:
         """Connect the producer."""
@@ -51,17 +46,12 @@ class Log:
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
         if self._producer is not None:
-            await self._facts.flush()
+            await self._outbox.flush()
             await self._producer.stop()
 
-    async def produce(self, output: Output) -> asyncio.Future[Any]:
-        """Queue one record; the returned future is done when the broker has it. Order per partition is kept.
-
-        Raises: Fatal if facts before it could not be sent.
-        """
-        if output.topic in _FACTS:
-            return await self._facts.produce(output)
-        return await self._send(output)
+    async def produce(self, output: Output, *, late: bool = False) -> asyncio.Future[Any]:
+        """Queue one record; the returned future is done when the broker has it (``Outbox.produce``)."""
+        return await self._outbox.produce(output, late=late)
 
     async def _send(self, output: Output) -> asyncio.Future[Any]:
         assert self._producer is not None
@@ -185,13 +175,3 @@ class Log:
 def record_of(found: ConsumerRecord) -> Record:
     """A consumed record as the stages see it."""
     return Record(found.offset, found.timestamp, found.value or b"", dict(found.headers))
-
-
-def written(output: Output, ack: RecordMetadata) -> Record | None:
-    """An acknowledged output as its readers will see it; None if the broker did not say where, or when it took it.
-
-    It does not for a repetition that it has forgotten the first of, nor for a topic that keeps the producers' time.
-    """
-    if ack.offset < 0 or ack.timestamp_type != _APPEND_TIME:
-        return None
-    return Record(ack.offset, ack.timestamp, output.value, dict(output.headers))

@@ -14,16 +14,16 @@ worker without acknowledging: the log gives the frame again.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 
 from schemas import topics
 from stream.stages.compute import Output, Record, Stage, Unsaved, compute
-from stream.stages.log import Log, record_of, written
+from stream.stages.log import Log, record_of
 from stream.stages.store import Batch, PartitionStore
 from stream.stages.turns import Turns
 
@@ -37,11 +37,11 @@ _EARLY: Final = 32
 """Offsets that an offered record may be ahead and is kept for: with more than that to do, the log is early enough."""
 _BULK: Final = 64 << 10
 """Bytes of a record from which on it is bulk: nobody waits for it, and it takes long enough for others to notice."""
+_LATE_MS: Final = 1000
+"""What lay on the log for longer before we came to it is a backlog, and nothing in it is in a hurry."""
 
 log = structlog.get_logger()
 Acknowledge = Callable[[], None]
-Offers = Mapping[str, Callable[[int, Record], None]]
-"""By topic, those of this worker who read it: (partition, record) is on the log, and they may take it from here."""
 
 
 class Revoked(Exception):
@@ -61,7 +61,6 @@ class Partition:
         *,
         turns: Turns,
         on_failure: Callable[[BaseException], None],
-        offers: Offers | None = None,
     ) -> None:
         self.stage = stage
         self.number = number
@@ -82,7 +81,7 @@ class Partition:
         self._alarm: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
         self._on_failure = on_failure
-        self._offers: Offers = offers or {}
+        self._late = False
         self._early: dict[int, Record] = {}
         self._closed = False
         self._completer.add_done_callback(self._completed)
@@ -160,7 +159,9 @@ class Partition:
                     outputs = await self._outputs_of(record)
             else:
                 outputs = await self._outputs_of(record)
-            acks = [await self._produce(output) for output in outputs]
+            if topics.SOURCE_HEADER not in record.headers:
+                self._late = time.time() * 1000 - record.at > _LATE_MS
+            acks = [await self.outputs.produce(output, late=self._late) for output in outputs]
             self._check_open()
             batch = await self._batch_if_due()
             await self._queue.put((batch, acks, acknowledge, record.offset + 1))
@@ -184,13 +185,6 @@ class Partition:
         """Apply those that were offered of the records that come next."""
         while not self._closed and (record := self._early.pop(self.store.next_offset, None)) is not None:
             await self._advance(record, None)
-
-    async def _produce(self, output: Output) -> asyncio.Future[Any]:
-        ack = await self.outputs.produce(output)
-        offer = self._offers.get(output.topic)
-        if offer is not None:
-            ack.add_done_callback(partial(_written, output, offer))
-        return ack
 
     def _compute(self, record: Record, *, careful: bool = False) -> list[Output]:
         return compute(
@@ -259,11 +253,3 @@ class Partition:
             if acknowledge is not None:
                 acknowledge()
             self._queue.task_done()
-
-
-def _written(output: Output, offer: Callable[[int, Record], None], ack: asyncio.Future[Any]) -> None:
-    if ack.cancelled() or ack.exception() is not None:
-        return  # the completer awaits it as well
-    record = written(output, ack.result())
-    if record is not None:
-        offer(output.partition, record)

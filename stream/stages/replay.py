@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from schemas import topics
-from schemas.address import parse
-from stream.stages.compute import Output, Record, Stage, compute
+from stream.stages.compute import Output, Record, Sources, Stage, compute, sources_of, unapplied
 from stream.stages.exchange import Exchange
 from stream.stages.store import PartitionStore
 
@@ -39,9 +38,8 @@ class Replay:
         """Apply the next record of ``events`` or ``accounts``."""
         stage = self._stages[topic]
         store = self._store(stage, partition)
-        told = _told(stage, record)
-        if told is not None and told[1] > store.marks.get(told[0], -1):
-            self.exchange.found(topic, partition, *told, record.value)
+        for source, order, value in unapplied(store.marks, record.value, _told(stage, record)):
+            self.exchange.found(topic, partition, source, order, value)
         for output in compute(stage, store, record, partition=partition, partitions=self.partitions):
             if output.topic in self._stages:
                 self.exchange.sent(output)
@@ -67,13 +65,7 @@ class Replay:
         return self._stores[place]
 
 
-def _told(stage: Stage, record: Record) -> tuple[str, int] | None:
-    """Source and order of a message; None of what is none. One without a source is refused and changes nothing."""
-    header = record.headers.get(topics.SOURCE_HEADER)
+def _told(stage: Stage, record: Record) -> Sources:
+    """Where a message comes from; nothing of what is none. One without a source is refused and changes nothing."""
     kind = record.headers.get(topics.KIND_HEADER) or stage.default_kind.encode()
-    if header is None or kind != topics.MESSAGE_FRAME.encode():
-        return None
-    try:
-        return parse(header)
-    except ValueError:
-        return None
+    return [] if kind != topics.MESSAGE_FRAME.encode() else sources_of(record) or []

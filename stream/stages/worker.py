@@ -28,7 +28,7 @@ from stream.stages.compute import Record, Stage
 from stream.stages.kept import folder_of, kept_states, refuse_other_formats, refuse_shorter_log, refuse_shorter_logs
 from stream.stages.lanes import Lanes
 from stream.stages.log import Log
-from stream.stages.partition import Offers, Partition, Revoked
+from stream.stages.partition import Partition, Revoked
 from stream.stages.state_format import refuse_other_format
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
@@ -47,12 +47,11 @@ log = structlog.get_logger()
 class Partitions:
     """All open partitions of one stage in this worker."""
 
-    def __init__(self, stage: Stage, settings: Settings, outputs: Log, turns: Turns, offers: Offers) -> None:
+    def __init__(self, stage: Stage, settings: Settings, outputs: Log, turns: Turns) -> None:
         self.stage = stage
         self.settings = settings
         self.outputs = outputs
         self.turns = turns
-        self.offers = offers
         self.open: dict[int, Partition] = {}
         self._lanes: Lanes[faust.EventT[bytes]] = Lanes(self._apply)
         self._checkpoints: dict[int, asyncio.Task[None]] = {}
@@ -130,7 +129,6 @@ class Partitions:
             self.outputs,
             turns=self.turns,
             on_failure=lambda bug: stop_now(self.stage.name, number, bug),
-            offers=self.offers,
         )
         keeper = keep_checkpoints(self.stage, number, store, self.outputs, self.settings.checkpoint_s)
         task = asyncio.create_task(keeper, name=f"{self.stage.name}-{number}-checkpoints")
@@ -219,10 +217,10 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
 
     Raises: Fatal before anything is begun if the state of an earlier run cannot be used.
     """
-    outputs = Log(settings)
     offers: dict[str, Callable[[int, Record], None]] = {}
+    outputs = Log(settings, offers)
     turns = Turns()
-    stages = {stage.name: Partitions(stage, settings, outputs, turns, offers) for stage in chosen(settings, known)}
+    stages = {stage.name: Partitions(stage, settings, outputs, turns) for stage in chosen(settings, known)}
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
     kept = kept_states(settings, [partitions.stage for partitions in stages.values()])
     refuse_other_formats(kept)

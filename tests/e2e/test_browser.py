@@ -213,6 +213,20 @@ def test_without_consent_nothing_is_stored_and_nobody_is_named(landing: Landing,
     assert page.evaluate("() => Object.keys(localStorage)") == ["tl.c"]
 
 
+@pytest.mark.parametrize("said", ["{analytics: 'denied'}", "{analytics: 1}", "false"])
+def test_what_is_no_plain_yes_is_a_refusal(landing: Landing, site: Site, page: Page, said: str) -> None:
+    site.fallback = html(landing)
+    page.goto(f"{site.url}/one")
+    page.evaluate("() => touchline.identify('u1')")
+    landing.delivered(2)
+    page.evaluate(f"() => touchline.consent({said})")
+    (refusal,) = visible(landing.delivered(1))
+    assert not (landing.logged([refusal])[0].consent or {}).get("analytics")
+    assert (landing.logged([refusal])[0].consent is None, refusal.user_id) == (False, "")
+    assert page.context.cookies() == []
+    assert page.evaluate("() => Object.keys(localStorage)") == ["tl.c"]
+
+
 def test_with_gpc_nothing_outlives_the_tab(landing: Landing, site: Site, page: Page) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
     site.fallback = html(landing)

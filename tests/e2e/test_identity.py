@@ -209,7 +209,8 @@ def test_a_preview_counts_what_goes_with_the_address_of_a_merged_contact_that_is
         *back,
     )
     until(lambda: heir in owners(machine), True)
-    links = ["crm.merge", "crm.merge", "trait"] if circle else ["trait"]  # its own back, and the other one's
+    # In a circle its own comes back beside the other one's, and that it is this contact's own is said, too.
+    links = ["crm.contact", "crm.merge", "crm.merge", "trait"] if circle else ["trait"]
     until(lambda: [claim.split()[0] for claim in live_claims(machine, f"u:contact:{first}")], links)
 
     unlink = ("unlink", live_claims(machine, f"u:contact:{first}")[-1], "--child", f"user:contact:{first}")
@@ -226,6 +227,15 @@ def test_a_merge_of_accounts_that_nobody_has_seen_is_booked_with_a_warning(machi
     assert (status, [said["type"] for said in found["said"]]) == (200, ["identity.merge"])
     assert found["warnings"] == [
         f"nothing is known of account:{name} yet: it counts once something is" for name in ("nope", "alsonope")
+    ]
+
+
+def test_a_link_to_an_account_that_nobody_has_seen_is_booked_with_a_warning(machine):
+    body = b'{"child":"user:nobody","parent":"account:Alsonope"}'
+    status, found = asked(machine, "/v1/identity/links", KEY, "POST", body)
+    assert (status, [said["type"] for said in found["said"]]) == (200, ["identity.link"])
+    assert found["warnings"] == [
+        f"nothing is known of {name} yet: is it misspelt?" for name in ("user:nobody", "account:Alsonope")
     ]
 
 

@@ -90,6 +90,14 @@ def test_posthogs_sdk_delivers_once(landing: Landing, gzip: bool) -> None:
     check_posthog(landing.delivered(3), "posthog-python", device)
 
 
+def test_what_posthogs_sdk_sets_once_names_the_person(landing: Landing) -> None:
+    client = posthog.Posthog("dev", host=landing.url)
+    client.set_once(distinct_id="u-once", properties={"email": "once@acme.com"})
+    client.shutdown()
+    (row,) = landing.delivered(1)
+    assert (row.type, row.node, row.email, row.person_id) == ("identify", "u:u-once", "once@acme.com", "once@acme.com")
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("base64", [False, True])
 def test_snowplows_sdk_delivers_once(landing: Landing, method: Any, base64: bool) -> None:

@@ -24,6 +24,7 @@ from schemas.codec import lines
 from schemas.event import Event
 from schemas.ids import partition_of
 from stream.core.attribution import debt, ledger
+from stream.stages.bundles import bundled, companions
 from stream.stages.checkpoint import checkpoint, restore, written_ahead
 from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import IN_PYTHON, STAGES
@@ -112,11 +113,29 @@ class World:
         self.clock += 1
         self.logs[topic, partition].append((self.clock, value, headers))
 
-    def deliver(self, output: Output):
+    def deliver_next(self, runner: Runner):
+        """The next output of a partition: alone, or bundled with what others, and later frames, tell the same one."""
+        waiting = runner.undelivered()
+        if (waiting[0][0].topic, waiting[0][0].partition) not in self.logs or self.chance.random() < 0.5:
+            self.deliver([waiting[0].popleft()])
+            return
+        others = [other for other in self.runners.values() if other is not runner]
+        found = [(outputs, output) for outputs in waiting for output in outputs]
+        found += [(outputs, output) for other in others for outputs in other.undelivered() for output in outputs]
+        chosen = [found[number] for number in companions(output for _, output in found)]
+        chosen = chosen[: self.chance.randint(1, len(chosen))]
+        for outputs, output in chosen:
+            outputs.remove(output)
+        self.deliver([output for _, output in chosen])
+
+    def deliver(self, outputs: list[Output]):
+        """Outputs for one partition, as one record."""
+        for output in outputs:
+            where = output.topic, output.partition, dict(output.headers)[topics.SOURCE_HEADER]
+            assert self.seen.setdefault(where, output.value) == output.value, "a replay gives the same bytes"
+        output = bundled(outputs)
         headers = dict(output.headers)
         address = headers[topics.SOURCE_HEADER]
-        known = self.seen.setdefault((output.topic, output.partition, address), output.value)
-        assert known == output.value, "a replay gives the same bytes"
         if (output.topic, output.partition) in self.logs:
             self.append(output.topic, output.partition, output.value, headers)
         elif output.topic in (topics.STITCH_FACTS, topics.ACCOUNT_FACTS):
@@ -133,9 +152,8 @@ class World:
                 if runner.can_step(self.logs[place]):
                     choices.append((partial(runner.step, save=self.chance.random() < 0.4), (self.logs[place],)))
                 # Order per target partition is kept by the producer: only the oldest frame's outputs, in order.
-                pending = runner.undelivered()
-                if pending:
-                    choices.append((self.deliver_next, (pending[0],)))
+                if runner.undelivered():
+                    choices.append((self.deliver_next, (runner,)))
                 if runner.can_commit():
                     choices.append((runner.commit, ()))
             if not choices:
@@ -157,9 +175,6 @@ class World:
             case _:
                 runner.checkpoint(self.chance.choice((1, 2, 4, 8, float("inf"))))
                 runner.crash(wiped=True)
-
-    def deliver_next(self, outputs):
-        self.deliver(outputs.popleft())
 
     def close(self):
         for runner in self.runners.values():

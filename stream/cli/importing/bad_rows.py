@@ -7,10 +7,10 @@ from typing import IO, Final
 import msgspec
 
 from schemas.errors import ConfigError
-from stream.cli.importing.readers import Opened, SourceRow, own_fields
+from stream.cli.importing.readers import LINE, REASON, Opened, SourceRow, own_fields
 
-LINE: Final = "touchline_line"
-REASON: Final = "touchline_reason"
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+"""Decimals of Parquet stay numbers, which no ``--decimal`` concerns."""
 
 
 def place_of(source: Opened) -> Path:
@@ -44,23 +44,33 @@ class BadRows:
         file = self._opened()
         if self._source.format == "csv":
             writer = csv.writer(file, delimiter=self._source.delimiter, lineterminator="\n")
-            writer.writerow([*(row.fields.get(c, "") for c in self._columns()), row.line, reason])
+            writer.writerow([*self._cells(row), row.line, reason])
         else:
             whole = own_fields(row.fields) | {LINE: row.line, REASON: reason}
-            file.write(msgspec.json.encode(whole).decode() + "\n")
+            file.write(_encode(whole).decode() + "\n")
 
     def close(self) -> None:
         """No more rows come; what was not written is not (an import that goes on will find it again)."""
         if self._file is not None:
             self._file.close()
 
+    def _cells(self, row: SourceRow) -> list[str]:
+        """All cells, also those beyond the header: whoever repairs the row has to see what it said."""
+        columns = self._source.columns
+        told = sum(c in (LINE, REASON) for c in columns)  # of an earlier import of a file like ours: the last ones
+        if not row.cells:
+            return [row.fields.get(c, "") for c in self._columns()]
+        return row.cells[: len(row.cells) - told]
+
     def _columns(self) -> list[str]:
-        return [c for c in self._source.columns if c and c not in (LINE, REASON)]
+        return [c for c in self._source.columns if c not in (LINE, REASON)]
 
     def _opened(self) -> IO[str]:
         if self._file is None:
             try:
-                self._file = self.place.open("a" if self._append else "w", encoding="utf-8", newline="")
+                self._file = self.place.open(
+                    "a" if self._append else "w", encoding="utf-8", newline="", errors="surrogateescape"
+                )
             except OSError as error:
                 raise ConfigError(f"bad rows cannot be written to {self.place} ({error.strerror}); see --bad") from None
             if self._source.format == "csv" and not self._append:

@@ -30,6 +30,8 @@ class Bound(msgspec.Struct, frozen=True):
     """(fields in the column's name, column)."""
     merged: tuple[str, ...]
     keep: tuple[str, ...]
+    own: dict[str, str]
+    """Without a table: column -> our name, where it is spelled otherwise."""
 
 
 def bind(name: str, mapping: Mapping, columns: Sequence[str], *, constants: frozenset[str], source: str) -> Bound:
@@ -48,8 +50,9 @@ def bind(name: str, mapping: Mapping, columns: Sequence[str], *, constants: froz
     if not tables:
         if mapping.kinds():
             raise ConfigError(f"the mapping has nothing for {name}, only for {', '.join(mapping.kinds())}; see --kind")
-        _refuse_missing(kind, set(columns) | constants, {}, columns, source)
-        return Bound(kind, None, {}, {}, (), (), (), ())
+        own = _own_names(kind, columns)
+        _refuse_missing(kind, {*columns, *own.values(), *constants}, {}, columns, source)
+        return Bound(kind, None, {}, {}, (), (), (), (), own)
     present = {_plain(column): column for column in reversed(columns)}
     table = next((t for t in tables if all(_plain(w) in present for w in t.when)), None)
     if table is None:
@@ -68,16 +71,25 @@ def bind(name: str, mapping: Mapping, columns: Sequence[str], *, constants: froz
         kind,
         table,
         fields,
-        {
-            present[_plain(c)]: frozenset(v.casefold() for v in vs)
-            for c, vs in table.only.items()
-            if _plain(c) in present
-        },
+        # A row without the column says nothing there.
+        {present.get(_plain(c), c): frozenset(v.casefold() for v in vs) for c, vs in table.only.items()},
         _history(table, columns),
         spread,
         _found(table.merged, present),
         tuple(present[_plain(c)] for c in table.keep if _plain(c) in present),
+        {},
     )
+
+
+def _own_names(kind: Kind, columns: Sequence[str]) -> dict[str, str]:
+    """Our names for columns that differ by case or blanks. Of events any name may mean something, so they are as they are."""
+    ours = {_plain(name): name for name in (*kind.needs, *kind.others)} if kind.others else {}
+    found: dict[str, str] = {}
+    for column in columns:
+        name = ours.get(_plain(column), column)
+        if name not in columns and name not in found.values():
+            found[column] = name
+    return found
 
 
 def _plain(column: str) -> str:

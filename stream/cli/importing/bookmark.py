@@ -59,6 +59,7 @@ def read_bookmark(place: Path, digest: str) -> Bookmark | None:
 def write_bookmark(place: Path, bookmark: Bookmark) -> None:
     """Replace the bookmark, whole or not at all."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_name(f"{place.name}.new")
+    # Two imports of one file may run at once: each replaces the bookmark by a file of its own.
+    fresh = place.with_name(f"{place.name}.{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode(bookmark))
     fresh.replace(place)

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.event import Event
 from schemas.rejections import Rejected
 from stream.cli.importing.kinds import EVENTS, KINDS
 from stream.cli.importing.objects import Row
@@ -13,8 +14,17 @@ from stream.settings import Source
 _ANYBODY: Final = Source("import", "import")
 
 
-def judged(kind: str, found: Row, *, now: int) -> tuple[bool, str]:
-    """Whether the collector would take the object, and why not, or what of it could not be read ("": all of it).
+class Judged(msgspec.Struct, frozen=True):
+    """What becomes of an object."""
+
+    is_taken: bool
+    said: str
+    """Why not, or what of the object could not be read; "": all of it."""
+    events: list[Event]
+
+
+def judged(kind: str, found: Row, *, now: int) -> Judged:
+    """What the collector would make of the object.
 
     Args:
         kind: of the object.
@@ -26,7 +36,7 @@ def judged(kind: str, found: Row, *, now: int) -> tuple[bool, str]:
     parsed = endpoint.events_of(body_of(kind, [msgspec.json.encode(found)]), request)
     refused = parsed.fault or next(iter(parsed.rejected), None)
     said = refused or next(iter(parsed.noted), None)
-    return refused is None, "" if said is None else _words(said)
+    return Judged(refused is None, "" if said is None else _words(said), parsed.events)
 
 
 def body_of(kind: str, encoded: list[bytes]) -> bytes:

@@ -22,6 +22,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """What else it has a meaning for; () if any name may have one."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Field -> time, day, number, list, ids (a list of them), first (of a list); the others are texts."""
+    key: str = ""
+    """Of restated sums: what tells one from another. Two of one file's rows with that in common are one, not the sum."""
     merges: str = ""
     """Field by which an object says that it was merged into another one; "" if none can."""
     version: str = "updated_at"
@@ -76,6 +78,7 @@ KINDS: Final = {
         needs=("date", "amount", "currency"),
         others=("channel", "utm_source", "utm_medium", "utm_campaign", "updated_at"),
         types={"date": "day", "amount": "number"} | _VERSION,
+        key="date, channel, source, medium, campaign and currency",
     ),
     "fx": Kind(
         path="/v1/fx",
@@ -83,6 +86,7 @@ KINDS: Final = {
         needs=("date", "from", "to", "rate"),
         others=("updated_at",),
         types={"date": "day", "rate": "number"} | _VERSION,
+        key="date and currencies",
     ),
     "events": Kind(
         path="/v1/batch",

@@ -11,6 +11,7 @@ from schemas.ids import derived_id
 from stream.cli.importing import values
 from stream.cli.importing.binding import Bound
 from stream.cli.importing.kinds import IDS
+from stream.cli.importing.readers import LINE, REASON
 from stream.cli.importing.values import BadCell, Format
 
 Row = dict[str, Any]
@@ -44,6 +45,7 @@ def objects_of(row: Row, bound: Bound, context: Context) -> list[Row]:
     if any(_text(row.get(column)).casefold() not in wanted for column, wanted in bound.only.items()):
         return []
     found = _own(row, bound, context) if bound.table is None else _mapped(row, bound, context)
+    _agree_on_currency(found, row, bound)
     whole = [found]
     if bound.table is not None and bound.table.unpivot is not None:
         whole = list(_spread(row, found, bound, context))
@@ -54,11 +56,30 @@ def objects_of(row: Row, bound: Bound, context: Context) -> list[Row]:
 def _own(row: Row, bound: Bound, context: Context) -> Row:
     """The row with our own names: texts are converted, everything else is as it is."""
     found: Row = {}
-    for field, cell in row.items():
+    for column, cell in row.items():
+        field = bound.own.get(column, column)
+        if field in (LINE, REASON):
+            continue
         if bound.kind.version == "" and cell in ("", None):
             continue  # an event says nothing by an empty cell
         _put(found, field, _converted(field, cell, bound, context) if isinstance(cell, str) else cell)
     return found
+
+
+def _agree_on_currency(found: Row, row: Row, bound: Bound) -> None:
+    """What the amount's own cell says of its currency holds. Raises: BadField if another one is named beside it."""
+    if "currency" not in (*bound.kind.needs, *bound.kind.others):
+        return
+    columns = (
+        [c for c in row if bound.own.get(c, c) == "amount"] if bound.table is None else bound.fields.get("amount", ())
+    )
+    cell = next((row[c] for c in columns if row.get(c) not in ("", None)), "")
+    named = values.currency(cell) if isinstance(cell, str) else ""
+    beside = _text(found.get("currency"))
+    if named and beside and beside.upper() != named:
+        raise BadField("amount", "names another currency than the row")
+    if named:
+        found["currency"] = named
 
 
 def _mapped(row: Row, bound: Bound, context: Context) -> Row:
@@ -183,10 +204,17 @@ def _put(found: Row, field: str, value: object) -> None:
     found[last] = value
 
 
+def _at(found: object, field: str) -> object:
+    """What ``_put`` put there; None if nothing did."""
+    for name in field.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
 def _finished(found: Row, bound: Bound, context: Context) -> Row:
     """With constants where the file says nothing, and with what makes sending it again harmless."""
     for field, constant in context.constants.items():
-        if found.get(field) in ("", None):
+        if _at(found, field) in ("", None):
             _put(found, field, constant)
     version = bound.kind.version
     if version and found.get(version) in ("", None):

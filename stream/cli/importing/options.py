@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from schemas.errors import ConfigError
+from stream.cli.importing.binding import bind
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of
 from stream.cli.importing.readers import opened
@@ -52,6 +53,22 @@ def doubtful(plan: Plan) -> list[str]:
     for table in plan.mapping.tables(plan.kind):
         known |= {*table.keep, *table.fields}
     return [name for name in plan.constants if name not in known]
+
+
+def lacks_currency(plan: Plan) -> bool:
+    """Whether a CSV file of deals has a column of amounts and nothing that says in which currency they are.
+
+    Raises: ConfigError if the mapping does not go with the file.
+    """
+    if plan.kind != "opportunities" or not plan.source.columns:
+        return False
+    constants = frozenset(plan.constants)
+    bound = bind(plan.kind, plan.mapping, plan.source.columns, constants=constants, source=str(plan.source.path))
+    if bound.table is None:
+        said = {bound.own.get(column, column) for column in plan.source.columns}
+    else:
+        said = {*bound.fields, *bound.table.constants}
+    return "amount" in said and "currency" not in said | constants
 
 
 def _adjusted(mapping: Mapping, options: Options) -> Mapping:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +18,15 @@ _BY_SUFFIX: Final = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
+LINE: Final = "touchline_line"
+REASON: Final = "touchline_reason"
+"""Columns of a file of bad rows beside those of the file that they came from: ours, and no part of the row."""
 _DELIMITERS: Final = ",;\t|"
 _LONGEST_CELL: Final = 1 << 20
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _PIECE: Final = 1 << 20
+_UNREADABLE: Final = re.compile("[\udc80-\udcff]")
+"""What stands for a byte that is no text."""
 
 
 class SourceRow(msgspec.Struct):
@@ -29,6 +36,8 @@ class SourceRow(msgspec.Struct):
     """Of its beginning, from 1; of Parquet the number of the row."""
     fields: dict[str, Any]
     fault: str = ""
+    cells: list[str] = []
+    """All of it, of a row of CSV with more cells than the header."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -103,7 +112,9 @@ def _delimiter_of(file: io.TextIOBase) -> str:
 
 def _csv_rows(opened: Opened) -> Iterator[SourceRow]:
     csv.field_size_limit(_LONGEST_CELL)
-    with opened.path.open(encoding=opened.encoding, newline="", errors="replace") as file:
+    # Bytes that are none of the encoding stay, as what no text has, so that a row with some can be told and kept.
+    errors = "replace" if "16" in opened.encoding else "surrogateescape"
+    with opened.path.open(encoding=opened.encoding, newline="", errors=errors) as file:
         reader = csv.reader(file, delimiter=opened.delimiter)
         next(reader)
         while True:
@@ -116,14 +127,18 @@ def _csv_rows(opened: Opened) -> Iterator[SourceRow]:
                 yield SourceRow(line, {}, f"no row of CSV: {error}")
                 continue
             if any(cells):
-                yield _csv_row(line, cells, opened.columns)
+                yield _csv_row(line, cells, opened)
 
 
-def _csv_row(line: int, cells: list[str], columns: tuple[str, ...]) -> SourceRow:
+def _csv_row(line: int, cells: list[str], opened: Opened) -> SourceRow:
+    columns = opened.columns
     fields = {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if column}
+    if any(map(_UNREADABLE.search, cells)):
+        return SourceRow(line, fields, f"not all of it is {opened.encoding}; see --encoding")
     if len(cells) == len(columns):
         return SourceRow(line, fields)
-    return SourceRow(line, fields, f"the row has {len(cells)} cells, the header {len(columns)}")
+    fault = f"the row has {len(cells)} cells, the header {len(columns)}"
+    return SourceRow(line, fields, fault, cells if len(cells) > len(columns) else [])
 
 
 def _ndjson_rows(opened: Opened) -> Iterator[SourceRow]:
@@ -181,6 +196,7 @@ def _parquet_rows(opened: Opened) -> Iterator[SourceRow]:
     )
     session = Session()
     try:
+        converted = _parquet_cells(opened.path, session)
         pieces = session.send_query(
             f"SELECT * FROM file({{path:String}}, 'Parquet') {settings}",  # noqa: S608  # the path is a parameter
             "JSONEachRow",
@@ -192,10 +208,34 @@ def _parquet_rows(opened: Opened) -> Iterator[SourceRow]:
             *lines, rest = (rest + piece.bytes()).split(b"\n")
             for text in filter(None, lines):
                 number += 1
-                yield SourceRow(number, flat(json.loads(text)))
+                yield SourceRow(number, flat(converted(json.loads(text))))
         if rest.strip():
-            yield SourceRow(number + 1, flat(json.loads(rest)))
+            yield SourceRow(number + 1, flat(converted(json.loads(rest))))
     except RuntimeError as error:
         raise ConfigError(f"{opened.path}: no Parquet file ({str(error).splitlines()[0][:200]})") from None
     finally:
         session.close()
+
+
+def _parquet_cells(path: Path, session: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What the JSON of a row no longer tells: decimals are numbers, however files write theirs, and times may lack a zone."""
+    found = session.query(
+        "SELECT tupleElement(c, 'name') AS name, tupleElement(c, 'logical_type') AS type"
+        " FROM file({path:String}, 'ParquetMetadata') ARRAY JOIN columns AS c WHERE tupleElement(c, 'path') = name",
+        "JSONEachRow",
+        params={"path": str(path.resolve())},
+    )
+    types = {one["name"]: one["type"] for one in map(json.loads, found.data().splitlines())}
+    decimals = [name for name, kind in types.items() if kind.startswith("Decimal(")]
+    local = [name for name, kind in types.items() if "isAdjustedToUTC=false" in kind]
+
+    def converted(row: dict[str, Any]) -> dict[str, Any]:
+        for name in decimals:
+            if isinstance(row.get(name), str):
+                row[name] = Decimal(row[name])
+        for name in local:
+            if isinstance(row.get(name), str):
+                row[name] = row[name].removesuffix("Z")
+        return row
+
+    return converted

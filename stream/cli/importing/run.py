@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -22,6 +22,10 @@ from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping
 from stream.cli.importing.objects import BadField, Context, Row, objects_of
 from stream.cli.importing.readers import Opened, SourceRow, own_fields, rows_of
+from stream.cli.importing.repeats import Repeats
+
+if TYPE_CHECKING:
+    from schemas.event import Event
 
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 1 << 20
@@ -84,34 +88,49 @@ def made_of(plan: Plan, skip: int = 0) -> Iterator[Made]:
 
     columns = plan.source.columns
     if columns:
-        bound_for(columns)
-    for row in islice(rows_of(plan.source), skip, None):
+        _refuse_unseen(bound_for(columns)[0], plan.source)
+    repeats = Repeats(KINDS[plan.kind].key) if KINDS[plan.kind].key else None
+
+    def made(row: SourceRow) -> Made:
         if row.fault:
-            yield row, [], row.fault
-            continue
+            return row, [], row.fault
         try:
             bound, whole = bound_for(columns or tuple(row.fields))
             # A mapping may ask for the members of members; without one the row is sent as it came.
             fields = own_fields(row.fields) if bound.table is None else row.fields
-            yield row, *_checked(plan.kind, objects_of(fields, bound, whole))
+            return row, *_checked(plan.kind, objects_of(fields, bound, whole), repeats)
         except BadField as bad:
-            yield row, [], str(bad)
+            return row, [], str(bad)
         except ConfigError as error:
             # Of NDJSON each line has a header of its own. Only of the first one it is the mapping that is wrong.
             if columns or row.line == 1:
                 raise
-            yield row, [], str(error)
+            return row, [], str(error)
+
+    rows = rows_of(plan.source)
+    # What a row repeats may lie before the first one that is still to be sent.
+    return islice(map(made, rows), skip, None) if repeats else map(made, islice(rows, skip, None))
 
 
-def _checked(kind: str, objects: list[Row]) -> tuple[list[Row], str]:
+def _refuse_unseen(bound: Bound, source: Opened) -> None:
+    """Raises: ConfigError if the header lacks a column that says which rows count."""
+    missing = [column for column in bound.only if column not in source.columns]
+    if missing:
+        raise ConfigError(f"{source.path} has no column `{missing[0]}`, by which the mapping tells the rows that count")
+
+
+def _checked(kind: str, objects: list[Row], repeats: Repeats | None) -> tuple[list[Row], str]:
     now = time.time_ns() // 1_000_000
     note = ""
+    events: list[Event] = []
     for found in objects:
-        is_taken, said = judged(kind, found, now=now)
-        if not is_taken:
-            return [], said
-        note = note or said
-    return objects, note
+        judgement = judged(kind, found, now=now)
+        if not judgement.is_taken:
+            return [], judgement.said
+        note = note or judgement.said
+        events += judgement.events
+    fault = "" if repeats is None else repeats.fault(events)
+    return ([], fault) if fault else (objects, note)
 
 
 def _zone(name: str) -> ZoneInfo:

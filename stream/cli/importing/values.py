@@ -23,6 +23,8 @@ _GROUPED: Final = {
 }
 _PLAIN: Final = {".": re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?"), ",": re.compile(r"\d+(,\d+)?")}
 _CODE: Final = re.compile(r"^[A-Z]{3}(?=[\d(+-])|(?<=[\d)])[A-Z]{3}$")
+_SIGNS: Final = {"€": "EUR", "£": "GBP"}
+"""The dollar's sign is that of many currencies, the yen's of two."""
 _SIGN: Final = re.compile("^[+\u2212-]")
 _SHORT_ID: Final = re.compile("[A-Za-z0-9]{15}")
 _CAPITALS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -60,6 +62,17 @@ def number(text: str, decimal: str) -> str:
     elif not _PLAIN[decimal].fullmatch(digits):
         raise BadCell(f"is no number with a decimal {'point' if decimal == '.' else 'comma'}; see --decimal")
     return ("-" if negative else "") + digits.replace(",", ".")
+
+
+def currency(text: str) -> str:
+    """The currency that an amount names by its code, or by a sign that only one has; "" if none.
+
+    >>> currency("EUR 1,200"), currency("9.99 €"), currency("$5")
+    ('EUR', 'EUR', '')
+    """
+    bare = "".join(c for c in text if not c.isspace())
+    found = _CODE.search(bare)
+    return found[0] if found is not None else next((_SIGNS[c] for c in bare if c in _SIGNS), "")
 
 
 def moment(text: str, formats: Sequence[str], zone: tzinfo) -> str:

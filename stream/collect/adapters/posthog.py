@@ -103,9 +103,10 @@ def _traits(item: Item, kind: str, property_of: dict[str, object]) -> tuple[Prop
     if kind == kinds.GROUP:
         given = property_of.get("$group_set")
     else:
-        beside = members(item.set)[1]
+        beside, beside_once = members(item.set)[1], members(item.set_once)[1]
         once, of = property_of.get("$set_once"), property_of.get("$set")
-        given = {**(once if isinstance(once, dict) else {}), **beside, **(of if isinstance(of, dict) else {})}
+        first = {**beside_once, **(once if isinstance(once, dict) else {})}
+        given = {**first, **beside, **(of if isinstance(of, dict) else {})}
     if not isinstance(given, dict) or not given:
         return UNSET, {}
     return as_properties(given), given
@@ -130,7 +131,7 @@ def _identify(event: Event, item: Item, property_of: dict[str, object], trait_of
     event.group = group_of(property_of.get("$groups"))
     if event.type == kinds.ALIAS:
         # The SDKs call the id that was known before ``distinct_id``, and the one to keep ``alias``.
-        event.visitor = normal.identifier(property_of.get("distinct_id"))
+        event.visitor = normal.identifier(property_of.get("distinct_id")) or normal.identifier(item.distinct_id)
         event.user = normal.identifier(property_of.get("alias"))
         if not event.visitor or not event.user:
             raise Unfit(RejectReason.MISSING_FIELD, "distinct_id and alias")

@@ -14,6 +14,7 @@ KINDS: Final = {
     "$screen": kinds.SCREEN,
     "$identify": kinds.IDENTIFY,
     "$set": kinds.IDENTIFY,
+    "$set_once": kinds.IDENTIFY,
     "$create_alias": kinds.ALIAS,
     "$groupidentify": kinds.GROUP,
 }
@@ -50,13 +51,14 @@ def who(distinct_id: object, property_of: dict[str, object]) -> tuple[str, str]:
     """Visitor and user of an event.
 
     PostHog has one id for both. What an SDK made up for a device (``$device_id``), called anonymous
-    (``$anon_distinct_id``), or does not want to be a person (``$process_person_profile``) is a visitor; all else a user.
+    (``$anon_distinct_id``), does not want to be a person (``$process_person_profile``) or says that nobody has logged in
+    (``$is_identified``) is a visitor; all else a user.
     """
     known = normal.identifier(distinct_id if distinct_id is not None else property_of.get("distinct_id"))
     device = normal.identifier(property_of.get("$device_id"))
     visitor = normal.identifier(property_of.get("$anon_distinct_id")) or device
     if not known or known in {visitor, device}:
         return known or visitor, ""
-    if property_of.get("$process_person_profile") is False:
+    if property_of.get("$process_person_profile") is False or property_of.get("$is_identified") is False:
         return visitor or known, ""
     return visitor, known

@@ -24,6 +24,8 @@ class Item(msgspec.Struct, gc=False):
     properties: Raw | UnsetType = UNSET
     set: Raw | UnsetType = msgspec.field(name="$set", default=UNSET)
     """Where Python's SDK has it for ``set``; elsewhere it is a property."""
+    set_once: Raw | UnsetType = msgspec.field(name="$set_once", default=UNSET)
+    """Likewise."""
 
 
 class Batch(msgspec.Struct, gc=False):

@@ -16,6 +16,7 @@ from schemas.rejections import LOST_ENVELOPE, Rejected, RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.segment_mail import MAIL_NAMES, is_mail, put_mail
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
+from stream.collect.adapters.segment_page import address_of
 from stream.collect.adapters.segment_wire import (
     Batch,
     Context,
@@ -54,7 +55,7 @@ def events_of(body: bytes, request: Request) -> Parsed:
     """The events of one request, in its order."""
     body = clean(body)
     last = request.path.rstrip("/").rpartition("/")[2]
-    # Only browsers use the one-letter paths; their connection is the visitor's own.
+    # Browsers and apps use the one-letter paths; their connection is the visitor's own.
     browser = len(last) == 1
     try:
         if last in _PATHS:
@@ -166,17 +167,22 @@ class _Calls:
             event.email = normal.address(property_of.get("email"))
         origin = origin_of(context.library.name) if context is not None and context.library is not None else NO_ORIGIN
         event.protocol, event.library = origin.protocol, origin.library
-        event.platform = platform_of(kind, item.channel, context, origin, browser=self.browser)
+        browser = self.browser and not origin.anywhere
+        event.platform = platform_of(kind, item.channel, context, origin, browser=browser)
+        if kind == kinds.ALIAS and normal.identifier(item.anonymous_id) not in {"", event.visitor}:
+            # The visitor of the call is another one: what it says of somebody is no visit of his.
+            event.platform = kinds.SERVER
+        site = self.request.headers.get("origin", "")
         if context is not None:
-            _locate(event, context)
+            _locate(event, context, site)
         if kind == kinds.PAGE:
-            _locate_by_properties(event, property_of)
+            _locate_by_properties(event, property_of, site)
         if event.name in MAIL_NAMES and kind == kinds.TRACK and is_mail(event, property_of):
             # Whoever reads is seen by the provider alone: our connection is the provider's or Segment's.
             agent, address = ("", "") if context is None else (context.user_agent or "", context.ip or "")
             put_mail(event, property_of, self.request.enrich, user_agent=agent, address=address)
         else:
-            self._enrich(event, context, item.channel, origin)
+            self._enrich(event, context, item.channel, origin, browser=browser)
         return event
 
     def _date(self, event: Event, item: Item) -> None:
@@ -194,11 +200,13 @@ class _Calls:
             raise Unfit(RejectReason.BAD_TIME, "timestamp")
         event.sent_at = sent
 
-    def _enrich(self, event: Event, context: Context | None, channel: str | None, origin: Origin) -> None:
+    def _enrich(
+        self, event: Event, context: Context | None, channel: str | None, origin: Origin, *, browser: bool
+    ) -> None:
         """The facts of the visitor's address and browser: the context's; the connection's only if that is his own."""
         address = context.ip or "" if context is not None else ""
         user_agent = context.user_agent or "" if context is not None else ""
-        if self.browser or origin.client or channel in _CLIENT_CHANNELS:
+        if browser or origin.client or channel in _CLIENT_CHANNELS:
             address = address or self.request.address
             user_agent = user_agent or self.request.headers.get("user-agent", "")
             event.gpc = self.request.gpc
@@ -265,11 +273,11 @@ def _promote(event: Event, context: Context) -> None:
             event.visitor = event.visitor or normal.identifier(value)
 
 
-def _locate(event: Event, context: Context) -> None:
+def _locate(event: Event, context: Context, site: str) -> None:
     """Where it happened and what brought the visitor there."""
     page, campaign = context.page, context.campaign
     if page is not None:
-        event.url = normal.text(page.url, normal.URL_LIMIT)
+        event.url = address_of(page.url, page.search, site)
         event.referrer = normal.text(page.referrer, normal.URL_LIMIT)
         event.title = normal.text(page.title)
     if campaign is not None:
@@ -282,8 +290,8 @@ def _locate(event: Event, context: Context) -> None:
     event.client_session = normal.text(context.session_id)
 
 
-def _locate_by_properties(event: Event, property_of: dict[str, object]) -> None:
+def _locate_by_properties(event: Event, property_of: dict[str, object], site: str) -> None:
     """Servers have no ``context.page``: the properties of a page call say the same."""
-    event.url = event.url or normal.text(property_of.get("url"), normal.URL_LIMIT)
+    event.url = event.url or address_of(property_of.get("url"), property_of.get("search"), site)
     event.referrer = event.referrer or normal.text(property_of.get("referrer"), normal.URL_LIMIT)
     event.title = event.title or normal.text(property_of.get("title"))

@@ -10,6 +10,8 @@ from stream.collect import normal
 from stream.collect.adapters.segment_wire import Context
 
 _BROWSER: Final = ("analytics.js", "analytics-js", "analytics-next", "javascript")
+_ANYWHERE: Final = ("csharp",)
+"""Segment's for .NET sends to the browser's paths from servers and apps alike, and does not say from which."""
 _APP: Final = ("ios", "swift", "android", "kotlin", "react-native", "flutter", "unity", "xamarin", "cordova")
 
 
@@ -20,6 +22,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     protocol: str = "segment"
     platform: str = ""
     """web or app for libraries that run at the visitor's, else ""."""
+    anywhere: bool = False
+    """The path says nothing of where it runs."""
 
     @property
     def client(self) -> bool:
@@ -39,7 +43,8 @@ def origin_of(library: str | None) -> Origin:
         platform = kinds.APP
     elif any(part in name for part in _BROWSER):
         platform = kinds.WEB
-    return Origin(normal.text(library, 64), "rudderstack" if "rudder" in name else "segment", platform)
+    protocol = "rudderstack" if "rudder" in name else "segment"
+    return Origin(normal.text(library, 64), protocol, platform, any(part in name for part in _ANYWHERE))
 
 
 def platform_of(kind: str, channel: str | None, context: Context | None, origin: Origin, *, browser: bool) -> str:

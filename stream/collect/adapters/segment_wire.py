@@ -23,16 +23,17 @@ class Page(msgspec.Struct, gc=False):
     url: Text = None
     referrer: Text = None
     title: Text = None
+    search: Text = None
 
 
 class Campaign(msgspec.Struct, gc=False):
-    """``context.campaign``."""
+    """``context.campaign``. PHP's and others' encoders make a number of a text of digits."""
 
-    name: Text = None
-    source: Text = None
-    medium: Text = None
-    term: Text = None
-    content: Text = None
+    name: Id = None
+    source: Id = None
+    medium: Id = None
+    term: Id = None
+    content: Id = None
 
 
 class ContextTraits(msgspec.Struct, gc=False):
@@ -92,7 +93,8 @@ class Context(msgspec.Struct, gc=False, rename="camel"):
     group_id: Id = None
     traits: ContextTraits | None = None
     external_ids: list[ExternalId] | None = None
-    consent: Consent | None = None
+    consent: Consent | list[object] | str | float | bool | None = None
+    """What is neither an object nor a plain ``true`` grants nothing, as an empty object does: PHP writes ``[]`` for it."""
     consent_management: ConsentManagement | None = None
     locale: Text = None
     library: Library | None = None
@@ -102,12 +104,19 @@ class Context(msgspec.Struct, gc=False, rename="camel"):
     @property
     def categories(self) -> dict[str, bool] | None:
         """What the visitor consented to, by category; None if nothing is known. Of two words the no counts."""
+        said = self._said
         if self.consent_management is None:
-            return None if self.consent is None else self.consent.given
+            return said
         found = self.consent_management.given
-        for category, answer in ({} if self.consent is None else self.consent.given).items():
+        for category, answer in (said or {}).items():
             found[category] = answer and found.get(category, True)
         return found
+
+    @property
+    def _said(self) -> dict[str, bool] | None:
+        if isinstance(self.consent, Consent):
+            return self.consent.given
+        return None if self.consent is None or self.consent is True else {}
 
 
 class Item(msgspec.Struct, gc=False, rename="camel"):

@@ -61,7 +61,7 @@ class Item(msgspec.Struct, gc=False):
     title: Text = None
     name: Text = None
     engaged: int | float | None = None
-    consent: dict[str, bool] | None = None
+    consent: object = None
     properties: Raw | UnsetType = UNSET
     traits: Raw | UnsetType = UNSET
 
@@ -165,7 +165,7 @@ class _Calls:
             referrer=normal.text(item.referrer, normal.URL_LIMIT),
             title=normal.text(item.title),
             engaged_ms=_engaged(item) if kind == kinds.PING else 0,
-            consent=item.consent,
+            consent=_consent(item.consent),
             gpc=self.gpc,
             locale=normal.text(self.batch.locale, 64),
             library="t.js",
@@ -184,6 +184,13 @@ def _item(raw: bytes | Raw) -> Item:
         return _decode_item(raw)
     except msgspec.ValidationError:
         return fitted(Item, raw)
+
+
+def _consent(said: object) -> dict[str, bool] | None:
+    """Answers by category; None if nothing is known. Only a plain ``true`` is a yes, and ``false`` for all is a no."""
+    if isinstance(said, dict):
+        return {category: answer is True for category, answer in said.items()}
+    return None if said is None or said is True else {}
 
 
 def _put_time(event: Event, at: object) -> None:

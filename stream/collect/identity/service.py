@@ -104,21 +104,23 @@ class IdentityService:
     # -- what is said ---------------------------------------------------------------------------------------------
 
     async def _link(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self._say([link_of(await _body(request, Link), _teller(operator), self._config.rules)])
+        order = link_of(await _body(request, Link), _teller(operator), self._config.rules)
+        names = [order.event.node, f"{operator.tenant}/{order.words.parent}"]
+        return await self._say([order], await self._warnings(operator, names, "is it misspelt?"))
 
     async def _merge(self, request: web.Request, operator: Operator) -> web.Response:
         order = merge_of(await _body(request, Merge), _teller(operator), self._config.rules)
         accounts = [f"{operator.tenant}/{name}" for name in (order.words.loser, order.words.parent)]
-        return await self._say([order], await self._warnings(operator, accounts))
+        return await self._say([order], await self._warnings(operator, accounts, "it counts once something is"))
 
-    async def _warnings(self, operator: Operator, names: list[str]) -> list[str]:
+    async def _warnings(self, operator: Operator, names: list[str], hint: str) -> list[str]:
         """That nobody has seen them yet: it may come, so what is said of them counts; but it may be a slip of the pen."""
         try:
             async with asyncio.timeout(_WARNING_S):
                 unseen = await self._audit(operator).unseen(names)
         except (Retryable, TimeoutError):
             return []  # what an operator says needs no ClickHouse
-        return [f"nothing is known of {spoken(name)} yet: it counts once something is" for name in unseen]
+        return [f"nothing is known of {spoken(name)} yet: {hint}" for name in unseen]
 
     async def _unlink(self, request: web.Request, operator: Operator) -> web.Response:
         query = request.query

@@ -27,7 +27,7 @@
     box = gpc ? sessionStorage : localStorage;
     consent = JSON.parse(box['tl.c']);
   } catch { /* storage is blocked, or no consent was stored */ }
-  const allowed = () => !consent || consent.analytics;
+  const allowed = () => !consent || consent.analytics === true;
   const shelf = () => allowed() ? box : memory;
   const get = name => shelf()['tl.' + name] || '';
   const put = (name, text) => { try { shelf()['tl.' + name] = text; } catch { box = memory; put(name, text); } };
@@ -133,12 +133,12 @@
     group: consented((id, traits) => { put('g', id); emit('group', {traits}); }),
     reset: forget,
     consent(categories) {
-      if (!categories.analytics) {
+      if (categories.analytics !== true) {
         forget();
         for (const shelf of [box, memory]) for (const name of stored(shelf)) delete shelf[name];
       }
-      consent = categories;
-      box['tl.c'] = JSON.stringify(categories);
+      consent = categories || {};
+      box['tl.c'] = JSON.stringify(consent);
       if (allowed()) {
         for (const name in memory) put(name.slice(3), memory[name]);
         for (const run of held.splice(0)) run();

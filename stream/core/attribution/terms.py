@@ -11,6 +11,7 @@ from schemas.ids import derived_id
 from schemas.rules import Model, Rules
 from stream.core.engagement import DAY_MS
 from stream.core.journey import END
+from stream.core.opportunity_stages import stage_name
 from stream.core.state import State, key
 
 
@@ -35,13 +36,14 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
 
 
 def terms_of(rules: Rules) -> Terms:
-    """The terms that ``rules`` set."""
+    """The terms that ``rules`` set. An opportunity's stage may be written there as the CRM has it."""
+    by_stage = {stage_name(name): days for name, days in rules.lookback_days_by_stage.items()}
     return Terms(
         rules.version,
         rules.models,
         rules.time_decay_half_life_days,
         rules.lookback_days,
-        tuple(sorted(rules.lookback_days_by_stage.items())),
+        tuple(sorted((by_stage | rules.lookback_days_by_stage).items())),
     )
 
 

@@ -200,11 +200,8 @@ def _wanted(child: str, fold: ContactFold, links: dict[str, Held]) -> Iterator[t
             if part is not None:
                 # Of two claims that tie the greater id counts: the account before the contact, and the number last.
                 yield f"{address}\x00{part.name()}", _claim(address, part, f"{kinds.CRM_CONTACT} {run.parent} {child}")
-    if len(fold.addresses) > 1:
-        for address in (address for address, end in own.items() if end is None):
-            at = _begin(fold, address)
-            for user in (child, *fold.logins):
-                yield f"{user}\x00now {address} {at}", _corrected(user, address, at, child)
+    for address in (address for address, end in own.items() if end is None):
+        yield from _present(child, fold, address, inherited)
     for heir, since in fold.heirs.items():
         for address in ends:
             # An inherited address goes on by a later merge only: so no circle of merges keeps one alive.
@@ -253,10 +250,26 @@ def _claim(child: str, run: _Run, claim_id: str) -> Claim:
     )
 
 
-def _corrected(user: str, address: str, at: int, child: str) -> Claim:
-    """The address that replaced another one is the person's, be it a private one, as if it were first seen then."""
+def _present(child: str, fold: ContactFold, address: str, inherited: dict[str, int]) -> Iterator[tuple[str, Claim]]:
+    """Claims that the address which the versions name last is the person's, where there are others.
+
+    One that replaced another is, be it a private one, as if it were first seen then. One beside those of contacts that
+    were merged into this one is before them, however late that was: the contact that stays is who it was.
+    """
+    corrected = len(fold.addresses) > 1
+    at = _begin(fold, address)
+    rank = precedence.LINK if corrected else link_rank(value(address))
+    if corrected:
+        for login in fold.logins:
+            yield f"{login}\x00now {address} {at}", _named_last(login, address, at, child, rank)
+    if corrected or inherited.keys() - {address}:
+        at = max(at, *(since + 1 for since in inherited.values())) if inherited else at
+        yield f"{child}\x00now {address} {at}", _named_last(child, address, at, child, rank)
+
+
+def _named_last(user: str, address: str, at: int, child: str, rank: int) -> Claim:
     claim_id = f"{kinds.CRM_CONTACT} {address} {child}"
-    return Claim(user, id=claim_id, parent=address, precedence=precedence.LINK, at=at, source=kinds.CRM_CONTACT)
+    return Claim(user, id=claim_id, parent=address, precedence=rank, at=at, source=kinds.CRM_CONTACT)
 
 
 def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:

@@ -40,6 +40,8 @@ def test_identifiers_have_one_normal_form(value, form):
     [
         (" Ann@Acme.COM ", "ann@acme.com"),
         ("mailto:a@b.co", "a@b.co"),
+        ("MailTo: A@b.co", "a@b.co"),
+        ("a@b.co.", "a@b.co"),
         ("a@bücher.example", "a@xn--bcher-kva.example"),
         ("a+b@c.example", "a+b@c.example"),
     ],

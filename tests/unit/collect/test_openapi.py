@@ -1,5 +1,6 @@
 """The OpenAPI document against what is served."""
 
+import pytest
 import schemathesis
 from schemathesis.core.result import Ok
 
@@ -19,6 +20,22 @@ async def test_every_documented_operation_is_served_and_every_served_one_documen
         if route.resource is not None and route.method not in {"OPTIONS", "HEAD"}
     }
     assert documented == served
+
+
+@pytest.mark.parametrize(
+    ("path", "as_served"),
+    [
+        # The path of Segment's SDKs for Ruby and Java.
+        ("/v1/import", "/v1/batch"),
+        # PostHog serves each with and without the slash; its SDKs use both.
+        ("/batch", "/batch/"),
+        ("/capture", "/capture/"),
+        ("/i/v0/e", "/i/v0/e/"),
+    ],
+)
+def test_other_spellings_of_a_path_are_served_alike(path, as_served):
+    adapters = {endpoint.path: endpoint.events_of for endpoint in ENDPOINTS}
+    assert adapters[path] is adapters[as_served]
 
 
 def test_the_document_is_openapi_that_tools_read():

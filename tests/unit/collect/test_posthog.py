@@ -42,6 +42,8 @@ def test_the_key_of_the_body_counts_and_an_unknown_one_is_a_dead_letter():
 def test_a_distinct_id_is_a_user_unless_something_says_that_it_is_nobodys_name():
     assert whose() == ("", "u1", "default/u:u1")
     assert whose(properties={"$process_person_profile": False}) == ("u1", "", "default/v:u1")
+    assert whose(properties={"$is_identified": False}) == ("u1", "", "default/v:u1")
+    assert whose(properties={"$is_identified": True}) == ("", "u1", "default/u:u1")
     assert whose(properties={"$device_id": "u1"}) == ("u1", "", "default/v:u1")
     assert whose(properties={"$device_id": "d1"}) == ("d1", "u1", "default/v:d1")
     assert whose(event="$identify", properties={"$anon_distinct_id": "v1"}) == ("v1", "u1", "default/v:v1")
@@ -56,6 +58,26 @@ def test_the_address_is_that_of_set_then_of_set_once_then_a_distinct_id_that_is_
     assert email(**{"$set": {"email": "A@acme.com"}, "$set_once": {"email": "b@acme.com"}}) == "a@acme.com"
     assert email(**{"$set_once": {"email": "B@acme.com"}}) == "b@acme.com"
     assert email(distinct_id="C@acme.com") == "c@acme.com"
+
+
+@pytest.mark.parametrize("event", ["$set_once", "$identify"])
+def test_what_pythons_sdk_sets_once_lies_beside_the_properties(event):
+    # ``posthog.set_once`` of posthog 7.9.
+    found = only(batch(item(event, **{"$set_once": {"email": "Ann@acme.com"}})))
+    assert (found.type, found.user, found.email) == ("identify", "u1", "ann@acme.com")
+    assert json.loads(bytes(found.traits)) == {"email": "Ann@acme.com"}
+
+
+def test_what_is_set_counts_before_what_is_set_once():
+    found = only(batch(item("$identify", **{"$set": {"email": "a@acme.com"}, "$set_once": {"email": "b@acme.com"}})))
+    assert found.email == "a@acme.com"
+
+
+@pytest.mark.parametrize("properties", [{"alias": "u1"}, {"alias": "u1", "distinct_id": "anon"}])
+def test_an_alias_says_who_it_was_before_as_every_event_does_or_among_its_properties(properties):
+    # The first is PostHog's documented payload, the second what its SDKs send.
+    found = only(batch(item("$create_alias", "anon", properties=properties)))
+    assert (found.type, found.visitor, found.user, found.node) == ("alias", "anon", "u1", "default/v:anon")
 
 
 def test_a_company_is_the_account_and_a_team_is_not():

@@ -119,6 +119,13 @@ def test_browser_sdk_call_takes_facts_from_its_own_connection():
     assert event.node == "default/v:3f2a"
 
 
+def test_segments_library_for_dotnet_is_no_browser_though_it_uses_the_browsers_path():
+    # It runs in servers, too; its connection is then the server's, for all of its users.
+    sent = batch(call(context={"library": {"name": "Analytics-CSharp", "version": "2.5.5"}}))
+    event = only(events_of(sent, request("/v1/b")))
+    assert (event.platform, event.city, event.browser) == ("server", "", "")
+
+
 def test_context_ip_and_user_agent_override_the_connection():
     sent = body(event="E", anonymousId="v", context={"ip": "198.51.100.1", "userAgent": "theirs"})
     event = only(events_of(sent, request("/v1/t")))
@@ -194,6 +201,68 @@ def test_envelope_context_fills_what_the_item_leaves_open():
     assert (event.group, event.city, event.utm_source) == ("inner", "198.51.100.9", "outer")
 
 
+def test_numbers_are_names_of_campaigns_too():
+    campaign = {"name": 202601, "source": "news", "medium": 5, "term": None, "content": True}
+    event = only(events_of(batch(call(context={"campaign": campaign})), request()))
+    assert (event.utm_campaign, event.utm_source, event.utm_medium) == ("202601", "news", "5")
+    assert (event.utm_term, event.utm_content) == ("", "")
+
+
+def test_one_external_id_of_the_wrong_type_costs_the_others_nothing():
+    ids = [5, None, {"id": "acme", "type": 7, "collection": "accounts"}, {"id": "a@acme.com", "type": "email"}]
+    event = only(events_of(batch(call(context={"externalIds": ids})), request()))
+    assert (event.group, event.email) == ("acme", "a@acme.com")
+
+
+@pytest.mark.parametrize(
+    ("canonical", "address"),
+    [
+        ("https://bücher.example/ä", "https://xn--bcher-kva.example/ä"),
+        ("https://Bücher.example:8443/ä", "https://xn--bcher-kva.example:8443/ä"),
+        ("https://ex.com/ä?q=ü", "https://ex.com/ä?q=ü"),
+        # How browsers write this one differs from how Python does.
+        ("https://straße.example/", "https://straße.example/"),
+        ("https://bü..cher/", "https://bü..cher/"),
+        ("/pricing?p=3", "https://www.ex.com/pricing?p=3"),
+        ("//cdn.ex.com/", "//cdn.ex.com/"),
+        ("pricing", "pricing"),
+        ("http://[ü", "http://[ü"),
+    ],
+)
+def test_a_canonical_address_is_as_browsers_write_the_one_that_they_come_from(canonical, address):
+    # The SDKs send the attribute as the page has it; with another host each page would be a referral of the one before.
+    headers = {"user-agent": "a", "origin": "https://www.ex.com"}
+    sent = body(type="page", anonymousId="v1", context={"page": {"url": canonical}})
+    assert only(events_of(sent, request("/v1/p", headers=headers))).url == address
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": "null"}])
+def test_a_relative_address_of_a_server_or_of_a_page_without_origin_stays_one(headers):
+    sent = batch(call(type="page", context={"page": {"url": "/pricing"}}))
+    assert only(events_of(sent, request(headers=headers))).url == "/pricing"
+
+
+@pytest.mark.parametrize(
+    ("url", "search", "address"),
+    [
+        # What the browser's SDKs send where the page names a canonical address with parameters of its own.
+        ("https://ex.com/?p=3", "?p=4&gclid=G1&utm_source=x", "https://ex.com/?p=3&gclid=G1&utm_source=x"),
+        ("https://ex.com/?p=3#top", "?p=3&GCLID=G1", "https://ex.com/?p=3&GCLID=G1#top"),
+        ("https://ex.com/?utm_source=a", "?utm_source=b&utm_medium=c", "https://ex.com/?utm_source=a&utm_medium=c"),
+        ("https://ex.com/a?gclid=G1&b=2", "?gclid=G1&b=2", "https://ex.com/a?gclid=G1&b=2"),
+        ("https://ex.com/a", "?token=t&utm_source=x", "https://ex.com/a?utm_source=x"),
+        ("https://ex.com/a?", "utm_source=x", "https://ex.com/a?utm_source=x"),
+        ("https://ex.com/a", "", "https://ex.com/a"),
+        ("https://ex.com/a", 5, "https://ex.com/a"),
+        ("", "?utm_source=x", ""),
+    ],
+)
+def test_a_campaign_that_the_pages_canonical_address_lacks_is_that_of_its_search(url, search, address):
+    page = {"url": url, "search": search}
+    assert only(events_of(batch(call(context={"page": page})), request())).url == address
+    assert only(events_of(batch(call(type="page", properties=page)), request())).url == address
+
+
 def test_envelope_of_wrong_types_keeps_its_calls():
     assert only(events_of(batch(call(), sentAt={}, writeKey=5, context=[]), request())).user == "u1"
 
@@ -201,6 +270,29 @@ def test_envelope_of_wrong_types_keeps_its_calls():
 def test_alias_joins_the_previous_id_to_the_user():
     event = only(events_of(batch({"type": "alias", "previousId": "v9", "userId": "u1"}), request()))
     assert (event.type, event.visitor, event.user, event.node) == ("alias", "v9", "u1", "default/v:v9")
+
+
+@pytest.mark.parametrize(
+    ("said", "platform"),
+    [
+        ({"previousId": "v9", "anonymousId": "v9"}, "web"),
+        ({"previousId": "v9"}, "web"),
+        # The browser's SDK names the previous user, if there is one.
+        ({"previousId": "u0", "anonymousId": "v9"}, "server"),
+    ],
+)
+def test_an_alias_of_somebody_else_than_the_browsers_visitor_is_no_visit(said, platform):
+    event = only(events_of(body(type="alias", userId="u1", **said), request("/v1/a")))
+    assert (event.visitor, event.user, event.platform) == (said["previousId"], "u1", platform)
+
+
+@pytest.mark.parametrize(
+    ("said", "consent"),
+    [(None, None), (True, None), ([], {}), ("no", {}), (False, {}), ({"categoryPreferences": []}, {})],
+)
+def test_a_consent_that_is_no_object_grants_nothing(said, consent):
+    # PHP writes ``[]`` for the empty object.
+    assert only(events_of(batch(call(context={"consent": said})), request())).consent == consent
 
 
 COMPANY = {"id": "acme", "name": "Acme Inc.", "website": "https://www.acme.com/"}

@@ -229,6 +229,26 @@ def test_a_domain_among_things_that_are_none_counts() -> None:
     assert [note.detail for note in found.noted] == ["domain and domains"]
 
 
+@pytest.mark.parametrize(
+    ("given", "emails", "noted"),
+    [
+        ("Ann@acme.com; bob@acme.com,eve@acme.com ann@acme.com", ["ann@acme.com", "bob@acme.com", "eve@acme.com"], []),
+        (["ann@acme.com", "Bob Burns", "", None], ["ann@acme.com"], ["contact_emails"]),
+        (["n/a"], None, ["contact_emails"]),
+        (7, None, ["contact_emails"]),
+        ("", [], []),
+        ([], [], []),
+        (None, [], []),
+    ],
+)
+def test_a_deals_addresses_may_be_one_text_and_what_is_none_is_noted(
+    given: object, emails: list[str] | None, noted: list[str]
+) -> None:
+    found = parsed("opportunities", {"id": "o", "contact_emails": given})
+    assert [properties(event).get("contact_emails") for event in found.events] == [emails]
+    assert ([note.detail for note in found.noted], found.rejected) == (noted, [])
+
+
 def test_an_account_that_is_gone_says_so_as_hubspots_webhooks_do() -> None:
     row = {"id": "b", "merged_into": 7, "deleted": "TRUE"}
     assert properties(parsed("accounts", row).events[0]) == {"id": "b", "merged_into": "7", "deleted": True}

@@ -87,6 +87,14 @@ def test_the_trackers_visitor_lives_no_longer_than_the_page_and_is_kept():
     assert (event.node, event.user) == ("default/v:anon-1", "")
 
 
+def test_a_campaign_counts_whatever_the_case_of_its_parameters():
+    event = seen(
+        consent={"analytics": False}, url="https://example.com/?UTM_Source=news&Email=ann@acme.com&utm_medium=cpc"
+    )
+    respect([event])
+    assert event.url == "https://example.com/?UTM_Source=news&utm_medium=cpc"
+
+
 @pytest.mark.parametrize("url", ["http://[", "http://[?a", "?", "#", "x?utm_source=a&b#c", "//?utm_medium=1"])
 def test_strange_addresses_are_no_obstacle(url):
     event = seen(consent={}, url=url)

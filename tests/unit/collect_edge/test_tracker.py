@@ -65,6 +65,25 @@ def test_only_pings_carry_engaged_time() -> None:
     assert event.engaged_ms == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "consent"),
+    [
+        (None, None),
+        ({}, {}),
+        ({"analytics": True, "ads": False}, {"analytics": True, "ads": False}),
+        ({"analytics": False, "ads": "denied"}, {"analytics": False, "ads": False}),
+        ({"analytics": "denied"}, {"analytics": False}),
+        ({"analytics": 0}, {"analytics": False}),
+        ({"analytics": None}, {"analytics": False}),
+        (False, {}),
+        ("no", {}),
+    ],
+)
+def test_a_refusal_stays_one_whatever_it_is_written_as(said: object, consent: object) -> None:
+    (event,) = events_of(body({**PAGE, "consent": said}), request("/t")).events
+    assert event.consent == consent
+
+
 @pytest.mark.parametrize("headers", [{}, {"sec-gpc": "1"}])
 def test_gpc_comes_from_the_script_or_the_header(headers: dict[str, str]) -> None:
     (event,) = events_of(body(PAGE, gpc=not headers), request("/t", headers=headers)).events

@@ -3,9 +3,15 @@
 import json
 import os
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -13,7 +19,7 @@ from schemas.errors import ConfigError
 from stream.cli.import_file import command
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping, mapping_of, shipped
-from stream.cli.importing.options import Options, doubtful, plan_of
+from stream.cli.importing.options import Options, doubtful, lacks_currency, plan_of
 from stream.cli.importing.readers import opened, rows_of
 from stream.cli.importing.run import made_of
 
@@ -50,6 +56,21 @@ def test_csv_of_any_dialect_says_the_same(tmp_path, encoding, delimiter):
     ]
 
 
+def test_a_row_that_is_not_in_the_files_encoding_is_a_fault(tmp_path):
+    from stream.cli.importing.bad_rows import BadRows, place_of
+    from stream.cli.importing.run import rehearse
+
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{i},Größe\ufffd\n" for i in range(1, 2000))  # who looks at the beginning sees nothing of it
+    path.write_bytes(f"\ufeffid,name\n{rows}".encode() + "2000,Größe\n".encode("cp1252"))
+    plan = plan_of(path, "accounts", NONE)
+    bad = BadRows(place_of(plan.source), plan.source, append=False)
+    tally = rehearse(plan, bad, lambda _: None)
+    bad.close()
+    assert (tally.taken, dict(tally.reasons)) == (1999, {"not all of it is utf-8-sig; see --encoding": 1})
+    assert "2000,Größe,2001,".encode("cp1252") in bad.place.read_bytes()
+
+
 def test_a_ragged_row_is_a_fault_with_the_line_where_it_begins(tmp_path):
     path = file(tmp_path, "a.csv", 'id,name\n1,"x\ny"\n\n2\n3,c,d\n4,e\n')
     rows = [(row.line, row.fault) for row in rows_of(opened(path, "", "", ""))]
@@ -76,6 +97,15 @@ def test_columns_with_our_names_need_no_mapping(tmp_path):
     assert only(made(path, "accounts")) == {
         "id": "7", "name": "Acme", "domains": ["acme.com", "acme.io"], "updated_at": "2026-01-31", "region": "DACH",
     }  # fmt: skip
+
+
+def test_our_names_are_ours_in_any_case_and_what_is_no_name_of_ours_stays(tmp_path):
+    path = file(tmp_path, "a.csv", "ID,Account_Id,Stage, AMOUNT ,Currency,Region\n7,a,Won,12.50,EUR,DACH\n")
+    wanted = {"id": "7", "account_id": "a", "stage": "Won", "amount": "12.50", "currency": "EUR", "Region": "DACH"}
+    assert only(made(path, "opportunities")).items() >= wanted.items()
+    # A name that is there as it should be is that one; the other is the sender's own.
+    both = only(made(file(tmp_path, "b.ndjson", '{"id": "7", "Amount": 1, "amount": 2}\n'), "opportunities"))
+    assert (both["amount"], both["Amount"]) == (2, 1)
 
 
 def test_a_row_without_a_version_is_one_as_of_the_files_time(tmp_path):
@@ -165,6 +195,30 @@ def test_a_constant_that_is_no_field_is_doubtful(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "mapping", "constants", "lacks"),
+    [
+        ("Id,StageName,Amount", "salesforce", (), True),
+        ("Id,StageName,Amount", "salesforce", ("currency=EUR",), False),
+        ("Id,StageName,Amount,CurrencyIsoCode", "salesforce", (), False),
+        ("Id,StageName", "salesforce", (), False),
+        ("id,Amount", "", (), True),
+        ("id,Amount,Currency", "", (), False),
+    ],
+)
+def test_deals_without_any_currency_are_sent_and_the_command_says_so(tmp_path, header, mapping, constants, lacks):
+    path = file(tmp_path, "a.csv", f"{header}\n")
+    assert (
+        lacks_currency(
+            plan_of(path, "opportunities", msgspec.structs.replace(NONE, mapping=mapping, constants=constants))
+        )
+        == lacks
+    )
+    options = ["--map", mapping, *(word for one in constants for word in ("--set", one))]
+    told = CliRunner().invoke(command, [str(path), "--kind", "opportunities", "--dry-run", *options])
+    assert (told.exit_code, "has amounts and no currency" in told.stderr) == (0, lacks)
+
+
 def test_the_fields_of_each_kind_are_those_of_the_page():
     page = (Path(__file__).parents[3] / "docs" / "crm.md").read_text("utf-8")
     for kind in KINDS.values():
@@ -189,6 +243,13 @@ def test_members_of_events_are_columns_with_dots(tmp_path):
                 "track,Signed Up,u1,2026-01-31,pro,\n")  # fmt: skip
     found = only(made(path, "events"))
     assert (found["properties"], "context" in found) == ({"plan": "pro"}, False)
+
+
+def test_a_constant_for_a_member_holds_where_the_file_says_nothing_of_it(tmp_path):
+    path = file(tmp_path, "a.csv", "type,event,userId,timestamp,properties.plan\n"
+                "track,Signed Up,u1,2026-01-31,pro\ntrack,Signed Up,u2,2026-01-31,\n")  # fmt: skip
+    found = made(path, "events", "", "properties.plan=free")
+    assert [one["properties"]["plan"] for _, (one,), _ in found] == ["pro", "free"]
 
 
 @pytest.mark.parametrize(
@@ -509,4 +570,101 @@ def test_bad_rows_keep_their_shape(tmp_path):
     assert [(k["touchline_line"], k.get("x"), k.get("text")) for k in kept] == [(1, {"y": 1}, None), (2, None, "none")]
     # Repaired in place, it is a file to import.
     again = file(tmp_path, "c.csv", (tmp_path / "a.bad.csv").read_text().replace('"x;y"', "c@acme.com"))
-    assert [reason for _, _, reason in made(again, "contacts")] == [""]
+    assert only(made(again, "contacts")).keys() == {"id", "email", "updated_at"}
+
+
+def test_a_bad_row_with_too_many_cells_keeps_them_all(tmp_path):
+    from stream.cli.importing.bad_rows import BadRows, place_of
+    from stream.cli.importing.run import rehearse
+
+    path = file(tmp_path, "a.csv", "id,name,domain\n1,Acme, Inc.,acme.com\n")
+    reason = '"the row has {} cells, the header {}"'
+    for name, faults in (("a", (4, 3)), ("a.bad", (6, 5))):
+        plan = plan_of(path.with_name(f"{name}.csv"), "accounts", NONE)
+        bad = BadRows(place_of(plan.source), plan.source, append=False)
+        rehearse(plan, bad, lambda _: None)
+        bad.close()
+        kept = bad.place.read_text().splitlines()
+        assert kept == ["id,name,domain,touchline_line,touchline_reason",
+                        f"1,Acme, Inc.,acme.com,2,{reason.format(*faults)}"]  # fmt: skip
+    repaired = file(tmp_path, "b.csv", "\n".join(kept).replace("Acme, Inc.", '"Acme, Inc."'))
+    assert only(made(repaired, "accounts"))["domain"] == "acme.com"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "counts"),
+    [
+        (
+            "costs",
+            ("date,utm_campaign,amount,currency,Ad group", "2026-03-01,x,10,EUR,a", "2026-03-01,x,20,EUR,b"),
+            False,
+        ),
+        (
+            "costs",
+            ("date,utm_campaign,amount,currency,Ad group", "2026-03-01,x,10,EUR,a", "2026-03-01,x,10.00,EUR,b"),
+            True,
+        ),
+        ("costs", ("date,utm_campaign,amount,currency", "2026-03-01,x,10,EUR", "2026-03-01,y,20,EUR"), True),
+        (
+            "costs",
+            ("date,amount,currency,updated_at", "2026-03-01,10,EUR,2026-03-02", "2026-03-01,20,EUR,2026-03-03"),
+            True,
+        ),
+        ("fx", ("date,from,to,rate", "2026-03-01,EUR,USD,1.1", "2026-03-01,EUR,USD,1.2"), False),
+        ("fx", ("date,from,to,rate", "2026-03-01,EUR,USD,1.1", "2026-03-01,USD,EUR,1.1"), False),
+        ("fx", ("date,from,to,rate", "2026-03-01,EUR,USD,1.1", "2026-03-01,EUR,GBP,1.2"), True),
+    ],
+)
+def test_a_cost_or_rate_that_contradicts_one_before_it_is_refused(tmp_path, kind, lines, counts):
+    path = file(tmp_path, "a.csv", "\n".join(lines))
+    (_, one, _), (_, other, reason) = made(path, kind)
+    assert (len(one), len(other), reason == "") == (1, counts, counts)
+    # Also when the first one was sent before an interruption.
+    ((_, again, _),) = made_of(plan_of(path, kind, NONE), skip=1)
+    assert len(again) == counts
+
+
+@pytest.mark.parametrize(
+    ("cell", "beside", "wanted"),
+    [
+        ("EUR 5", "USD", None), ("€5", "USD", None), ("5 EUR", "eur", "EUR"), ("€5", "", "EUR"), ("USD 5", "", "USD"),
+        ("$5", "CAD", "CAD"), ("$5", "", "CHF"), ("5", "USD", "USD"),
+    ],
+)  # fmt: skip
+def test_the_currency_that_an_amount_names_holds_and_contradicts_no_other(tmp_path, cell, beside, wanted):
+    path = file(tmp_path, "a.csv", f"id,amount,currency\n1,{cell},{beside}\n")
+    ((_, objects, reason),) = made(path, "opportunities", "", "currency=CHF")
+    assert [one["currency"].upper() for one in objects] == ([wanted] if wanted else [])
+    assert reason == ("" if wanted else "amount: names another currency than the row")
+
+
+def test_rows_that_a_mapping_tells_by_a_column_need_that_column(tmp_path):
+    mapping = str(file(tmp_path, "m.toml", '[accounts]\nonly = {State = ["live"]}\n[accounts.fields]\nid = "Nr"\n'))
+    with pytest.raises(ConfigError, match="no column `State`"):
+        made(file(tmp_path, "a.csv", "Nr\n1\n"), "accounts", mapping)
+    lines = file(tmp_path, "a.ndjson", '{"Nr": "1"}\n{"Nr": "2", "state": "Live"}\n')
+    assert [len(objects) for _, objects, _ in made(lines, "accounts", mapping)] == [0, 1]
+
+
+def test_parquets_decimals_are_numbers_and_its_local_times_are_of_the_files_zone(tmp_path):
+    path = tmp_path / "a.parquet"
+    noon = datetime(2026, 7, 1, 12)  # noqa: DTZ001  # that is what is tested
+    table = {
+        "id": ["1"],
+        "amount": pa.array([Decimal("12.345")], pa.decimal128(18, 3)),
+        "updated_at": pa.array([noon], pa.timestamp("us")),
+        "closed_at": pa.array([noon.replace(tzinfo=UTC)], pa.timestamp("ms", tz="UTC")),
+    }
+    pq.write_table(pa.table(table), path)
+    # In a process of its own: one has one embedded ClickHouse, and other tests have theirs.
+    told = subprocess.run(
+        [sys.executable, "-m", "stream.cli.main", "import", str(path), "--kind", "opportunities", "--dry-run",
+         "--decimal", ",", "--timezone", "Europe/Vienna"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    found = json.loads(told[told.index("{") : told.index("}") + 1])
+    assert (found["amount"], found["updated_at"], found["closed_at"]) == (
+        "12.345",
+        "2026-07-01T10:00:00.000Z",
+        "2026-07-01T12:00:00.000Z",
+    )

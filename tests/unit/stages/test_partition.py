@@ -2,11 +2,11 @@
 
 import asyncio
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka.structs import RecordMetadata, TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ class SilentLog:
     def __init__(self) -> None:
         self.reading = asyncio.Event()
 
-    async def produce(self, _output: object) -> asyncio.Future[object]:
+    async def produce(self, _output: object, **_: object) -> asyncio.Future[object]:
         return asyncio.get_running_loop().create_future()
 
     async def read(self, _topic: str, _partition: int, begin: int, end: int):
@@ -89,7 +89,7 @@ class MemoryLog:
         self.missing: set[int] = set()
         self.produced: list[Output] = []
 
-    async def produce(self, output: Output) -> asyncio.Future[object]:
+    async def produce(self, output: Output, **_: object) -> asyncio.Future[object]:
         self.produced.append(output)
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
@@ -182,20 +182,34 @@ def test_catching_up_ends_when_its_partition_is_revoked(tmp_path):
     assert isinstance(asyncio.run(revoked_while(tmp_path, behind, reading)), Revoked)
 
 
-class StampingLog(MemoryLog):
-    """A broker that says where it put each output, and when."""
+class AskedLog(MemoryLog):
+    """A broker that notes which outputs were said to be late."""
 
-    def __init__(self, values: list[bytes], *, stamps: bool = True) -> None:
+    def __init__(self, values: list[bytes]) -> None:
         super().__init__(values)
-        self.stamps = stamps
+        self.late: list[bool] = []
 
-    async def produce(self, output: Output) -> asyncio.Future[object]:
-        await super().produce(output)
-        done = asyncio.get_running_loop().create_future()
-        offset = 100 + len(self.produced)
-        place = TopicPartition(output.topic, output.partition)
-        done.set_result(RecordMetadata(*place, place, offset, 7_000 + offset, int(self.stamps), 0))
-        return done
+    async def produce(self, output: Output, *, late: bool = False) -> asyncio.Future[object]:
+        self.late.append(late)
+        return await super().produce(output)
+
+
+@pytest.mark.parametrize(("age_ms", "late"), [(0, False), (60_000, True)])
+def test_what_comes_of_a_backlog_is_late_and_what_others_say_of_it_too(tmp_path, age_ms, late):
+    now = round(time.time() * 1000)
+    message = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADER: b"messages"}
+
+    async def work() -> AskedLog:
+        log = AskedLog([])
+        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        await partition.apply(Record(0, now - age_ms, lines([Item("a", 1)]), {}), ignore)
+        await partition.apply(Record(1, now, lines([Item("a", 1)]), message), ignore)
+        await partition.drain()
+        await partition.close()
+        return log
+
+    log = asyncio.run(work())
+    assert (set(log.late), len(log.late)) == ({late}, 3)
 
 
 FRAMES = [lines([Item("abc"[n % 3], 1 << n)]) for n in range(6)]
@@ -253,32 +267,6 @@ def test_whatever_is_offered_when_the_same_comes_of_the_frames(data):
         assert played(Path(folder) / "offered", moves) == plain
 
 
-@pytest.mark.parametrize("stamps", [True, False])
-def test_what_others_read_is_handed_over_as_the_log_has_it(tmp_path, stamps):
-    log = StampingLog(FRAMES, stamps=stamps)
-    handed: list[tuple[int, Record]] = []
-
-    async def work() -> None:
-        partition = Partition(
-            TOY, 0, 4, PartitionStore(tmp_path), log,
-            turns=Turns(), on_failure=pytest.fail, offers={topics.EVENTS: lambda *given: handed.append(given)},
-        )  # fmt: skip
-        for offset, value in enumerate(FRAMES):
-            await partition.apply(Record(offset, offset, value, {}), ignore)
-        await partition.drain()
-        await partition.close()
-
-    asyncio.run(work())
-    away = [
-        (output.partition, Record(100 + n, 7_100 + n, output.value, dict(output.headers)))
-        for n, output in enumerate(log.produced, 1)
-        if output.topic == topics.EVENTS
-    ]
-    assert away
-    # Without the log's own time nobody can say what its readers will see.
-    assert handed == (away if stamps else [])
-
-
 class PatientLog(MemoryLog):
     """A broker that acknowledges when it is told to."""
 
@@ -286,7 +274,7 @@ class PatientLog(MemoryLog):
         super().__init__(values)
         self.waiting: list[asyncio.Future[object]] = []
 
-    async def produce(self, output: Output) -> asyncio.Future[object]:
+    async def produce(self, output: Output, **_: object) -> asyncio.Future[object]:
         self.produced.append(output)
         self.waiting.append(asyncio.get_running_loop().create_future())
         return self.waiting[-1]

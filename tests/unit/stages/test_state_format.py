@@ -81,7 +81,7 @@ def test_a_partition_is_not_opened_on_state_of_another_version(tmp_path):
     filled(folder).close()
     rewrite_format(folder, None)
     with pytest.raises(Fatal, match="before formats"):
-        asyncio.run(Partitions(TOY, settings, StateTopic(), Turns(), {})._open(3))
+        asyncio.run(Partitions(TOY, settings, StateTopic(), Turns())._open(3))
 
 
 def test_a_folder_without_state_is_of_no_version(tmp_path):
