@@ -1,6 +1,7 @@
 """The record of the ``alerts`` topic: what a person or a program needs to act on an alert, and to judge it.
 
-An alert that no longer holds because its touches were withdrawn is sent again with ``withdrawn_at`` set.
+An alert that no longer holds because its touches were withdrawn is sent again with ``withdrawn_at`` set. If it stands again
+later, it is sent again with ``withdrawn_at`` 0, however old its activity is by then: the last record of an id is what holds.
 """
 
 import msgspec

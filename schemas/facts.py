@@ -502,6 +502,10 @@ class DeadLetterRow(msgspec.Struct, gc=False):
     body: str
     """Base64."""
     address: str
+    path: str
+    gpc: bool
+    envelope: str
+    """Base64."""
     _p: int
     _o: int
     _i: int

@@ -27,12 +27,18 @@ class RejectReason(StrEnum):
     """Our own code failed on it: please report it with the dead letter."""
 
 
+LOST_ENVELOPE = b"null"
+"""For ``Rejected.envelope``: there was one, too large to be kept with every item."""
+
+
 class Rejected(msgspec.Struct, frozen=True):
     """One refusal. ``detail`` names the field and never repeats personal data."""
 
     reason: RejectReason
     detail: str
     body: bytes = b""
+    envelope: bytes = b""
+    """JSON object with what the request said of all its items (time of sending, context), if ``body`` is some of them."""
 
 
 class DeadLetter(msgspec.Struct, omit_defaults=True):
@@ -47,11 +53,27 @@ class DeadLetter(msgspec.Struct, omit_defaults=True):
     source: str = ""
     address: str = ""
     """``topic/partition/offset/line`` for what was refused after the log, "" at the edge."""
+    path: str = ""
+    """The collector's endpoint that it was sent to, "" after the log."""
+    gpc: bool = False
+    """Whether the browser that sent it asked not to be sold or shared (Sec-GPC)."""
+    envelope: str = ""
+    """Base64 of ``Rejected.envelope``."""
 
 
 def dead_letter(
-    rejected: Rejected, *, letter_id: str, received_at: int, tenant: str, source: str, address: str = ""
+    rejected: Rejected,
+    *,
+    letter_id: str,
+    received_at: int,
+    tenant: str,
+    source: str,
+    address: str = "",
+    path: str = "",
+    gpc: bool = False,
 ) -> DeadLetter:
     """The dead letter of a refusal."""
     body = base64.b64encode(rejected.body).decode("ascii")
-    return DeadLetter(letter_id, received_at, rejected.reason.value, rejected.detail, body, tenant, source, address)
+    reason, detail = rejected.reason.value, rejected.detail
+    envelope = base64.b64encode(rejected.envelope).decode("ascii")
+    return DeadLetter(letter_id, received_at, reason, detail, body, tenant, source, address, path, gpc, envelope)

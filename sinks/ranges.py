@@ -203,6 +203,6 @@ def _letter_piece(letter: DeadLetter, place: Place, record: Record) -> Piece:
     number = 0 if place.topic != topics.ACCOUNT_FACTS else 1
     row = DeadLetterRow(
         letter.tenant, letter.id, letter.received_at, letter.source, letter.reason, letter.detail, letter.body,
-        letter.address, place.partition, offset, number,
+        letter.address, letter.path, letter.gpc, letter.envelope, place.partition, offset, number,
     )  # fmt: skip
     return DEAD_LETTERS_TABLE, 1, json_encoder.encode(row) + b"\n"

@@ -98,7 +98,7 @@ def letter_of(table: str, refused: RefusedRow, origins: Sequence[Origin]) -> byt
     which = list(TABLES).index(table) * 2 + (origin.place.topic == ACCOUNT_FACTS)
     row = DeadLetterRow(
         "default", address, origin.at, "sink", RejectReason.REFUSED.value, f"{table}: {refused.error}",
-        base64.b64encode(refused.row.line).decode(), address,
+        base64.b64encode(refused.row.line).decode(), address, "", False, "",
         origin.place.partition, -1 - origin.offset, 2 + number * 2 * len(TABLES) + which,
     )  # fmt: skip
     return json_encoder.encode(row) + b"\n"

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "doctor": "Check this installation and say what to do.",
     "verify": "Recompute everything from the log and compare.",
     "import": "Import files of CRM objects, costs, rates and events.",
+    "dead-letters": "Look at what was refused, and send it again.",
     "identity": "Whose is it, why, and how to put it right.",
     "sql": "Ask ClickHouse.",
     "settings": "Show every setting.",
@@ -30,8 +31,8 @@ COMMANDS: Final = {
 }
 """Name -> what it does, for help without importing any of them."""
 
-_MODULES: Final = {"import": "import_file"}
-"""Where the module cannot have the command's name: a keyword cannot be imported."""
+_MODULES: Final = {"import": "import_file", "dead-letters": "dead_letters"}
+"""Where the module cannot have the command's name: a keyword cannot be imported, nor a name with a hyphen."""
 PROBLEM: Final = 1
 USAGE: Final = 2
 

@@ -4,6 +4,7 @@
 (1767323045678, 1767323045678, None)
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,6 +22,8 @@ _FARTHEST: Final = 1e15
 """Numbers beyond (the year 33658 in ms) are no times."""
 _LONGEST: Final = 40
 """Characters of an ISO-8601 time with all its parts."""
+_EPOCH_TEXT: Final = re.compile(r"[0-9]{10}([0-9]{3})?(\.[0-9]+)?")
+"""Seconds or ms; with fewer digits it would be a date."""
 
 
 def moment(value: object) -> int | None:
@@ -32,7 +35,7 @@ def moment(value: object) -> int | None:
         except (ValueError, OverflowError):
             return _unusual(value.strip())
         # SURPRISE: 1783050220450 is also a basic ISO time: 2 May 1783, separated by a 2 from 04:50.
-        return _unusual(value) if found < EARLIEST and value.isdigit() else found
+        return _unusual(value) if found < EARLIEST and _EPOCH_TEXT.fullmatch(value) else found
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _epoch_ms(value)
     return None
@@ -40,8 +43,8 @@ def moment(value: object) -> int | None:
 
 def _unusual(text: str) -> int | None:
     """Epoch numbers as text, lower-case zones, leap seconds."""
-    if text.isascii() and text.isdigit() and len(text) in (10, 13):
-        return _epoch_ms(int(text))
+    if len(text) <= _LONGEST and _EPOCH_TEXT.fullmatch(text):
+        return _epoch_ms(float(text))
     common = text.upper().replace(":60", ":59", 1)
     return moment(common) if common != text and len(text) <= _LONGEST else None
 

@@ -25,12 +25,28 @@ class DeadLetters:
         self._topic = settings.topic(topics.DEAD_LETTERS)
         self._wait_s = wait_s
 
-    async def submit(self, rejected: Sequence[Rejected], received_at: int, source: Source | None) -> None:
-        """Keep the refusals; returns when all are safe. Raises: Retryable."""
+    async def submit(
+        self,
+        rejected: Sequence[Rejected],
+        received_at: int,
+        source: Source | None,
+        *,
+        path: str = "",
+        gpc: bool = False,
+    ) -> None:
+        """Keep the refusals of one request; returns when all are safe. Raises: Retryable."""
         tenant, name = (source.tenant, source.name) if source is not None else ("default", "")
         letters = [
             json_encoder.encode(
-                dead_letter(refusal, letter_id=new_id(), received_at=received_at, tenant=tenant, source=name)
+                dead_letter(
+                    refusal,
+                    letter_id=new_id(),
+                    received_at=received_at,
+                    tenant=tenant,
+                    source=name,
+                    path=path,
+                    gpc=gpc,
+                )
             )
             for refusal in rejected
         ]

@@ -99,9 +99,9 @@ class Ingest:
         if parsed.fault is not None:
             return answers.bad_request(parsed.fault, origin)
         if parsed.location:
-            await self._keep_if_possible(endpoint, parsed, received_at)
+            await self._keep_if_possible(endpoint, parsed, request)
             return answers.sent_on(parsed.location)
-        await self._keep(endpoint, parsed, received_at)
+        await self._keep(endpoint, parsed, request)
         if parsed.visit:
             await self._gate.confirm(parsed.visit)
         if parsed.page:
@@ -169,21 +169,23 @@ class Ingest:
             parsed.rejected = [*parsed.rejected, *nobody]
         return parsed
 
-    async def _keep_if_possible(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
+    async def _keep_if_possible(self, endpoint: Endpoint, parsed: Parsed, request: Request) -> None:
         """Put a click on the log. A reader goes on to the page even if the broker is away, and the click is lost."""
         try:
-            await self._keep(endpoint, parsed, received_at)
+            await self._keep(endpoint, parsed, request)
         except Retryable as refused:
             self._metrics.lost_clicks += len(parsed.events)
             logger.warning("a click was not kept, its reader was sent on", why=str(refused))
 
-    async def _keep(self, endpoint: Endpoint, parsed: Parsed, received_at: int) -> None:
+    async def _keep(self, endpoint: Endpoint, parsed: Parsed, request: Request) -> None:
         """Put everything on the log. Raises: Retryable."""
         letters = [*parsed.rejected, *parsed.noted]
         if letters:
             await asyncio.gather(
                 self._frames.submit(parsed.events),
-                self._dead_letters.submit(letters, received_at, parsed.source),
+                self._dead_letters.submit(
+                    letters, request.received_at, parsed.source, path=endpoint.path, gpc=request.gpc
+                ),
             )
             self._metrics.rejected.update(refusal.reason.value for refusal in letters)
         else:

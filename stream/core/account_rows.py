@@ -15,12 +15,22 @@ from schemas.facts import AccountRow, AlertRow, ConversionRow, EngagementRow
 from schemas.messages import BEGINNING
 from schemas.money import decimal_text
 from stream.core.engagement import DAY_MS, NOTHING, EngagementChange, log2_score, person_id, score_at
-from stream.core.intent import Fired, Verdict, alert_id, day_text, day_touches, record_fired
+from stream.core.intent import (
+    Fired,
+    Verdict,
+    alert_id,
+    day_text,
+    day_touches,
+    record_fired,
+    record_withdrawn,
+    take_withdrawn,
+)
 from stream.core.journey import Header, Journey
 from stream.core.step import Step
 
 _FRESH_MS: Final = 3_600_000
-"""An alert about activity older than this is booked but sent to nobody: a backfill must not ring."""
+"""An alert about activity older than this is booked but sent to nobody: a backfill must not ring. Unless people last heard of
+this very alert that it was withdrawn."""
 _EVIDENCE_TOUCHES: Final = 10
 
 
@@ -115,7 +125,7 @@ def write_conversions(step: Step, journey: Journey) -> None:
 
 
 def write_alert(step: Step, journey: Journey, verdict: Verdict, at: int) -> None:
-    """Book an alert that fires or is withdrawn; tell people, unless it is about old activity.
+    """Book an alert that fires or is withdrawn; tell people, unless it is about old activity of which they never heard.
 
     Args:
         step: takes the row and the message.
@@ -124,6 +134,8 @@ def write_alert(step: Step, journey: Journey, verdict: Verdict, at: int) -> None
         at: append time (ms) of the frame that set it off.
     """
     if verdict.withdrawn is not None:
+        if verdict.withdrawn.sent:
+            record_withdrawn(journey, verdict)
         _book_alert(step, journey, verdict, verdict.withdrawn, at)
     else:
         fired = _new_alert(step, journey, verdict, at)
@@ -145,7 +157,8 @@ def _new_alert(step: Step, journey: Journey, verdict: Verdict, at: int) -> Fired
     )
     score = round(score_at(verdict.score, touches[-1].at, half_life), 3)
     fresh = at - max(max(t.at, t.last_at) for t in touches) <= _FRESH_MS
-    return Fired(step.rules.version, at, score, rule.threshold, evidence, fresh)
+    again = take_withdrawn(journey, verdict)
+    return Fired(step.rules.version, at, score, rule.threshold, evidence, fresh or again)
 
 
 def _book_alert(step: Step, journey: Journey, verdict: Verdict, fired: Fired, withdrawn_at: int) -> None:

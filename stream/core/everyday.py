@@ -134,8 +134,7 @@ def page_of(book: Rulebook, question: bytes) -> tuple[Any, ...] | None:
         return None
     page = book.page(said)
     opens = None if kind == PING else page.opens  # pings open none
-    parts = () if opens is None else (opens.source, opens.medium, opens.campaign, opens.click_id)
-    visit = b"".join(map(state_encoder.encode, parts))
+    visit = b"".join(map(state_encoder.encode, () if opens is None else opens.visit))
     url = state_encoder.encode(said.url), json_encoder.encode(said.url)
     if kind == PING:
         return kind, 0, False, page.columns, *url, state_encoder.encode(None), visit

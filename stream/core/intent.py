@@ -296,6 +296,28 @@ def record_fired(journey: Journey, verdict: Verdict, fired: Fired) -> None:
     journey.state.put(name, day)
 
 
+class _Told(msgspec.Struct, array_like=True, gc=False):
+    """``w``: an alert of which people last heard that it was withdrawn. It outlives its day, which goes with its touches."""
+
+
+def record_withdrawn(journey: Journey, verdict: Verdict) -> None:
+    """Keep that people were told so."""
+    journey.state.put(_told_key(journey, verdict), _Told())
+
+
+def take_withdrawn(journey: Journey, verdict: Verdict) -> bool:
+    """Whether people last heard of this alert that it was withdrawn; that is forgotten, since they hear of it again."""
+    name = _told_key(journey, verdict)
+    if journey.state.get(name, _Told) is None:
+        return False
+    journey.state.delete(name)
+    return True
+
+
+def _told_key(journey: Journey, verdict: Verdict) -> str:
+    return key("w", journey.account, f"{verdict.day:06d}", verdict.rule)
+
+
 def rescale_days(journey: Journey, days: dict[int, int]) -> None:
     """Give the stored days their sums for a new half-life; the next ``run_alerts`` starts from the first day."""
     for name, day in journey.state.scan(key("g", journey.account, ""), Day):

@@ -29,14 +29,19 @@ class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """``name=value`` of the click id that counts, its value verbatim."""
     kind: Kind = "external"
 
+    @property
+    def visit(self) -> tuple[str, ...]:
+        """What makes a visit: sources with the same are one.
+
+        A network's click id is of one click and stays in the link, while its referrer says which network it was on one opening
+        and is missing on the next. So beside it the source does not count.
+        """
+        shared = self.medium, self.campaign, self.click_id
+        return shared if self.click_id.partition("=")[0] in _NETWORKS_IDS else (*shared, self.source)
+
     def same_visit(self, other: "Source") -> bool:
         """Whether a hit with ``other`` goes on with what this source began."""
-        return (
-            self.source == other.source
-            and self.medium == other.medium
-            and self.campaign == other.campaign
-            and self.click_id == other.click_id
-        )
+        return self.visit == other.visit
 
 
 class Tags(NamedTuple):
@@ -92,6 +97,7 @@ _CLICK_IDS: Final = {
     "yclid": _Click("yandex", "cpc", True),
 }
 """In the order in which they count: the fixed ones, then by alphabet."""
+_NETWORKS_IDS: Final = frozenset(name for name, click in _CLICK_IDS.items() if click.medium == "social")
 _LONGEST_TAG: Final = 500
 
 

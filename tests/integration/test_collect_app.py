@@ -73,7 +73,29 @@ async def test_bad_events_are_dead_letters_with_their_bytes_and_the_answer_stays
     (letter,) = await collector.dead_letters()
     assert (letter["reason"], letter["source"]) == ("unsupported", "website")
     assert json.loads(base64.b64decode(letter["body"])) == {"type": "nope", "userId": "u"}
+    assert (letter["path"], "gpc" in letter, "envelope" in letter) == ("/v1/batch", False, False)
     assert len(await collector.events()) == 1
+
+
+async def test_a_dead_letter_knows_what_its_request_said_beside_it(collector):
+    said = {"sentAt": "2026-01-02T03:04:05Z", "context": {"consent": {"categoryPreferences": {"Analytics": False}}}}
+    body = json.dumps(said | {"batch": [{"type": "nope", "userId": "u"}], "writeKey": "dev"})
+    for more in ({}, {"Authorization": "Bearer nope"}):
+        async with collector.client.post("/v1/b", data=body, headers={"Sec-GPC": "1"} | more) as answer:
+            assert answer.status == 200
+    body = json.dumps({"batch": [{"type": "nope"}], "writeKey": "nope", "context": {"a": "x" * 40_000}})
+    async with collector.client.post("/v1/b", data=body) as answer:
+        assert answer.status == 200
+    letters = await collector.dead_letters()
+    (large,) = (letter for letter in letters if "gpc" not in letter)
+    assert len(letters) == 3
+    for letter in (letter for letter in letters if letter is not large):
+        assert (letter["path"], letter["gpc"], json.loads(base64.b64decode(letter["envelope"]))) == (
+            "/v1/b",
+            True,
+            said,
+        )
+    assert base64.b64decode(large["envelope"]) == b"null"
 
 
 async def test_what_of_a_row_cannot_be_read_is_a_dead_letter_beside_its_event(collector):

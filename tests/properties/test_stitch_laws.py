@@ -20,8 +20,15 @@ URLS = [
     "https://www.acme.com/", "https://www.acme.com/pricing", "",
     "https://www.acme.com/?utm_source=google&utm_medium=cpc&utm_campaign=a",
     "https://www.acme.com/?utm_source=google&utm_medium=cpc&utm_campaign=b",
+    "https://www.acme.com/?fbclid=1", "https://www.acme.com/?fbclid=2",
 ]  # fmt: skip
-REFERRERS = ["", "https://www.acme.com/x", "https://www.google.com/", "https://www.linkedin.com/"]
+REFERRERS = [
+    "",
+    "https://www.acme.com/x",
+    "https://www.google.com/",
+    "https://www.linkedin.com/",
+    "https://l.instagram.com/",
+]
 
 
 @st.composite

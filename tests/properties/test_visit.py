@@ -24,7 +24,8 @@ RULES = Rules(
     key_events=("Signed Up",), conversions=(EventConversion(event="Bought", stage="won"),), session_gap_s=1800
 )
 PROPERTIES = (b"{}", b'{"a":[1,-0.5e3,{"b":null}], "c" : "\\u00e9\\ud83d\\ude00\\n"}', b'"text"', b"[[[[]]]]")
-PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm_source=g&utm_medium=cpc", "")
+PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm_source=g&utm_medium=cpc", "",
+         "https://acme.com/?fbclid=1")  # fmt: skip
 
 
 @st.composite
@@ -46,7 +47,7 @@ def visits(draw):
                     group=draw(st.sampled_from(["A1", "A2", ""])) if kind in {GROUP, PING} else "",
                     platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
                     company=draw(st.sampled_from(["", "", "net.example"])),
-                    url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/"])),
+                    url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/", "https://l.instagram.com/"])),
                     name=draw(st.sampled_from(["", "", "Signed Up", "Bought", "Form Submitted", "Clicked"])),
                     engaged_ms=draw(st.sampled_from([0, 15_000])), bot=draw(st.sampled_from([""] * 9 + ["tool"])),
                     title=draw(st.sampled_from(["", 'Prïces \u2028 "now"'])),

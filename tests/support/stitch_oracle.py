@@ -91,12 +91,13 @@ class Oracle:
                     s["end"] = e.at
                 continue
             source = self.book.page(e).source
+            fields = ["medium", "campaign", "click_id"]
+            if not source.click_id.startswith(("fbclid=", "igsh=", "igshid=", "epik=")):
+                fields.append("source")
             new_source = (
                 source.kind == "external"
                 and s is not None
-                and any(
-                    getattr(source, f) != getattr(s["source"], f) for f in ("source", "medium", "campaign", "click_id")
-                )
+                and any(getattr(source, f) != getattr(s["source"], f) for f in fields)
             )
             if s is None or too_long or new_source:
                 s = {

@@ -99,12 +99,36 @@ def test_an_alert_that_comes_back_has_the_same_id():
     assert len(log.latest("alerts")) == len(standing(log)) == 1
 
 
+def test_who_heard_that_an_alert_is_withdrawn_hears_that_it_stands_again_however_old_it_is():
+    log = AccountLog(RULES)
+    log.record(put(DEMO))
+    for day in (1, 2, 3):
+        log.record(withdraw(DEMO, at=DEMO.at + day * DAY))
+        log.record(put(DEMO, at=DEMO.at + day * DAY + HOUR))
+    assert [a.withdrawn_at for a in log.alerts] == [
+        0, DEMO.at + DAY, 0, DEMO.at + 2 * DAY, 0, DEMO.at + 3 * DAY, 0,
+    ]  # fmt: skip
+    assert {a.alert_id for a in log.alerts} == {row.alert_id for row in standing(log)}
+    assert log.alerts[-1].fired_at == DEMO.at + 3 * DAY + HOUR
+
+
+def test_an_alert_on_another_day_is_not_told_for_what_was_told_before():
+    log = AccountLog(RULES)
+    log.record(put(DEMO))
+    log.record(withdraw(DEMO))
+    log.record(put(visit("t2", DEMO.at + DAY, 30), at=DEMO.at + 3 * DAY))
+    assert len(standing(log)) == 1
+    assert len(log.alerts) == 2
+
+
 def test_a_backfill_is_booked_and_sent_to_nobody():
     log = AccountLog(RULES)
     log.record(put(DEMO, at=DEMO.at + HOUR + 1))
     assert len(standing(log)) == 1
     assert log.alerts == []
     log.record(withdraw(DEMO, at=DEMO.at + HOUR + 2))
+    assert log.alerts == []
+    log.record(put(DEMO, at=DEMO.at + HOUR + 3))
     assert log.alerts == []
 
 

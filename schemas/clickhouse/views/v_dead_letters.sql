@@ -8,5 +8,8 @@ SELECT
     reason,
     detail,
     tryBase64Decode(body) AS bytes,
-    address
+    address,
+    path,
+    gpc,
+    tryBase64Decode(envelope) AS envelope
 FROM dead_letters;

@@ -4,7 +4,8 @@ import base64
 import gzip
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,7 +31,16 @@ class Collector:
         waits: how often it asked to come again, or was not there.
     """
 
-    def __init__(self, url: str, key: str, *, patience_s: float, waiting: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        patience_s: float,
+        waiting: Callable[[str], None],
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """``more``: headers beside our own. Raises: ConfigError."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"--url {url}: has to be http(s)://host:port of a collector")
@@ -46,6 +56,7 @@ class Collector:
             "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode(),
             "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
+            **more,
         }
 
     def check(self) -> None:

@@ -21,7 +21,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     """What else it has a meaning for; () if any name may have one."""
     types: Mapping[str, str] = msgspec.field(default_factory=dict)
-    """Field -> time, day, number, list, first (of a list); the others are texts."""
+    """Field -> time, day, number, list, ids (a list of them), first (of a list); the others are texts."""
     key: str = ""
     """Of restated sums: what tells one from another. Two of one file's rows with that in common are one, not the sum."""
     merges: str = ""
@@ -60,7 +60,7 @@ KINDS: Final = {
             "updated_at", "closed_at", "deleted",
         ),
         types={
-            "account_id": "first", "amount": "number", "contact_emails": "list", "contact_ids": "list",
+            "account_id": "first", "amount": "number", "contact_emails": "list", "contact_ids": "ids",
             "created_at": "time", "closed_at": "time",
         } | _VERSION,
         merges="deleted",

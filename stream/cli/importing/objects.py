@@ -188,6 +188,7 @@ _CONVERTERS: Final[dict[str, Callable[[str, Context], object]]] = {
     "day": lambda text, context: values.day(text, context.format.dates, context.zone),
     "number": lambda text, context: values.number(text, context.format.decimal),
     "list": lambda text, context: values.parts(text, context.format.separator),
+    "ids": lambda text, context: values.ids(text, context.format.separator),
     "first": _first,
 }
 

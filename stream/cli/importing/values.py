@@ -13,8 +13,10 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from stream.collect.adapters.crm_lists import ids_in
+
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
-_EPOCH: Final = re.compile(r"\d{10}(\d{3})?")
+_EPOCH: Final = re.compile(r"\d{10}(\d{3})?(\.\d+)?")
 _GROUPED: Final = {
     ".": re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"),
     ",": re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?"),
@@ -128,3 +130,13 @@ def salesforce_id(text: str) -> str:
 def parts(text: str, separator: str) -> list[str]:
     """The parts of a list, trimmed, without empty ones."""
     return [part for part in (raw.strip() for raw in text.split(separator)) if part]
+
+
+def ids(text: str, separator: str) -> list[str] | str:
+    """The ids of a list, also with another separator where that can be nothing else; the text itself where it may be.
+
+    >>> ids("7;8", ";"), ids("7, 8", ";"), ids("Lee, Ann", ";")
+    (['7', '8'], ['7', '8'], 'Lee, Ann')
+    """
+    found = [ids_in(part) for part in parts(text, separator)]
+    return text if None in found else [one for some in found for one in some or ()]

@@ -26,11 +26,12 @@ crm.activity    ``m:ID``         id, type (also ``Event.name``: meeting, call, e
 contacts, ``Event.group`` is the account everywhere. Ids: an object's version is one event however often it is sent; that
 of an activity is a second one when it is sent again after ``occurred_at``, if it was sent before it.
 
-What of an account's domains cannot be read as a host, and what of an opportunity's contacts as an address, is noted in
-``Parsed.noted``; the object is taken. If nothing of them can, the row says nothing of them.
+What of an account's domains cannot be read as a host, and what of an opportunity's contacts as an address or an id, is noted
+in ``Parsed.noted``; the object is taken. If nothing of them can, the row says nothing of them.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from schemas import event as kinds
@@ -40,6 +41,7 @@ from schemas.ids import derived_id
 from schemas.rejections import Rejected, RejectReason
 from stream.collect import normal
 from stream.collect.adapters.crm_domains import hosts_of
+from stream.collect.adapters.crm_lists import addresses_of, ids_in, ids_of, words_of
 from stream.collect.adapters.crm_stages import closed_of, history_of, stage_of
 from stream.collect.adapters.rows import (
     ReadRow,
@@ -65,8 +67,6 @@ CONTACT_USERS: Final = "contact:"
 HUBSPOT_USERS: Final = "hubspot:"
 """Before a contact's number: the user that stands for it in HubSpot's webhooks."""
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
-_BETWEEN_EMAILS: Final = re.compile(r"[\s,;]+")
-_BETWEEN_IDS: Final = re.compile(r"[,;]")
 _WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
 _LIST_LIMIT: Final = 200
 """Domains of an account, contacts of an opportunity: more than this is a broken join."""
@@ -118,8 +118,8 @@ def _contact(row: Row, event: Event) -> None:
 
 def _opportunity(row: Row, event: Event) -> str:
     opportunity = required_id(row, "id")
-    emails, unread = _emails(row)
     currency = currency_of(row)
+    (emails, emails_unread), (users, users_unread) = _emails(row), _contact_users(row)
     event.group = normal.identifier(row.get("account_id"))
     event.node = normal.entry_node(event.tenant, opportunity=opportunity)
     fields: Row = {"id": opportunity, "account_id": _said_id(row, "account_id"), "name": _said(row, "name")}
@@ -128,14 +128,14 @@ def _opportunity(row: Row, event: Event) -> str:
         "amount": amount_of(row, currency) if "amount" in row else None,
         "currency": currency if "currency" in row else None,
         "contact_emails": emails,
-        "contact_users": _contact_users(row),
+        "contact_users": users,
         "created_at": time_of(row, "created_at"),
         "closed_at": closed_of(row),
         "stages": history_of(row),
         "deleted": _yes(row, "deleted"),
     }
     _finish(row, event, fields, ("contact_ids",))
-    return unread
+    return " and ".join(filter(None, (emails_unread, users_unread)))
 
 
 def _activity(row: Row, event: Event) -> None:
@@ -207,31 +207,29 @@ def _yes(row: Row, name: str) -> bool | None:
 
 def _domains(row: Row) -> tuple[list[str] | None, str]:
     """Hosts of ``domain`` and ``domains``, None if the row says nothing of them; the fields that cannot be read wholly."""
-    found = {name: hosts_of(_listed(row[name], name)) for name in ("domain", "domains") if name in row}
+    found = {name: hosts_of(_few(words_of(row[name]), name)) for name in ("domain", "domains") if name in row}
     hosts = list(dict.fromkeys(host for some, _ in found.values() for host in some))
     unread = " and ".join(name for name, (_, whole) in found.items() if not whole)
     return (hosts if hosts or (found and not unread) else None), unread
 
 
 def _emails(row: Row) -> tuple[list[str] | None, str]:
-    """Addresses of ``contact_emails``, None if the row says nothing of them; and the field if not all of it can be read."""
+    """Addresses of the contacts, None if the row says nothing of them; the field if it cannot be read wholly."""
     if "contact_emails" not in row:
         return None, ""
-    given = [
-        one
-        for one in _listed(_split(row["contact_emails"], _BETWEEN_EMAILS), "contact_emails")
-        if one not in ("", None)
-    ]
-    read = [normal.address(one) for one in given]
-    found = list(dict.fromkeys(filter(None, read)))
-    return (found if found or not given else None), "" if all(read) else "contact_emails"
+    found, whole = addresses_of(_few(words_of(row["contact_emails"]), "contact_emails"))
+    return (found if found or whole else None), "" if whole else "contact_emails"
 
 
-def _contact_users(row: Row) -> list[str] | None:
+def _contact_users(row: Row) -> tuple[list[str] | None, str]:
+    """Users that stand for the contacts, None if the row says nothing of them; the field if it cannot be read wholly."""
     if "contact_ids" not in row:
-        return None
-    contacts = map(normal.identifier, _listed(_split(row["contact_ids"], _BETWEEN_IDS), "contact_ids"))
-    return list(dict.fromkeys(filter(None, map(_contact_user, contacts))))
+        return None, ""
+    given = row["contact_ids"]
+    items = ids_in(given) if isinstance(given, str) else given if isinstance(given, list) else [given]
+    found, whole = ([], False) if items is None else ids_of(_few(items, "contact_ids"))
+    users = list(dict.fromkeys(map(_contact_user, found)))
+    return (users if users or whole else None), "" if whole else "contact_ids"
 
 
 def _contact_user(contact: str) -> str:
@@ -239,14 +237,7 @@ def _contact_user(contact: str) -> str:
     return contact if contact.startswith(HUBSPOT_USERS) or not contact else CONTACT_USERS + contact
 
 
-def _split(given: object, between: re.Pattern[str]) -> object:
-    """A text as the list that was put into one field."""
-    return [part for part in between.split(given) if part] if isinstance(given, str) else given
-
-
-def _listed(given: object, name: str) -> list[object]:
-    """A list; one text may stand for a list of one."""
-    items = [] if given is None else given if isinstance(given, list) else [given]
+def _few(items: Sequence[object], name: str) -> Sequence[object]:
     if len(items) > _LIST_LIMIT:
         raise Unfit(RejectReason.BAD_VALUE, name)
     return items

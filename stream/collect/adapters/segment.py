@@ -10,8 +10,9 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from schemas import event as kinds
+from schemas.codec import json_encoder
 from schemas.event import Event
-from schemas.rejections import Rejected, RejectReason
+from schemas.rejections import LOST_ENVELOPE, Rejected, RejectReason
 from stream.collect import clock, normal
 from stream.collect.adapters.segment_mail import MAIL_NAMES, is_mail, put_mail
 from stream.collect.adapters.segment_origin import NO_ORIGIN, Origin, origin_of, platform_of
@@ -68,15 +69,27 @@ def _batch(batch: Batch, browser: bool, request: Request) -> Parsed:
     if batch.batch is UNSET:
         return faulty(rejected(RejectReason.MISSING_FIELD, "batch"))
     source = request.source or request.sources.get(batch.write_key or "")
+    envelope = _envelope(batch, request.max_event_bytes)
     if source is None:
-        return Parsed([], refused_together(RejectReason.UNKNOWN_KEY, "writeKey", batch.batch))
+        refused = refused_together(RejectReason.UNKNOWN_KEY, "writeKey", batch.batch)
+        return Parsed([], [replace(one, envelope=envelope) for one in refused])
     calls = _Calls(request, source, browser=browser)
     calls.context = _context(batch)
     calls.blank.sent_at = clock.moment(batch.sent_at) or 0
     parsed = calls.read(batch.batch[: request.max_batch_events])
     rest = batch.batch[request.max_batch_events :]
     parsed.rejected += refused_together(RejectReason.TOO_MANY, "batch", rest)
+    if envelope and parsed.rejected:
+        parsed.rejected = [replace(one, envelope=envelope) for one in parsed.rejected]
     return parsed
+
+
+def _envelope(batch: Batch, largest: int) -> bytes:
+    """What holds for all calls of the batch, for those that are refused: without it they mean something else."""
+    parts = {"sentAt": batch.sent_at, "context": batch.context}
+    said = {name: value for name, value in parts.items() if value is not None and value is not UNSET}
+    envelope = json_encoder.encode(said) if said else b""
+    return envelope if len(envelope) <= largest else LOST_ENVELOPE
 
 
 def _context(batch: Batch) -> Context | None:

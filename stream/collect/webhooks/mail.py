@@ -8,7 +8,8 @@ from), recipients (how many, if not one), and in ``custom`` the sender's own arg
 
 Whose it is: of a message with one recipient that person's. Some providers do not say which of several recipients opened
 or clicked; then it is nobody's in particular: it enters by the domain (``d:``) if all have the same work domain, so that
-it counts for the account, and else by a node of its own that belongs to nobody (``o:mail/...``).
+it counts for the account, and else by a node of its own that belongs to nobody (``o:mail/...``). A recipient that is no
+address may be anybody.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,8 @@ class Mail(msgspec.Struct, kw_only=True, frozen=True):
 
     name: str
     """One of EMAIL_EVENTS."""
+    kind: str = ""
+    """The provider's own name where several are ``name``: two kinds in one moment are two events."""
     recipients: Sequence[object]
     """All to whom it may have happened; of a reply its sender."""
     at: object = None
@@ -71,10 +74,11 @@ def event_of(mail: Mail, request: Request) -> Event:
     people = addresses(mail.recipients)
     if not people:
         raise Unfit(RejectReason.MISSING_FIELD, "recipient")
+    strangers = _strangers(mail.recipients)
     message = normal.text(mail.message).strip("<> ")
     event = Event(
         id="",
-        node=_entry(webhook.tenant, people, webhook.provider, message),
+        node=_entry(webhook.tenant, people, strangers, webhook.provider, message),
         type=kinds.EMAIL_EVENT,
         at=request.received_at,
         received_at=request.received_at,
@@ -83,15 +87,15 @@ def event_of(mail: Mail, request: Request) -> Event:
         protocol=webhook.provider,
         platform=kinds.SERVER,
         name=mail.name,
-        email=people[0] if len(people) == 1 else "",
+        email=people[0] if len(people) == 1 and not strangers else "",
         library=webhook.provider,
     )
     _put_time(event, mail.at)
     gateway = judge(event, request.enrich, user_agent=mail.user_agent, address=mail.address, flag=mail.flag)
     event.url = normal.text(mail.url, normal.URL_LIMIT)
-    event.properties = _properties(event, mail, message, gateway, len(people))
+    event.properties = _properties(event, mail, message, gateway, len(people) + strangers)
     event.id = normal.message_id(mail.id) or ids.derived_id(
-        webhook.provider, message, mail.name, ",".join(people), normal.text(mail.at), event.url
+        webhook.provider, message, mail.kind or mail.name, ",".join(people), normal.text(mail.at), event.url
     )
     return event
 
@@ -120,11 +124,17 @@ def _addresses(given: object) -> list[str]:
     return [address for _, one in found if (address := normal.address(one))]
 
 
-def _entry(tenant: str, people: Sequence[str], provider: str, message: str) -> str:
-    if len(people) == 1:
+def _strangers(given: Sequence[object]) -> int:
+    """How many are somebody of whom no address is known."""
+    named = (one for one in given[:RECIPIENTS_LIMIT] if one is not None and str(one).strip())
+    return sum(not _addresses(one) for one in named)
+
+
+def _entry(tenant: str, people: Sequence[str], strangers: int, provider: str, message: str) -> str:
+    if len(people) == 1 and not strangers:
         return normal.entry_node(tenant, email=people[0])
     domains = {work_domain(one) for one in people}
-    if len(domains) == 1 and "" not in domains:
+    if len(domains) == 1 and "" not in domains and not strangers:
         return ids.node(tenant, ids.DOMAIN, domains.pop())
     return normal.entry_node(tenant, opportunity="mail/" + ids.derived_id(provider, message, *people))
 

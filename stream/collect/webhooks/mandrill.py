@@ -25,6 +25,7 @@ FIELD: Final = "mandrill_events"
 _FIELDS_LIMIT: Final = 16
 _NAMES: Final = {
     "send": "sent",
+    "delivered": "delivered",
     "deferral": "deferred",
     "hard_bounce": "bounced",
     "soft_bounce": "bounced",
@@ -71,12 +72,14 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
     if _is_reply(row):
         yield _reply(row, message, request)
         return
-    name = _NAMES.get(normal.text(row.get("event")))
+    kind = normal.text(row.get("event"))
+    name = _NAMES.get(kind)
     if name is None:
         raise Unfit(RejectReason.UNSUPPORTED, "event")
     yield event_of(
         Mail(
             name=name,
+            kind=kind if name == "bounced" else "",
             recipients=(message.get("email"),),
             at=row.get("ts"),
             # SURPRISE: not the event's id but the message's; so the event's is derived.

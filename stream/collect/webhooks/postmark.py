@@ -69,10 +69,11 @@ def _read(row: Row, request: Request) -> Iterator[Event]:
     name = _name(kind, row)
     if not name:
         return
-    bounce = normal.text(row.get("ID"))
+    bounce = normal.identifier(row.get("ID"))  # 0: it has none
     yield event_of(
         Mail(
             name=name,
+            kind=normal.text(row.get("Type")) if kind == "Bounce" else "",
             recipients=(row.get("Recipient") or row.get("Email"),),
             at=row.get(_TIMES[kind]),
             # Numbers, which other senders may use as ids, too.

@@ -61,13 +61,16 @@ void drop_visit(struct visit *visit) {
     Py_CLEAR(visit->shelved);
 }
 
-/* Whether a hit that came by this page goes on with the session, as ``Source.same_visit`` says. */
+/* Whether a hit that came by this page goes on with the session, as ``Source.same_visit`` says: where the page's source does not
+ * count, it is not there, and the same click id makes the session's not count, either. */
 static bool same_visit(const struct visit *visit, const struct page *page) {
-    static const int fields[] = {SOURCE_source, SOURCE_medium, SOURCE_campaign, SOURCE_click_id};
+    static const int fields[] = {SOURCE_medium, SOURCE_campaign, SOURCE_click_id, SOURCE_source};
     struct span rest = page->visit;
     if (!rest.size)
         return true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (fields[i] == SOURCE_source && !rest.size)
+            return true;
         struct span field = visit->record.source[fields[i]];
         if (field.size > rest.size || memcmp(field.at, rest.at, field.size) != 0)
             return false;

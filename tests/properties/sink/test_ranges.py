@@ -112,12 +112,25 @@ def test_record_whose_index_and_blocks_differ_is_none_of_ours(value) -> None:
 
 
 def test_dead_letter_becomes_a_row_with_its_address() -> None:
-    letter = DeadLetter("l1", 7, "too_large", "body of 9 MB", "AAEC", "acme", "website", "events/0/5/1")
+    letter = DeadLetter(
+        "l1",
+        7,
+        "too_large",
+        "body of 9 MB",
+        "AAEC",
+        "acme",
+        "website",
+        "events/0/5/1",
+        "/v1/batch",
+        gpc=True,
+        envelope="e30=",
+    )
     part = Part(LETTERS, Position(11, {}))
     part.add(Record(11, msgspec.json.encode(letter), None))
     assert msgspec.json.decode(block_of([part]).tables["dead_letters"]) == {
         "tenant": "acme", "id": "l1", "received_at": 7, "source": "website", "reason": "too_large",
-        "detail": "body of 9 MB", "body": "AAEC", "address": "events/0/5/1", "_p": 2, "_o": 11, "_i": 0,
+        "detail": "body of 9 MB", "body": "AAEC", "address": "events/0/5/1", "path": "/v1/batch", "gpc": True,
+        "envelope": "e30=", "_p": 2, "_o": 11, "_i": 0,
     }  # fmt: skip
 
 

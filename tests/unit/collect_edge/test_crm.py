@@ -96,6 +96,84 @@ def test_contacts_by_their_ids_are_the_users_that_stand_for_them() -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        "Ann@acme.com;bob@acme.com",
+        "ann@acme.com, bob@acme.com",
+        "ann@acme.com bob@acme.com;",
+        ["ann@acme.com;bob@acme.com"],
+    ],
+)
+def test_contact_emails_may_be_one_text(given: object) -> None:
+    found = parsed("opportunities", {"id": "o1", "contact_emails": given})
+    assert properties(found.events[0])["contact_emails"] == ["ann@acme.com", "bob@acme.com"]
+    assert (found.noted, found.rejected) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("given", "users"),
+    [
+        ("c1;c2", ["contact:c1", "contact:c2"]),
+        ("7, hubspot:8", ["contact:7", "hubspot:8"]),
+        ("c1;", ["contact:c1"]),
+        ("c1", ["contact:c1"]),
+        # No list: nobody separates ids by blanks.
+        ("Ann Lee", ["contact:Ann Lee"]),
+        # Of a list each is one id, as it is.
+        (["Lee, Ann", "c1;c2"], ["contact:Lee, Ann", "contact:c1;c2"]),
+    ],
+)
+def test_contact_ids_may_be_one_text(given: object, users: list[str]) -> None:
+    found = parsed("opportunities", {"id": "o1", "contact_ids": given})
+    assert properties(found.events[0])["contact_users"] == users
+    assert (found.noted, found.rejected) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "ours", "taken"),
+    [
+        ("contact_emails", "Ann Lee", "contact_emails", None),
+        ("contact_emails", "ann@acme.com; bob", "contact_emails", ["ann@acme.com"]),
+        ("contact_emails", ["ann@acme.com", "bob", 7], "contact_emails", ["ann@acme.com"]),
+        ("contact_emails", {"email": "ann@acme.com"}, "contact_emails", None),
+        # May be one id or two.
+        ("contact_ids", "Lee, Ann", "contact_users", None),
+        ("contact_ids", "c1; Ann", "contact_users", None),
+        ("contact_ids", ["c1", {"id": "c2"}, True], "contact_users", ["contact:c1"]),
+        ("contact_ids", "x" * 257, "contact_users", None),
+    ],
+)
+def test_what_is_no_contact_is_noted_and_the_deal_is_taken(
+    field: str, given: object, ours: str, taken: list[str] | None
+) -> None:
+    row = {"id": "o1", field: given}
+    found = parsed("opportunities", row)
+    assert properties(found.events[0]).get(ours) == taken
+    assert [(note.reason, note.detail, json.loads(note.body)) for note in found.noted] == [
+        (RejectReason.BAD_VALUE, field, row)
+    ]
+
+
+def test_a_note_names_both_lists_of_contacts() -> None:
+    found = parsed("opportunities", {"id": "o1", "contact_emails": "Ann", "contact_ids": "Lee, Ann"})
+    assert [note.detail for note in found.noted] == ["contact_emails and contact_ids"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "field", "one"),
+    [
+        ("accounts", "domains", "acme.com"),
+        ("opportunities", "contact_emails", "a@b.co"),
+        ("opportunities", "contact_ids", "c1"),
+    ],
+)
+def test_a_text_holds_no_more_than_a_list(objects: str, field: str, one: str) -> None:
+    assert not parsed(objects, {"id": "x", field: ";".join([one] * 200)}).rejected
+    (refused,) = parsed(objects, {"id": "x", field: ";".join([one] * 201)}).rejected
+    assert (refused.reason, refused.detail) == (RejectReason.BAD_VALUE, field)
+
+
+@pytest.mark.parametrize(
     "type_", ["meeting", "call", "email_reply", "event", "webinar", "conference", "tradeshow", "task"]
 )
 def test_an_activity_has_one_of_these_types(type_: str) -> None:
@@ -169,11 +247,6 @@ def test_a_deals_addresses_may_be_one_text_and_what_is_none_is_noted(
     found = parsed("opportunities", {"id": "o", "contact_emails": given})
     assert [properties(event).get("contact_emails") for event in found.events] == [emails]
     assert ([note.detail for note in found.noted], found.rejected) == (noted, [])
-
-
-def test_a_deals_contacts_may_be_one_text() -> None:
-    found = parsed("opportunities", {"id": "o", "contact_ids": "c 1; hubspot:2,c 1;"})
-    assert properties(found.events[0])["contact_users"] == ["contact:c 1", "hubspot:2"]
 
 
 def test_an_account_that_is_gone_says_so_as_hubspots_webhooks_do() -> None:

@@ -65,6 +65,42 @@ def test_a_new_click_id_splits():
     assert len(sessions([page(str(i), i * MINUTE, url=url) for i, url in enumerate(urls)])) == 2
 
 
+@pytest.mark.parametrize(
+    ("click", "referrer", "first"),
+    [
+        ("fbclid", "https://l.instagram.com/", "instagram"),
+        ("igsh", "https://www.facebook.com/", "facebook"),
+        ("igshid", "https://www.threads.net/", "threads"),
+        ("epik", "https://www.facebook.com/", "facebook"),
+    ],
+)
+def test_a_link_of_a_network_opened_again_without_referrer_goes_on(click, referrer, first):
+    url = f"https://www.acme.com/?{click}=Ab1"
+    found = sessions([page("1", 0, url=url, referrer=referrer), page("2", MINUTE, url=url)])
+    assert [(s["utm_source"], s["channel"], s["page_views"]) for s in found] == [(first, "Organic Social", 2)]
+    found = sessions(page("2", MINUTE, url=url), page("1", 0, url=url, referrer=referrer))
+    assert [(s["utm_source"], s["page_views"]) for s in found] == [(first, 2)]
+
+
+@pytest.mark.parametrize(
+    ("url", "referrer"),
+    [
+        # Another click, a search that found the link, and what is no click's own id.
+        ("https://www.acme.com/?fbclid=2", "https://l.instagram.com/"),
+        ("https://www.acme.com/?fbclid=1", "https://www.google.com/"),
+        ("https://www.acme.com/?fbclid=1&utm_campaign=a", ""),
+    ],
+)
+def test_what_else_says_another_source_splits_beside_a_networks_click_id(url, referrer):
+    first = page("1", 0, url="https://www.acme.com/?fbclid=1")
+    assert len(sessions([first, page("2", MINUTE, url=url, referrer=referrer)])) == 2
+
+
+def test_a_click_id_that_is_no_clicks_own_does_not_make_two_sources_one():
+    urls = [f"https://www.acme.com/?utm_source={name}&utm_medium=cpc&gad_source=1" for name in ("google", "youtube")]
+    assert len(sessions([page(str(i), i * MINUTE, url=url) for i, url in enumerate(urls)])) == 2
+
+
 @pytest.mark.parametrize("referrer", ["", "https://www.acme.com/a", "https://www.paypal.com/"])
 def test_direct_internal_and_excluded_referrers_never_split(referrer):
     found = sessions([page("1", 0, url=ADS), page("2", MINUTE, referrer=referrer)])

@@ -430,6 +430,20 @@ def test_hubspots_deals_have_their_contacts(tmp_path):
     assert found == [["hubspot:7", "hubspot:8"], ""]
 
 
+@pytest.mark.parametrize("cell", ["7;8", "7; 8;", '"7, 8"'])
+def test_contacts_of_a_deal_are_those_of_the_cell_whatever_separates_them(tmp_path, cell):
+    path = file(tmp_path, "d.csv", f"Record ID,Associated Contact IDs,Last Modified Date\n1,{cell},2026-01-02 08:00\n")
+    assert only(made(path, "opportunities", "hubspot"))["contact_ids"] == ["hubspot:7", "hubspot:8"]
+
+
+def test_contacts_that_may_be_one_or_several_are_said_to_be_unread(tmp_path):
+    path = file(
+        tmp_path, "d.csv", 'id,contact_ids,contact_emails\n1,"Lee, Ann","a@b.co, c@d.co"\n2,c1,a@b.co\n3,"c1,c2",bob\n'
+    )
+    found = [(len(objects), said) for _, objects, said in made(path, "opportunities")]
+    assert found == [(1, "contact_ids: bad value"), (1, ""), (1, "contact_emails: bad value")]
+
+
 def test_a_prefix_comes_before_what_there_is_and_never_before_nothing(tmp_path):
     mapping = file(tmp_path, "m.toml", (
         '[contacts.fields]\nid = "Nr"\nemail = "Mail"\nuser_id = "Login"\n[contacts.prefixes]\nuser_id = "app:"\n'

@@ -56,6 +56,7 @@ def test_a_number_is_the_same_in_every_countrys_spelling(amount):
         ("1/31/2026 9:05 PM", ("%m/%d/%Y", "%m/%d/%Y %I:%M %p"), UTC, "2026-01-31T21:05:00.000Z"),
         ("1767261600", (), UTC, "1767261600"),
         ("1767261600000", (), UTC, "1767261600000"),
+        ("1767261600.123", (), UTC, "1767261600.123"),
     ],
 )
 def test_times(text, formats, zone, found):

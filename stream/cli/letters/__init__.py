@@ -1,0 +1,1 @@
+"""``touchline dead-letters``: what was refused, and sending it again."""
