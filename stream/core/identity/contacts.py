@@ -34,6 +34,10 @@ DELETED: Final = "\x01"
 RESTORED: Final = "\x02"
 MERGED: Final = "crm.merge"
 """Source of what a contact has from another one that was merged into it."""
+_BY_MERGE: Final = {
+    precedence.LINK: precedence.MERGED_LINK,
+    precedence.PERSONAL_LINK: precedence.MERGED_PERSONAL_LINK,
+}
 
 
 class Words(NamedTuple):
@@ -260,7 +264,7 @@ def _corrected(user: str, address: str, at: int, child: str) -> Claim:
 
 
 def _inherited(heir: str, address: str, since: int, claim_id: str) -> Claim:
-    rank = link_rank(value(address))
+    rank = _BY_MERGE[link_rank(value(address))]
     return Claim(heir, id=claim_id, parent=address, precedence=rank, at=since, source=MERGED)
 
 

@@ -10,8 +10,12 @@ GROUP: Final = 60
 """A ``group`` call or ``context.groupId``."""
 LINK: Final = 50
 """Person links: ``identify``, ``alias``, and the address of a user."""
+MERGED_LINK: Final = 48
+"""An address that a contact has by a merge: however late that was, the contact that stays is who it was."""
 PERSONAL_LINK: Final = 45
 """A user's freemail address: it never hides the work address of the same user."""
+MERGED_PERSONAL_LINK: Final = 43
+"""A freemail address that a contact has by a merge."""
 CRM_DOMAIN: Final = 40
 """The CRM account that names an address's domain."""
 DELETED_CRM_DOMAIN: Final = 30

@@ -640,6 +640,37 @@ def test_a_preview_counts_that_an_address_goes_on_by_a_later_merge_only():
         assert (owner.account, owner.person) == (name(account), name(person))
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize(
+    ("stays", "person", "account"),
+    [
+        ("sue@new.example", "e:sue@new.example", "d:new.example"),
+        # A private address hides no work address, as of any user.
+        ("sue@gmail.com", "e:sue@old.example", "d:old.example"),
+    ],
+)
+def test_a_contact_into_which_another_one_is_merged_is_who_it_was_whatever_the_order(order, stays, person, account):
+    events = [
+        numbered("7", 10, stays),
+        numbered("8", 10, "sue@old.example"),
+        numbered("8", 20, "sue@old.example", merged_into="7"),
+    ]
+    forest = Forest()
+    for i in order:
+        forest.observe(events[i])
+
+    assert (forest.person("u:7"), forest.account("u:7")) == (person, account)
+    assert (forest.person("u:8"), forest.account("u:8")) == ("e:sue@old.example", "d:old.example")
+
+
+def test_a_contact_that_is_corrected_before_another_one_is_merged_into_it_has_the_corrected_address():
+    forest = Forest()
+    forest.observe(numbered("7", 10, "sue@newe.example"), numbered("7", 15, "sue@new.example"))
+    forest.observe(numbered("8", 10, "sue@old.example"), numbered("8", 20, merged_into="7"))
+
+    assert forest.person("u:7") == "e:sue@new.example"
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_the_row_of_an_identifier_says_who_said_so_also_when_another_one_says_the_same_later(first):
     """A contact's address that replaced another one is the person's by the CRM's word, not just as any address named."""
