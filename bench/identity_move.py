@@ -47,9 +47,9 @@ SELECT account_id, countIf(c != 0) AS touches, sum(c) AS credit, sum(a) AS amoun
     WHERE model = 'linear' AND account_id IN ('{old}', '{new}') GROUP BY account_id, touch_id
 ) GROUP BY account_id FORMAT JSONEachRow
 """
-_ROWS = "SELECT count() AS n FROM ledger"
+_ROWS = "SELECT sum(length(touch_ids)) AS n FROM bookings"
 _MOVED_ROWS = 12
-"""Rows of a touch's move, at least: on two accounts, of two conversions, by the three models that give each something. The
+"""Shares of a touch's move, at least: on two accounts, of two conversions, by the three models that give each something. The
 neighbours have few."""
 _NEARLY = 0.95
 """Time decay leaves out touches whose share is nothing."""

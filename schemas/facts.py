@@ -294,42 +294,10 @@ class ConversionRow(msgspec.Struct, gc=False):
     _i: int
 
 
-class LedgerConversion(msgspec.Struct, gc=False):
-    """Columns of ``ledger`` that all shares of a conversion by one model have alike."""
+class BookingRow(msgspec.Struct, gc=False):
+    """``bookings``: append-only and signed; sums are right without FINAL.
 
-    tenant: str
-    conversion_id: str
-    account_id: str
-    stage: str
-    model: str
-    model_version: str
-    currency: str
-    conversion_at: int
-
-
-class LedgerTouch(msgspec.Struct, omit_defaults=True, gc=False):
-    """Columns of ``ledger`` that all rows of a touch have alike."""
-
-    touch_id: str
-    channel: str
-    touch_at: int
-    utm_source: str = ""
-    utm_medium: str = ""
-    utm_campaign: str = ""
-
-
-class LedgerCause(msgspec.Struct, gc=False):
-    """Columns of ``ledger`` that all rows of one restatement have alike."""
-
-    recorded_at: int
-    reason: str
-    cause_event_id: str
-
-
-class LedgerRow(msgspec.Struct, kw_only=True, gc=False):
-    """``ledger``: append-only and signed; sums are right without FINAL.
-
-    Never built: a row is its ``LedgerConversion``, ``LedgerTouch``, credit and amount, ``LedgerCause``, and the address.
+    What a restatement gives a conversion's touches by one model, as parallel arrays; ``ledger_shares`` has a row for each.
     """
 
     tenant: str
@@ -338,17 +306,17 @@ class LedgerRow(msgspec.Struct, kw_only=True, gc=False):
     stage: str
     model: str
     model_version: str
-    touch_id: str
-    channel: str
-    utm_source: str = ""
-    utm_medium: str = ""
-    utm_campaign: str = ""
-    credit: str
-    """Decimal text with 9 places; 1 = whole."""
-    amount: str
     currency: str
-    touch_at: int
     conversion_at: int
+    touch_ids: list[str]
+    channels: list[str]
+    utm_sources: list[str]
+    utm_mediums: list[str]
+    utm_campaigns: list[str]
+    touched_at: list[int]
+    credits: list[str]
+    """Decimal texts with 9 places; 1 = whole."""
+    amounts: list[str]
     recorded_at: int
     reason: str
     cause_event_id: str
@@ -479,7 +447,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "accounts": AccountRow,
     "engagement": EngagementRow,
     "conversions": ConversionRow,
-    "ledger": LedgerRow,
+    "bookings": BookingRow,
     "alerts": AlertRow,
     "email": EmailRow,
     "email_verdicts": EmailVerdictRow,

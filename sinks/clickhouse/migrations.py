@@ -17,7 +17,9 @@ from schemas.errors import ConfigError
 from sinks.clickhouse.client import ClickHouse
 
 FOLDER: Final = Path(schemas.__file__).parent / "clickhouse"
-VIEW_FOLDERS: Final = ("views", "reporting", "kpi")
+PUBLIC: Final = ("views", "reporting", "kpi")
+"""Folders of views for people, which docs/sql.md lists."""
+VIEW_FOLDERS: Final = ("inner", *PUBLIC)
 """In this order: the later read the earlier."""
 
 _NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")

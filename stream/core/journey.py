@@ -105,6 +105,8 @@ class Header(msgspec.Struct, array_like=True, gc=False):
     """First day that the alert rules have yet to be run over (``intent``); -1 if there is none."""
     alerts_grew: bool = True
     """Whether nothing was taken away or lowered since that day waits."""
+    pages_forgotten: int = 0
+    """How many of the pages, the first ones, are gone."""
 
 
 class TouchChange(msgspec.Struct, gc=False):

@@ -12,6 +12,7 @@ from schemas.facts import TABLES
 from schemas.money import split
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put
+from tests.support.shares import book
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 PLACES = {"EUR": 2, "JPY": 0, "BHD": 3}
@@ -78,8 +79,8 @@ def test_the_views_say_what_exact_fractions_say(database: ClickHouse, world, max
             name = f"{number}/{place}"
             # A line of nothing needs no rate, as a conversion of nothing needs none.
             channels[name] = 0 if line == 0 else part
-            put(
-                database, "ledger",
+            book(
+                database,
                 same | {"model": "linear", "conversion_at": at, "touch_id": name, "channel": name, "touch_at": at - 99 + place,
                         "credit": "0.1", "amount": str(Decimal(line) / 100), "recorded_at": at},
             )  # fmt: skip

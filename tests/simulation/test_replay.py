@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.codec import lines
-from schemas.facts import LedgerRow
 from schemas.messages import RulesChanged, Tick
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.stages.compute import Record
@@ -24,12 +23,12 @@ from stream.stages.recompute import Recompute
 from stream.stages.replay import Replay
 from tests.simulation.test_pipeline import World
 from tests.support.events import MINUTE, T0, page, track
-from tests.support.rows import VOLATILE, FactReader
+from tests.support.rows import FactReader
+from tests.support.shares import WHICH
 from tests.support.world import START, histories
 
 CONTROL = {topics.KIND_HEADER: topics.CONTROL_FRAME.encode()}
-LEDGER = [name for name in LedgerRow.__struct_fields__ if name not in VOLATILE | {"credit", "amount", "reason"}]
-MODEL, VERSION = LEDGER.index("model"), LEDGER.index("model_version")
+MODEL, VERSION = WHICH.index("model"), WHICH.index("model_version")
 BEFORE = Rules(version="before")
 AFTER = Rules(
     version="after",

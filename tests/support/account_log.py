@@ -23,6 +23,7 @@ from schemas.rules import Rules
 from stream.core.account import control_step, messages_step, rules_of
 from stream.core.state import MemoryState
 from stream.core.step import Step
+from tests.support.shares import shares_of
 
 ACCOUNT = "default/a:acme"
 DAY = 86_400_000
@@ -95,6 +96,9 @@ class AccountLog:
         for table, rows in written.items():
             assert [(r._p, r._o, r._i) for r in rows] == [(0, step.offset, i) for i in range(len(rows))]
             self.rows[table] += rows
+        if "bookings" in written:
+            written["ledger"] = [s for row in written["bookings"] for s in shares_of(msgspec.structs.asdict(row))]
+            self.rows["ledger"] += written["ledger"]
         for (topic, _), lines in step.sends.items():
             if topic == topics.ACCOUNTS:
                 self.waiting += [_account.decode(line) for line in lines]

@@ -9,7 +9,6 @@ from pathlib import Path
 from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
-from schemas.facts import LedgerRow
 from schemas.ids import partition_of
 from schemas.messages import RulesChanged
 from schemas.rules import Rules
@@ -17,9 +16,8 @@ from stream.stages.compute import Output
 from stream.stages.definitions import IN_PYTHON
 from stream.stages.recompute import Recompute
 from tests.support.events import T0
-from tests.support.rows import VOLATILE, FactReader
-
-_LEDGER = [f for f in LedgerRow.__struct_fields__ if f not in VOLATILE | {"credit", "amount", "reason"}]
+from tests.support.rows import FactReader
+from tests.support.shares import WHICH
 
 
 class Outcome:
@@ -43,7 +41,7 @@ class Outcome:
         """(account, time of the touch since T0) -> credit by one model, over all conversions."""
         found: Counter[tuple[str, int]] = Counter()
         for key, credit in self.tables["credits"].items():
-            row = dict(zip(_LEDGER, key, strict=True))
+            row = dict(zip(WHICH, key, strict=True))
             if row["model"] == model and row["touch_id"]:
                 found[row["account_id"], row["touch_at"] - T0] += credit
         return {place: credit for place, credit in found.items() if credit}

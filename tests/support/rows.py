@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.address import parse
 from schemas.facts import TABLES
+from tests.support.shares import WHICH, shares_of
 
 KEYS = {
     "sessions": ("tenant", "session_id"),
@@ -22,8 +23,6 @@ KEYS = {
 """Tables whose newest version counts, and what identifies a row."""
 VOLATILE = {"_p", "_o", "_i", "version", "recorded_at", "cause_event_id", "fired_at", "score", "evidence"}
 """Where and when something was computed; it may differ between two runs that agree."""
-LEDGER_COLUMNS = [c for c in TABLES["ledger"].__struct_fields__ if c not in VOLATILE | {"credit", "amount", "reason"}]
-"""What says which share a row of the ledger is of."""
 
 
 class FactReader:
@@ -89,11 +88,11 @@ class FactReader:
         return row | {"is_machine": True, "reason": verdict["reason"]}
 
     def _row(self, table: str, row: dict[str, Any]) -> None:
-        if table == "ledger":
-            # By the table's order of columns: that of a row's JSON is none.
-            key = tuple(row.get(c, "") for c in LEDGER_COLUMNS)
-            self.credits[key] += Decimal(row["credit"])
-            self.amounts[key] += Decimal(row["amount"])
+        if table == "bookings":
+            for share in shares_of(row):
+                key = tuple(getattr(share, name) for name in WHICH)
+                self.credits[key] += Decimal(share.credit)
+                self.amounts[key] += Decimal(share.amount)
         elif table == "cost_ledger":
             self.costs[row["cost_id"], "amount"] += Decimal(row["amount"])
             self.costs[row["cost_id"], "standing"] += row["standing"]

@@ -11,10 +11,10 @@ WITH
     (
         SELECT
             tenant, conversion_id, account_id, stage, model, currency,
-            toDate32(fromUnixTimestamp64Milli(ledger.conversion_at, 'UTC')) AS conversion_day,
+            toDate32(fromUnixTimestamp64Milli(ledger_shares.conversion_at, 'UTC')) AS conversion_day,
             touch_id, channel, utm_source, utm_medium, utm_campaign,
-            min(touch_at) AS first_at, sum(ledger.credit) AS credit, sum(ledger.amount) AS amount
-        FROM ledger
+            min(touch_at) AS first_at, sum(ledger_shares.credit) AS credit, sum(ledger_shares.amount) AS amount
+        FROM ledger_shares
             WHERE recorded_at <= toUnixTimestamp64Milli(parseDateTime64BestEffort({as_of:String}, 3, 'UTC'))
         GROUP BY ALL
         HAVING credit != 0 OR amount != 0

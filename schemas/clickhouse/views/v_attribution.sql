@@ -9,9 +9,9 @@ SELECT
     utm_medium,
     utm_campaign,
     sum(credit) AS conversions,
-    sum(ledger.amount) AS amount,
+    sum(ledger_shares.amount) AS amount,
     currency,
     toStartOfMonth(fromUnixTimestamp64Milli(conversion_at, 'UTC')) AS month
-FROM ledger
+FROM ledger_shares
 GROUP BY tenant, model, stage, channel, utm_source, utm_medium, utm_campaign, currency, month
 HAVING conversions != 0 OR amount != 0;

@@ -22,6 +22,8 @@ SELECT 'conversions' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FRO
 UNION ALL
 SELECT 'ledger' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM ledger
 UNION ALL
+SELECT 'bookings' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM bookings
+UNION ALL
 SELECT 'alerts' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM alerts
 UNION ALL
 SELECT 'email' AS table, count() - uniqExact(_p, _o, _i) AS duplicates FROM email

@@ -20,4 +20,4 @@ SELECT
     fromUnixTimestamp64Milli(recorded_at, 'UTC') AS recorded_at,
     reason,
     cause_event_id
-FROM ledger;
+FROM ledger_shares;

@@ -12,8 +12,8 @@ SELECT
     toBool(c.conversion_id != '') AS live
 FROM
 (
-    SELECT tenant, conversion_id, account_id, model, sum(credit) AS credit, sum(ledger.amount) AS amount
-    FROM ledger
+    SELECT tenant, conversion_id, account_id, model, sum(credit) AS credit, sum(ledger_shares.amount) AS amount
+    FROM ledger_shares
     GROUP BY tenant, conversion_id, account_id, model
 ) AS b
 LEFT JOIN

@@ -170,12 +170,13 @@ def keep(journey: Journey, payment: Payment) -> None:
 
 def go_on(step: Step, journey: Journey) -> None:
     """Forget the pages that nobody needs any more; if something is still owed, come back to it."""
-    payment = payment_of(journey)
+    header, payment = journey.header, payment_of(journey)
     needed = [debt.since for _, debt in debts(journey)] + ([payment.since] if payment else [])
-    first = _page_key(journey, min(needed, default=journey.header.pages))
-    while (oldest := journey.state.scan(_page_key(journey, None), Page, limit=1)) and oldest[0][0] < first:
-        journey.state.delete(oldest[0][0])
-    journey.header.owing = bool(needed)
+    first = min(needed, default=header.pages)
+    for page in range(header.pages_forgotten, first):
+        journey.state.delete(_page_key(journey, page))
+    header.pages_forgotten = first
+    header.owing = bool(needed)
     if needed:
         step.tell_account(Owing(journey.account, step.at))
 

@@ -7,12 +7,12 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
+from operator import neg
 from typing import Final
 
 import msgspec
 
-from schemas.codec import columns_of
-from schemas.facts import LedgerCause, LedgerConversion, LedgerTouch
+from schemas.facts import BookingRow
 from schemas.messages import BEGINNING, AccountMessage, Conversion
 from schemas.money import decimal_text
 from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
@@ -47,11 +47,9 @@ REASONS: Final = (
 
 
 _TEXTS: Final = 64
-"""Texts of a credit and an amount that are kept while one model's rows are written: most touches of a large journey have one of
-few shares."""
-_TOUCHES: Final = 1 << 14
-"""Touches whose columns are kept, some 8 MB: those of a large journey are written a dozen times, one model of a conversion after
-the other."""
+"""Texts of credits and of amounts that are kept: most touches of a large journey have one of few shares."""
+_SHARES_A_ROW: Final = 250
+"""Touches of a booking: more are several rows, since a row has to fit into a record, campaigns and all."""
 
 
 class Restatement(msgspec.Struct, gc=False):
@@ -336,7 +334,7 @@ def _restate(
     else:
         if before is not None:
             for model, shares in old.items():
-                desk.write(before.content, model, old_terms.version, _reversed(shares))
+                desk.write(before.content, model, old_terms.version, shares, back=True)
         if after is not None:
             for model, shares in new.items():
                 desk.write(after.content, model, terms.version, shares)
@@ -385,10 +383,6 @@ def _differences(old: list[Share], new: list[Share]) -> Iterator[Share]:
     yield from after.values()
 
 
-def _reversed(shares: list[Share]) -> list[Share]:
-    return [(touch, -credit, -amount) for touch, credit, amount in shares]
-
-
 def credit_text(credit: int) -> str:
     """Billionths as decimal text with 9 places."""
     whole, part = divmod(abs(credit), WHOLE)
@@ -396,36 +390,33 @@ def credit_text(credit: int) -> str:
 
 
 class _Desk:
-    """Writes the rows of one restatement.
-
-    The rows of a large journey are most of its cost, and say the same again and again: all models name the same touches,
-    all touches of a model the same conversion. So rows are put together of texts that are encoded once.
-    """
+    """Writes the bookings of one restatement."""
 
     def __init__(self, step: Step, journey: Journey, reason: str, message: AccountMessage) -> None:
         self.step = step
         self.tenant = journey.tenant
         self.account = journey.id
-        self.said = columns_of(LedgerCause(message.at, reason, message.cause))
+        self.reason = reason
+        self.message = message
 
-    def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share]) -> None:
-        """One row a share."""
-        rows = self.step.rows.setdefault("ledger", [])
-        head = columns_of(LedgerConversion(self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at))
-        start, said = b"{" + head + b",", b"," + self.said + self.step.row_address
-        given = lru_cache(_TEXTS)(partial(_given, c.currency))
-        rows += [
-            b"%b%b%b%b%d}" % (start, _touch(t), given(credit, amount), said, number)
-            for number, (t, credit, amount) in enumerate(shares, len(rows))
-        ]
+    def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share], *, back: bool = False) -> None:
+        """Book the shares, if there are any, or take them ``back``."""
+        step, message = self.step, self.message
+        amount_text = lru_cache(_TEXTS)(partial(decimal_text, currency=c.currency))
+        waiting = list(shares)
+        for begin in range(0, len(waiting), _SHARES_A_ROW):
+            touches, credits_, amounts = zip(*waiting[begin : begin + _SHARES_A_ROW], strict=True)
+            if back:
+                credits_, amounts = tuple(map(neg, credits_)), tuple(map(neg, amounts))
+            row = BookingRow(
+                self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at,
+                [t.id for t in touches], [t.channel for t in touches],
+                [t.utm_source for t in touches], [t.utm_medium for t in touches], [t.utm_campaign for t in touches],
+                [t.at for t in touches], list(map(_credit_text, credits_)), list(map(amount_text, amounts)),
+                message.at, self.reason, message.cause,
+                step.partition, step.offset, step.next_row("bookings"),
+            )  # fmt: skip
+            step.fact("bookings", row)
 
 
-@lru_cache(_TOUCHES)
-def _touch(t: StoredTouch) -> bytes:
-    """The columns of a touch."""
-    return columns_of(LedgerTouch(t.id, t.channel, t.at, t.utm_source, t.utm_medium, t.utm_campaign))
-
-
-def _given(currency: str, credit: int, amount: int) -> bytes:
-    """The columns of a share."""
-    return f',"credit":"{credit_text(credit)}","amount":"{decimal_text(amount, currency)}"'.encode()
+_credit_text: Final = lru_cache(_TEXTS)(credit_text)

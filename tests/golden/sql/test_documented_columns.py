@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from sinks.clickhouse.client import ClickHouse
-from sinks.clickhouse.migrations import FOLDER, VIEW_FOLDERS
+from sinks.clickhouse.migrations import FOLDER, PUBLIC
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "sql.md"
 
@@ -42,7 +42,7 @@ def documented() -> dict[str, list[tuple[str, str]]]:
 
 def test_documented_columns_are_the_columns_of_the_views(database: ClickHouse) -> None:
     views = documented()
-    assert set(views) == {path.stem for name in VIEW_FOLDERS for path in (FOLDER / name).glob("*.sql")}
+    assert set(views) == {path.stem for name in PUBLIC for path in (FOLDER / name).glob("*.sql")}
     for view, columns in views.items():
         source = f"{view}(as_of = '2026-09-30')" if view.endswith("as_of") else view
         described = database.rows(f"DESCRIBE (SELECT * FROM {source})")

@@ -8,6 +8,7 @@ import pytest
 
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put
+from tests.support.shares import book
 
 T0 = 1_790_000_000_000
 """2026-09-21 14:13:20 UTC."""
@@ -46,7 +47,7 @@ CHANNELS = (
 def test_parts_sum_to_the_converted_value_by_largest_remainder(database: ClickHouse) -> None:
     rules(database)
     rate(database, "USD", "EUR", "2026-09-21", "0.9")
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     # 100 USD are 90 EUR; the parts are 30.006, 29.997 and 29.997: down to 30.00, 29.99, 29.99, and the two missing cents
     # go to the two greatest remainders.
     assert database.rows(CHANNELS.format("v_attribution_reporting")) == [
@@ -59,8 +60,8 @@ def test_parts_sum_to_the_converted_value_by_largest_remainder(database: ClickHo
 def test_ties_go_to_the_earliest_touch(database: ClickHouse) -> None:
     rules(database, "JPY", 0)
     rate(database, "USD", "JPY", "2026-09-21", "150.5")
-    put(
-        database, "ledger",
+    book(
+        database,
         booking("c1", "t1", "Later", "0.5", "1", touch_at=T0 - 5),
         booking("c1", "t2", "Earlier", "0.5", "1", touch_at=T0 - 9),
     )  # fmt: skip
@@ -72,7 +73,7 @@ def test_ties_go_to_the_earliest_touch(database: ClickHouse) -> None:
 def test_a_negative_value_is_split_like_a_positive_one(database: ClickHouse) -> None:
     rules(database)
     rate(database, "USD", "EUR", "2026-09-21", "0.9")
-    put(database, "ledger", *({**b, "amount": "-" + b["amount"]} for b in THREE))
+    book(database, *({**b, "amount": "-" + b["amount"]} for b in THREE))
     rows = database.rows("SELECT channel, reporting_amount FROM v_attribution_reporting ORDER BY channel")
     assert rows == [("Direct", D("-30.00")), ("Email", D("-30.00")), ("Paid Search", D("-30.00"))]
 
@@ -80,7 +81,7 @@ def test_a_negative_value_is_split_like_a_positive_one(database: ClickHouse) -> 
 def test_bookings_in_the_currency_of_reports_are_exact(database: ClickHouse) -> None:
     rules(database)
     rate(database, "USD", "EUR", "2026-09-18", "0.9")
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     rows = database.rows(
         "SELECT touch_id, amount, currency, rate, rate_day, reporting_amount FROM v_ledger_reporting ORDER BY touch_id"
     )
@@ -96,10 +97,10 @@ def test_bookings_in_the_currency_of_reports_are_exact(database: ClickHouse) -> 
 def test_a_touch_that_was_withdrawn_leaves_no_cent_behind(database: ClickHouse) -> None:
     rules(database)
     rate(database, "USD", "EUR", "2026-09-21", "0.8777")
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     away = {"credit": "-0.333333333", "amount": "-33.33", "recorded_at": T0 + DAY}
-    put(
-        database, "ledger", THREE[1] | away, THREE[2] | away,
+    book(
+        database, THREE[1] | away, THREE[2] | away,
         THREE[0] | {"credit": "0.666666666", "amount": "66.66", "recorded_at": T0 + DAY},
     )  # fmt: skip
     rows = database.rows("SELECT channel, conversions, reporting_amount FROM v_attribution_reporting")
@@ -117,14 +118,14 @@ def test_a_rate_holds_until_a_newer_one_but_not_longer_than_its_age(
     rules(database, max_age=max_age)
     for day in days:
         rate(database, "USD", "EUR", day, "0.5" if day in ("2026-09-20", *days[:1]) else "0.7")
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     totals = "SELECT sumOrNull(reporting_amount), sum(unconverted) FROM v_attribution_reporting"
     assert database.rows(totals) == [(found, D(0) if found else D(100))]
 
 
 def test_missing_rates_are_visible_and_never_zero(database: ClickHouse) -> None:
     rules(database)
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     won = {"account_id": "acme", "stage": "won", "occurred_at": T0, "version": 1}
     put(
         database, "conversions", won | {"conversion_id": "c1", "amount": "100", "currency": "USD"},
@@ -143,7 +144,7 @@ def test_missing_rates_are_visible_and_never_zero(database: ClickHouse) -> None:
 
 
 def test_without_rules_nothing_is_converted(database: ClickHouse) -> None:
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     rows = database.rows("SELECT DISTINCT reporting_currency, reporting_amount FROM v_attribution_reporting")
     assert rows == [("", None)]
     assert database.rows("SELECT * FROM v_reporting") == []
@@ -151,7 +152,7 @@ def test_without_rules_nothing_is_converted(database: ClickHouse) -> None:
 
 def test_a_corrected_rate_restates_and_as_of_shows_what_was_reported(database: ClickHouse) -> None:
     rules(database)
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     rate(database, "USD", "EUR", "2026-09-21", "0.9", recorded_at=T0 + DAY)
     rate(database, "USD", "EUR", "2026-09-21", "0.8", recorded_at=T0 + 2 * DAY)
 
@@ -167,7 +168,7 @@ def test_a_corrected_rate_restates_and_as_of_shows_what_was_reported(database: C
 
 def test_a_withdrawn_rate_is_none(database: ClickHouse) -> None:
     rules(database)
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     rate(database, "USD", "EUR", "2026-09-21", "0.9")
     rate(database, "USD", "EUR", "2026-09-21", "0.9", deleted=True)
     assert database.rows("SELECT * FROM v_fx_rates") == []
@@ -178,7 +179,7 @@ def test_the_latest_rules_name_the_currency(database: ClickHouse) -> None:
     rules(database, "USD", at=T0)
     rules(database, "BHD", 3, at=T0 + 1)
     rate(database, "USD", "BHD", "2026-09-21", "0.37675")
-    put(database, "ledger", *THREE)
+    book(database, *THREE)
     # 37.675 BHD: 12.560845, 12.5570775, 12.5570775
     assert database.rows(CHANNELS.format("v_attribution_reporting")) == [
         ("Direct", D("33.33"), "USD", D("12.557"), "BHD", D(0)),

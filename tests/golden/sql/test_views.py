@@ -7,6 +7,7 @@ import pytest
 
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put
+from tests.support.shares import book
 
 T0 = 1_790_000_000_000
 """2026-09-21 14:13:20 UTC."""
@@ -190,8 +191,8 @@ def book_two_halves_then_move_one(database: ClickHouse) -> None:
         "recorded_at": T0,
     }
     away = second | {"credit": "-0.5", "amount": "-500", "recorded_at": T0 + DAY, "reason": "changed"}
-    put(database, "ledger", first, second)
-    put(database, "ledger", away, away | {"channel": "Paid Search", "credit": "0.5", "amount": "500"})
+    book(database, first, second)
+    book(database, away, away | {"channel": "Paid Search", "credit": "0.5", "amount": "500"})
 
 
 def test_attribution_is_the_sum_of_bookings_without_what_nets_to_zero(database: ClickHouse) -> None:
@@ -228,11 +229,11 @@ def test_ledger_check_shows_violations_and_only_those(database: ClickHouse) -> N
     # No eligible touch; withdrawn and booked back: both fine.
     put(database, "conversions", {"conversion_id": "c2", "account_id": "acme.com", "amount": "70", "version": 1})
     whole = BOOKING | {"conversion_id": "c3", "credit": "1", "amount": "9"}
-    put(database, "ledger", whole, whole | {"credit": "-1", "amount": "-9"})
+    book(database, whole, whole | {"credit": "-1", "amount": "-9"})
     assert database.rows("SELECT * FROM v_ledger_check") == []
-    put(database, "ledger", BOOKING | {"model": "first", "credit": "0.9", "amount": "1000"})
-    put(database, "ledger", BOOKING | {"model": "last", "credit": "1", "amount": "999.99"})
-    put(database, "ledger", BOOKING | {"conversion_id": "dead", "credit": "1", "amount": "5"})
+    book(database, BOOKING | {"model": "first", "credit": "0.9", "amount": "1000"})
+    book(database, BOOKING | {"model": "last", "credit": "1", "amount": "999.99"})
+    book(database, BOOKING | {"conversion_id": "dead", "credit": "1", "amount": "5"})
     rows = database.rows(
         "SELECT conversion_id, model, credit, amount, live FROM v_ledger_check ORDER BY conversion_id, model"
     )

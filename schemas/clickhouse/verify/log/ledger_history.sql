@@ -1,2 +1,2 @@
 -- In the log's order every booking comes again, with its time, reason and cause: so reports as of a date are verified, too.
-SELECT * EXCEPT (_p, _o, _i) FROM ledger
+SELECT * FROM ledger_shares
