@@ -1,8 +1,9 @@
 """What ``bench.identity_share`` looks at: the stitch stage on four partitions and a site's traffic, without Faust.
 
-State is warm: every visitor was there a month ago, the known ones said who they are, and the CRM has all people and
-their accounts. Then each frame goes through ``compute`` on the worker's own store, which is saved as often as a worker
-saves. ``event_frame``, ``message_frame`` and ``saved`` are functions, so that who samples the stack can tell them apart.
+State is warm: every visitor was there a month ago, the known ones said who they are, and the CRM has all people, their
+accounts and deals. Then each frame goes through ``compute`` on the worker's own store, which is saved as often as a
+worker saves. ``event_frame``, ``message_frame`` and ``saved`` are functions, so that who samples the stack can tell them
+apart.
 
 Prints the events, the CPU seconds they took, the messages between partitions, and the part of what was saved that is
 identity's.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.stage import FRAME, START, VISITORS, Site, Visit
+from bench.stage import DEALS, FRAME, START, VISITORS, Site, Visit, known_deal
 from schemas import topics
 from schemas.codec import lines, state_encoder
 from schemas.event import Event
@@ -123,6 +124,8 @@ def warm_up(partitions: Partitions) -> None:
             events += [visit.next(f"warm-{number}-{i}", at + i * 40_000) for i in range(2)]
             events.append(_contact(number, at))
         partitions.apply(at, events)
+    for begin in range(0, DEALS, 1000):
+        partitions.apply(at, [known_deal(number, at) for number in range(begin, begin + 1000)])
 
 
 def _contact(person: int, at: int) -> Event:

@@ -39,6 +39,9 @@ from stream.stages.store import PartitionStore
 
 FRAME = FRAME_EVENTS
 VISITORS = 60_000
+DEALS = 8000
+"""Those that the warm state knows."""
+NEW_DEALS = 800
 ACTIVE = 700
 PAUSE_MS = 57
 """Between two events of the site: each of the active people does something every 40 s."""
@@ -146,9 +149,14 @@ class Site:
             said = b'{"account_id":"acct-%d"}' % company
             node = f"default/u:contact:{person}"
             return Event(node=node, protocol="crm", email=email, properties=msgspec.Raw(said), **common)
-        said = b'{"account_id":"acct-%d","stage":"open","amount":"1200.00","currency":"EUR"}' % company
-        node = f"default/o:deal-{rng.randrange(8000)}"
-        return Event(node=node, protocol="crm", name="Deal", properties=msgspec.Raw(said), **common)
+        return deal_version(rng.randrange(DEALS + NEW_DEALS), **common)
+
+
+def deal_version(number, **common):
+    """What a nightly sync says of a deal: the same as before, unless the deal is new. Each has one account."""
+    said = b'{"account_id":"acct-%d","stage":"open","amount":"1200.00","currency":"EUR"}' % (number % 4000)
+    node = f"default/o:deal-{number}"
+    return Event(node=node, protocol="crm", name="Deal", properties=msgspec.Raw(said), **common)
 
 
 class Worker:
@@ -242,6 +250,16 @@ def warm_up(worker, visits=VISITORS):
             at += 2
             events += [visit.next(f"warm-{number}-{i}", at + i * 40_000) for i in range(2)]
         worker.apply(at, framed(events, at))
+    for begin in range(0, DEALS, 250):
+        worker.apply(at, framed([known_deal(number, at) for number in range(begin, begin + 250)], at))
+
+
+def known_deal(number, at):
+    """A deal's first version."""
+    id_ = f"warm-deal-{number}"
+    return deal_version(
+        number, id=id_, type="crm.opportunity", at=at, received_at=at + 120, platform="server", source="crm"
+    )
 
 
 def calm(seconds):
