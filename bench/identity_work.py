@@ -153,6 +153,7 @@ def main() -> None:
         moments = [site.frame(FRAME * PARTITIONS) for _ in range(max(1, count // (FRAME * PARTITIONS)))]
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 50)  # as a worker
         partitions.messages, partitions.saved_bytes = 0, {True: 0, False: 0}
         began = time.process_time()
         work(partitions, moments)
