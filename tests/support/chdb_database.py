@@ -54,5 +54,5 @@ def _set_up_database(chdb_folder: str) -> Iterator[ClickHouse]:
 def database(_set_up_database: ClickHouse) -> Iterator[ClickHouse]:
     """A database with all tables, empty, and views. Setting one up takes a second, emptying it does not."""
     yield _set_up_database
-    for table in [*TABLES, DEAD_LETTERS_TABLE, "identity_history", "sink_ledger"]:
+    for table in [*TABLES, DEAD_LETTERS_TABLE, "identity_history", "ledger", "sink_ledger"]:
         _set_up_database.command(f"TRUNCATE TABLE {table}")

@@ -72,6 +72,16 @@ def test_every_model_of_the_rules_is_booked():
     assert log.credits("u_shaped") == {"Organic Search": ("0.5", "50"), "Email": ("0.5", "50")}
 
 
+def test_a_booking_of_many_touches_is_several_rows():
+    """A row has to fit into a record of the log: with the longest campaigns 250 shares are less than 1 MB."""
+    log = AccountLog()
+    touches = [put(touch(f"t{i:03}", START + i, "Email")) for i in range(600)]
+    rows = log.record(*touches, convert(WON))["bookings"]
+    assert [len(row.touch_ids) for row in rows if row.model == "linear"] == [250, 250, 100]
+    assert len({r.touch_id for r in log.rows["ledger"] if r.model == "linear"}) == 600
+    assert log.totals()["c1", "linear"] == (1, 100)
+
+
 def test_a_row_tells_where_it_comes_from():
     log = AccountLog()
     log.record(put(EMAIL))

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from schemas.codec import lines
 from sinks.clickhouse.client import ClickHouse
 from tests.support.fact_rows import put
 from tests.support.shares import book
@@ -193,6 +194,33 @@ def book_two_halves_then_move_one(database: ClickHouse) -> None:
     away = second | {"credit": "-0.5", "amount": "-500", "recorded_at": T0 + DAY, "reason": "changed"}
     book(database, first, second)
     book(database, away, away | {"channel": "Paid Search", "credit": "0.5", "amount": "500"})
+
+
+def test_rows_that_earlier_versions_booked_count_too(database: ClickHouse) -> None:
+    """Until migration 31 each share was a row of the table ledger."""
+    row = BOOKING | {
+        "tenant": "default", "model_version": "1", "touch_id": "t1", "channel": "Email", "credit": "1", "amount": "70",
+        "touch_at": T0 - 5, "recorded_at": T0, "reason": "new_conversion", "cause_event_id": "e1", "_p": 0, "_o": 7, "_i": 0,
+    }  # fmt: skip
+    database.insert("ledger", lines([row]), token="earlier")
+    book(
+        database,
+        BOOKING | {"touch_id": "t1", "channel": "Email", "credit": "-1", "amount": "-70", "recorded_at": T0 + DAY},
+    )
+    book(
+        database,
+        BOOKING | {"touch_id": "t2", "channel": "Events", "credit": "1", "amount": "70", "recorded_at": T0 + DAY},
+    )
+
+    trail = database.rows("SELECT touch_id, credit, amount, touch_at FROM v_ledger ORDER BY recorded_at, touch_id")
+    assert [booked[:3] for booked in trail] == [
+        ("t1", Decimal(1), Decimal(70)),
+        ("t1", Decimal(-1), Decimal(-70)),
+        ("t2", Decimal(1), Decimal(70)),
+    ]
+    assert trail[0][3].replace(tzinfo=UTC) == datetime.fromtimestamp((T0 - 5) / 1000, UTC)
+    assert database.rows("SELECT channel, amount FROM v_attribution") == [("Events", Decimal(70))]
+    assert database.rows("SELECT sum(duplicates) FROM v_audit_duplicates") == [(0,)]
 
 
 def test_attribution_is_the_sum_of_bookings_without_what_nets_to_zero(database: ClickHouse) -> None:
