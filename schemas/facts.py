@@ -457,6 +457,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 }
 """Table name -> row shape. The DDL in ``schemas/clickhouse`` has exactly these columns in this order (tested)."""
 
+EARLIER = {"ledger": "bookings"}
+"""Tables that earlier versions wrote, and what took their place. Facts for them may still be on the log."""
+
 
 class DeadLetterRow(msgspec.Struct, gc=False):
     """``dead_letters``: a ``schemas.rejections.DeadLetter`` with its address on the ``dead-letters`` topic."""

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from schemas.codec import json_encoder
-from schemas.facts import TABLES, DeadLetterRow
+from schemas.facts import EARLIER, TABLES, DeadLetterRow
 from schemas.rejections import RejectReason
 from schemas.topics import ACCOUNT_FACTS
 from sinks.operations import Outcome, Refused, Try
@@ -95,7 +95,7 @@ def letter_of(table: str, refused: RefusedRow, origins: Sequence[Origin]) -> byt
     number = refused.row.number - (ends[first] - origins[first].rows)
     address = f"{origin.place.topic}/{origin.place.partition}/{origin.offset}/{table}/{number}"
     # Beside the letters of whole records (``sinks.ranges``): negative offsets, and numbers from 2 on.
-    which = list(TABLES).index(table) * 2 + (origin.place.topic == ACCOUNT_FACTS)
+    which = list(TABLES).index(EARLIER.get(table, table)) * 2 + (origin.place.topic == ACCOUNT_FACTS)
     row = DeadLetterRow(
         "default", address, origin.at, "sink", RejectReason.REFUSED.value, f"{table}: {refused.error}",
         base64.b64encode(refused.row.line).decode(), address, "", False, "",

@@ -45,6 +45,12 @@ def test_the_rest_is_the_block_without_them():
     assert lines_of(without(rows, [RefusedRow(rows[1], "no")])) == b"a\nc\n"
 
 
+def test_a_refused_row_of_an_earlier_versions_table_has_a_letter_too():
+    origins = [Origin(Place("account-facts", 1), 7, 5, 2)]
+    letter = msgspec.json.decode(letter_of("ledger", RefusedRow(Row(1, b"x"), "no"), origins), type=DeadLetterRow)
+    assert letter.address == "account-facts/1/7/ledger/1"
+
+
 def test_a_letter_says_which_row_of_which_record_it_was_and_no_two_have_one_address():
     places = [Place(topic, 1) for topic in ("account-facts", "stitch-facts")]
     # Two pieces of one record, then records of both topics at the same offset.

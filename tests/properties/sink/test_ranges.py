@@ -111,6 +111,11 @@ def test_record_whose_index_and_blocks_differ_is_none_of_ours(value) -> None:
         fact_pieces(value)
 
 
+def test_facts_of_earlier_versions_are_still_rows() -> None:
+    """A worker that was not stopped yet wrote them, or nobody read them before the sink was replaced."""
+    assert fact_pieces(b'[["ledger",1,3]]\n{}\n') == [("ledger", 1, b"{}\n")]
+
+
 def test_dead_letter_becomes_a_row_with_its_address() -> None:
     letter = DeadLetter(
         "l1",
