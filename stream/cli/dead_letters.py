@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.errors import TouchlineError
 from schemas.rejections import RejectReason
-from stream.cli.options import settings_options
+from stream.cli.options import patience_option, settings_options, url_option
 from stream.settings import Settings, read_config
 
 if TYPE_CHECKING:
@@ -118,16 +118,9 @@ def show_letter(settings: Settings, letter_id: str, *, only_bytes: bool, as_json
 @click.option("--all", "everything", is_flag=True, help="Without any filter.")
 @click.option("--key", default="", envvar="TOUCHLINE_KEY", help="Write key for letters of no source in touchline.toml.")
 @click.option("--path", "target", default="", metavar="PATH", help="Where to send letters of earlier versions.")
-@click.option("--url", default="", help="The collector.  [default: of --host and --http-port]")
+@url_option
 @click.option("--dry-run", is_flag=True, help="Send nothing; say what would be sent, and why the rest cannot be.")
-@click.option(
-    "--patience",
-    "patience_s",
-    default=300.0,
-    show_default=True,
-    metavar="S",
-    help="How long to try again while the collector takes nothing.",
-)
+@patience_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable summary.")
 @settings_options("config", "host", "http_port", "clickhouse", "sql_port", "database")
 def resend(

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from schemas.errors import TouchlineError
-from stream.cli.options import settings_options
+from stream.cli.options import patience_option, settings_options, url_option
 from stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ Examples:
     metavar="FIELD=VALUE",
     help="What holds where the file says nothing; may be repeated.",
 )
-@click.option("--url", default="", help="The collector.  [default: of --host and --http-port]")
+@url_option
 @click.option(
     "--key", default="dev", envvar="TOUCHLINE_KEY", help="Write key of the source.  [default dev, env TOUCHLINE_KEY]"
 )
@@ -65,14 +65,7 @@ Examples:
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign.  [default: the mapping's, else .]")
 @click.option("--date-format", "dates", multiple=True, help="Of times not in ISO 8601, e.g. %d.%m.%Y; may be repeated.")
 @click.option("--timezone", default="", help="Of times without one.  [default: the mapping's, else UTC]")
-@click.option(
-    "--patience",
-    "patience_s",
-    default=300.0,
-    show_default=True,
-    metavar="S",
-    help="How long to try again while the collector takes nothing.",
-)
+@patience_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable summary.")
 @click.option("--list-mappings", is_flag=True, help="Show the shipped mappings and leave.")
 @settings_options("host", "http_port", "data")

@@ -22,6 +22,16 @@ from stream.settings import Settings, variable
 
 Command = Callable[..., Any]
 
+url_option = click.option("--url", default="", help="The collector.  [default: of --host and --http-port]")
+patience_option = click.option(
+    "--patience",
+    "patience_s",
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="How long to try again while the collector takes nothing.",
+)
+
 _FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
 
 

@@ -41,6 +41,17 @@ def moment(value: object) -> int | None:
     return None
 
 
+def text_of(at: int) -> str:
+    """``at`` (ms) in ISO 8601 with milliseconds, UTC: what ``moment`` reads.
+
+    Raises: ValueError, OverflowError or OSError if no calendar has it.
+
+    >>> text_of(1_790_000_000_000)
+    '2026-09-21T14:13:20.000Z'
+    """
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _unusual(text: str) -> int | None:
     """Epoch numbers as text, lower-case zones, leap seconds."""
     if len(text) <= _LONGEST and _EPOCH_TEXT.fullmatch(text):

@@ -13,6 +13,9 @@ import msgspec
 
 from schemas.errors import ConfigError, Retryable, TouchlineError
 
+BATCH_ITEMS: Final = 500
+BATCH_BYTES: Final = 1 << 20
+"""Of a request, at most: a quarter of what a collector takes by default, and many times what a request itself costs."""
 _TIMEOUT_S: Final = 60.0
 _OK: Final = 200
 _AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})

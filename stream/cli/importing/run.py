@@ -17,7 +17,7 @@ from stream.cli.importing.bad_rows import BadRows
 from stream.cli.importing.binding import Bound, bind
 from stream.cli.importing.bookmark import Bookmark
 from stream.cli.importing.checking import body_of, judged
-from stream.cli.importing.delivery import Collector
+from stream.cli.importing.delivery import BATCH_BYTES, BATCH_ITEMS, Collector
 from stream.cli.importing.kinds import KINDS
 from stream.cli.importing.mapping import Mapping
 from stream.cli.importing.objects import BadField, Context, Row, objects_of
@@ -27,9 +27,6 @@ from stream.cli.importing.repeats import Repeats
 if TYPE_CHECKING:
     from schemas.event import Event
 
-_BATCH_ROWS: Final = 500
-_BATCH_BYTES: Final = 1 << 20
-"""A quarter of what a collector takes by default: many times the size at which a request costs more than its rows."""
 _MARKED_ROWS: Final = 5000
 """The bookmark moves on at least this often, also where all rows are bad or skipped."""
 _SHOWN: Final = 3
@@ -178,7 +175,7 @@ def send(
     for row, objects, reason in made_of(plan, mark.rows):
         encoded = [msgspec.json.encode(found) for found in objects]
         more = sum(map(len, encoded))
-        full = waiting and (len(waiting) + len(encoded) > _BATCH_ROWS or size + more > _BATCH_BYTES)
+        full = waiting and (len(waiting) + len(encoded) > BATCH_ITEMS or size + more > BATCH_BYTES)
         if full or tally.rows - mark.rows >= _MARKED_ROWS:
             post()
             size = 0

@@ -8,7 +8,6 @@ receipt counted, and an id of its own where the collector would make one, so tha
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -76,9 +75,27 @@ def again(
         now: ms.
     """
     try:
-        return _again(letter, body, envelope, path=path, key=key, sources=sources, now=now)
+        path = _target(letter, path)
+        source = sources.get((letter.tenant, letter.source)) if letter.source else None
+        key = _key(letter, source, key)
+        items, context = _items(letter, body, envelope, path)
     except Unsendable as why:
         return str(why)
+    target = path if path not in _SEGMENT else _BROWSERS if _is_browsers(path) else _BATCH
+    asked = Request(
+        received_at=now,
+        source=source or Source("again", key, letter.tenant),
+        path=target,
+        headers={"sec-gpc": "1"} if letter.gpc else {},
+    )
+    result = Again(target, key, letter.gpc, context, [], {})
+    for item in items:
+        why_not = _why(target, body_of(target, context, [item]), asked)
+        if why_not:
+            result.refused[why_not] = result.refused.get(why_not, 0) + 1
+        else:
+            result.items.append(item)
+    return result
 
 
 def body_of(path: str, context: bytes, items: list[bytes]) -> bytes:
@@ -89,23 +106,18 @@ def body_of(path: str, context: bytes, items: list[bytes]) -> bytes:
     return b'{"batch":' + joined + (b',"context":' + context if context else b"") + b"}"
 
 
-def _again(
-    letter: Letter,
-    body: bytes,
-    envelope: bytes,
-    *,
-    path: str,
-    key: str,
-    sources: Mapping[tuple[str, str], Source],
-    now: int,
-) -> Again:
-    path = _target(letter, path)
-    source = sources.get((letter.tenant, letter.source)) if letter.source else None
+def _key(letter: Letter, source: Source | None, key: str) -> str:
+    """Its source's write key now; ``key`` if there is no such source."""
     key = source.key if source is not None else key
     if not key:
         raise Unsendable(
             f"no source {letter.source!r} is in touchline.toml: see --key" if letter.source else "no source: see --key"
         )
+    return key
+
+
+def _items(letter: Letter, body: bytes, envelope: bytes, path: str) -> tuple[list[bytes], bytes]:
+    """What the letter has, as it is to be sent, and the context that holds for all of it."""
     if len(body) >= BODY_KEPT:
         raise Unsendable("it was cut when it was kept")
     if envelope == LOST_ENVELOPE:
@@ -118,24 +130,9 @@ def _again(
         found = [_filled(bytes(raw), number, letter, said, path) for number, raw in enumerate(raws)]
     except (*UNREADABLE, ValueError) as error:
         raise Unsendable("it is not JSON" if not isinstance(error, RecursionError) else "it nests too deep") from None
-    context = json.dumps(said["context"]).encode() if isinstance(said.get("context"), dict) else b""
-    target = path if path not in _SEGMENT else _BROWSERS if _is_browsers(path) else _BATCH
-    asked = Request(
-        received_at=now,
-        source=source or Source("again", key, letter.tenant),
-        path=target,
-        headers={"sec-gpc": "1"} if letter.gpc else {},
-    )
-    result = Again(target, key, letter.gpc, context, [], {})
-    for item in found:
-        why = _why(target, body_of(target, context, [item]), asked)
-        if why:
-            result.refused[why] = result.refused.get(why, 0) + 1
-        else:
-            result.items.append(item)
     if not found:
         raise Unsendable(_NOTHING)
-    return result
+    return found, json.dumps(said["context"]).encode() if isinstance(said.get("context"), dict) else b""
 
 
 def _target(letter: Letter, path: str) -> str:
@@ -215,7 +212,7 @@ def _times(item: Mapping[str, Any], letter: Letter, said: Mapping[str, Any]) -> 
     skew = letter.received_at - sent if sent and clients is not None else 0
     at = min(letter.received_at, letter.received_at if clients is None else clients + skew)
     try:
-        text = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = clock.text_of(at)
     except (ValueError, OverflowError, OSError):
         return {}
     return {

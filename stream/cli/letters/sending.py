@@ -2,16 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import msgspec
 
-from stream.cli.importing.delivery import Collector
+from stream.cli.importing.delivery import BATCH_BYTES, BATCH_ITEMS, Collector
 from stream.cli.letters.again import Again, body_of
 from stream.cli.letters.reading import Letter
-
-_BATCH_ITEMS: Final = 500
-_BATCH_BYTES: Final = 1 << 20
 
 Target = tuple[str, str, bool, bytes]
 """Path, key, GPC, context: what a request's items have in common."""
@@ -75,7 +71,7 @@ class Sender:
         target = (one.path, one.key, one.gpc, one.context)
         for item in one.items:
             held = self._held.setdefault(target, [])
-            if held and (len(held) >= _BATCH_ITEMS or self._size[target] + len(item) > _BATCH_BYTES):
+            if held and (len(held) >= BATCH_ITEMS or self._size[target] + len(item) > BATCH_BYTES):
                 self._flush(target)
                 held = self._held.setdefault(target, [])
             held.append(item)

@@ -4,28 +4,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from stream.cli.letters.reading import Letter
 from stream.cli.letters.sending import Tally
+from stream.collect import clock
 
 _EVERY_S: Final = 5.0
 _REASONS: Final = 10
 _DETAIL: Final = 60
 
 
-def time_of(letter: Letter) -> str:
-    """When it came, ISO 8601."""
-    return datetime.fromtimestamp(letter.received_at / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
-
-
 def members(letter: Letter) -> dict[str, Any]:
     """A letter for JSON."""
     return {
-        "id": letter.id, "received_at": time_of(letter), "tenant": letter.tenant, "source": letter.source,
+        "id": letter.id, "received_at": clock.text_of(letter.received_at), "tenant": letter.tenant, "source": letter.source,
         "reason": letter.reason, "detail": letter.detail, "path": letter.path, "address": letter.address,
         "gpc": letter.gpc, "size_bytes": letter.size,
     }  # fmt: skip
@@ -40,7 +35,13 @@ def print_letters(letters: Sequence[Letter], total: int) -> None:
     for letter in letters:
         where = letter.path or letter.address
         table.add_row(
-            time_of(letter), letter.id, letter.source, letter.reason, letter.detail[:_DETAIL], where, f"{letter.size:,}"
+            clock.text_of(letter.received_at),
+            letter.id,
+            letter.source,
+            letter.reason,
+            letter.detail[:_DETAIL],
+            where,
+            f"{letter.size:,}",
         )
     # Elsewhere than on a terminal nothing is cut.
     Console(width=None if sys.stdout.isatty() else 240, markup=False).print(table)

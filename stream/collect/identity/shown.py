@@ -1,13 +1,13 @@
 """Explanations and predictions in people's words: from what the core says to the shapes of ``answered``."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import UNSET
 
 from schemas.ids import ACCOUNT, kind, value
 from schemas.messages import BEGINNING
+from stream.collect import clock
 from stream.collect.identity import answered
 from stream.collect.identity.family import Family
 from stream.core.identity.book import Known
@@ -87,7 +87,7 @@ def time_shown(at: int | None) -> str | None:
     """ISO 8601; None for "always" and "for good"."""
     if at is None or at <= BEGINNING:
         return None
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return clock.text_of(at)
 
 
 def _step(edge: Edge, said: Said) -> answered.Step:

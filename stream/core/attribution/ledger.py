@@ -383,6 +383,7 @@ def _differences(old: list[Share], new: list[Share]) -> Iterator[Share]:
     yield from after.values()
 
 
+@lru_cache(_TEXTS)
 def credit_text(credit: int) -> str:
     """Billionths as decimal text with 9 places."""
     whole, part = divmod(abs(credit), WHOLE)
@@ -412,11 +413,8 @@ class _Desk:
                 self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at,
                 [t.id for t in touches], [t.channel for t in touches],
                 [t.utm_source for t in touches], [t.utm_medium for t in touches], [t.utm_campaign for t in touches],
-                [t.at for t in touches], list(map(_credit_text, credits_)), list(map(amount_text, amounts)),
+                [t.at for t in touches], list(map(credit_text, credits_)), list(map(amount_text, amounts)),
                 message.at, self.reason, message.cause,
                 step.partition, step.offset, step.next_row("bookings"),
             )  # fmt: skip
             step.fact("bookings", row)
-
-
-_credit_text: Final = lru_cache(_TEXTS)(credit_text)
