@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.support.brokers",
     "tests.support.chdb_database",
+    "tests.support.hubs",
     "tests.support.sql",
 ]
 

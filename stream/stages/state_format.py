@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.errors import Fatal
 
-STATE_FORMAT: Final = 3
+STATE_FORMAT: Final = 4
 """Raised by whoever changes what is stored (CONTRIBUTING.md has the rule). It is in each store and in each checkpoint."""
 UNNUMBERED: Final = 0
 """Of state that says nothing: it was written before formats had numbers."""

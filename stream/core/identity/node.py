@@ -1,21 +1,17 @@
 """Where a node of the forest lies in the partition's state, and how much it may have. What it remembers: ``stream.core.nodes``.
 
-A hub (an account, a big domain) may have 100,000 subscribers, so they are keys of their own: the node itself stays
-small and is never encoded as one blob with them. It lies in the record of its name (``stream.core.seen``), which its own
-events read anyway.
+It lies in the record of its name (``stream.core.seen``), which its own events read anyway.
 """
 
 from collections.abc import Iterable
 from typing import Final
-
-import msgspec
 
 from schemas.ids import ACTIVITY, LEVEL, OPPORTUNITY, VISITOR, kind
 from schemas.messages import Claim
 from stream.core.identity.precedence import OPERATOR
 from stream.core.nodes import NodeState
 from stream.core.seen import Seen
-from stream.core.state import State, key
+from stream.core.state import State
 
 NEVER_PARENTS: Final = frozenset({VISITOR, OPPORTUNITY, ACTIVITY})
 """Nobody can belong to them, so nobody has to be told."""
@@ -28,10 +24,6 @@ MOST_DOMAINS: Final = 5
 """Work domains among the addresses of one user. More is a login that companies share, not a person."""
 MOST_CLAIMS: Final = 1000
 """Different claims that were ever made at one node. Beyond it somebody sends noise, and every further one would cost more."""
-
-
-class Subscriber(msgspec.Struct, array_like=True, gc=False):
-    """One child that hears when the node's resolution changes. All there is to know is in the key."""
 
 
 def node_of(state: State, name: str) -> NodeState | None:
@@ -48,11 +40,6 @@ def keep_node(state: State, name: str, node: NodeState) -> None:
         record = Seen()
     record.node = node
     state.put(place, record)
-
-
-def subscriber_key(name: str, child: str) -> str:
-    """State key of a subscriber; with child "" the prefix of all of them."""
-    return key("s", name, child)
 
 
 def level(name: str) -> int:

@@ -27,7 +27,6 @@ from stream.core.identity.audit import Stated, book_claim, book_crowd, book_shar
 from stream.core.identity.node import (
     MOST_IDS,
     NEVER_PARENTS,
-    Subscriber,
     acceptable,
     become_crowd,
     keep_node,
@@ -35,12 +34,12 @@ from stream.core.identity.node import (
     node_of,
     person_kind,
     statement,
-    subscriber_key,
     taken_back,
     too_large,
 )
 from stream.core.identity.precedence import OPERATOR
 from stream.core.identity.resolution import Decider, first_resolution, linked
+from stream.core.identity.subscribers import anybody_hears, hears, subscribe, subscribers, unsubscribe
 from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
@@ -132,7 +131,7 @@ def let_go(step: Step, name: str, state: NodeState, cause: str) -> None:
     """
     if state.entry or state.claims or state.sold or state.orphan or kind(name) in NEVER_PARENTS:
         return
-    if step.state.scan(subscriber_key(name, ""), Subscriber, limit=1):
+    if anybody_hears(step.state, name, state):
         return
     for parent in state.parents:
         step.tell(Unsubscribe(parent, cause, name))
@@ -230,37 +229,31 @@ def pump(step: Step, name: str, state: NodeState, cause: str, turn: Turn) -> Non
 
 
 def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) -> None:
-    prefix = subscriber_key(name, "")
-    found = step.state.scan(prefix, Subscriber, start=state.telling or "", limit=chunk + 1)
+    found = subscribers(step.state, name, state, start=state.telling or "", limit=chunk + 1)
     resolution = state.resolution
     assert resolution is not None, "a fan-out starts with a resolution"
-    for subscriber, _ in found[:chunk]:
-        step.tell(Resolved(subscriber[len(prefix) :], cause, name, resolution))
-    state.telling = found[chunk][0] if len(found) > chunk else None
+    for child in found[:chunk]:
+        step.tell(Resolved(child, cause, name, resolution))
+    state.telling = found[chunk] if len(found) > chunk else None
 
 
 def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:
     state = opened(step, message.to, message.cause)
-    place = subscriber_key(message.to, message.child)
-    # Whether it was known matters to who counts them; to look for one that is not there costs more than to put it again.
-    counted = _counts(message)
-    known = counted and step.state.get(place, Subscriber) is not None
-    if not known:
-        step.state.put(place, Subscriber())
-    if counted and not known:
+    counts = _counts(message) and not hears(step.state, message.to, state, message.child)
+    subscribe(step.state, message.to, state, message.child)
+    if counts:
         _count_child(step, message, 1, state, turn)
     if state.resolution is not None:
         step.tell(Resolved(message.child, message.cause, message.to, state.resolution))
 
 
 def _unsubscribe(step: Step, message: Unsubscribe, turn: Turn) -> None:
-    place = subscriber_key(message.to, message.child)
-    left = _counts(message) and step.state.get(place, Subscriber) is not None
-    step.state.delete(place)
     state = node_of(step.state, message.to)
     if state is None:
         return
-    if left:
+    counts = _counts(message) and hears(step.state, message.to, state, message.child)
+    unsubscribe(step.state, message.to, state, message.child)
+    if counts:
         _count_child(step, message, -1, state, turn)
     let_go(step, message.to, state, message.cause)
 

@@ -14,7 +14,7 @@ from schemas.ids import partition_of
 from schemas.messages import BEGINNING, Claim, Merge, Owner, Resolved, Retract, Subscribe, Token, Unsubscribe
 from schemas.rules import Rules
 from stream.core import identity
-from stream.core.identity import node, protocol, resolution, timeline
+from stream.core.identity import node, protocol, resolution, subscribers, timeline
 from stream.core.nodes import Held
 from stream.core.state import MemoryState
 from stream.core.step import Step
@@ -321,15 +321,14 @@ def test_a_chunked_fan_out_tells_the_present_value_never_a_captured_one(monkeypa
         before = decider.state.resolution
         right(step, decider, cause, gated=gated)
         if decider.state.resolution != before:
-            prefix = node.subscriber_key(decider.name, "")
-            children = [name[len(prefix) :] for name, _ in step.state.scan(prefix, node.Subscriber)]
+            children = subscribers.subscribers(step.state, decider.name, decider.state)
             queue = jobs.setdefault(decider.name, deque())
             queue.extend((child, decider.state.resolution) for child in children)
 
     def tell_captured(step, name, state, cause, chunk):
         for _ in range(min(chunk, len(jobs.get(name, ())))):
             child, value = jobs[name].popleft()
-            if step.state.get(node.subscriber_key(name, child), node.Subscriber) is not None:
+            if subscribers.hears(step.state, name, state, child):
                 step.tell(Resolved(child, cause, name, value))
         state.telling = "" if jobs.get(name) else None
 
@@ -373,8 +372,8 @@ def test_an_unsubscribed_parent_is_not_heard_any_more(monkeypatch):
 
     # Without the answer to every Subscribe, whoever comes back waits for ever (forest rule 9).
     def silent(step, message, turn):
-        protocol.opened(step, message.to, message.cause)
-        step.state.put(node.subscriber_key(message.to, message.child), node.Subscriber())
+        state = protocol.opened(step, message.to, message.cause)
+        subscribers.subscribe(step.state, message.to, state, message.child)
 
     monkeypatch.setattr(protocol, "_subscribe", silent)
     assert failures(inputs)
