@@ -75,6 +75,8 @@ class Stage(msgspec.Struct, frozen=True):
     """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
     raw: frozenset[str] = frozenset()
     """Kinds whose items the core decodes itself: they are canonical lines, and it gets (number, line) of each."""
+    tells: bool = False
+    """Whether its tokens make messages for others."""
     largest_facts: int = 1 << 20
     """Bytes of a record of facts: so much is compressed in a few ms. The topics take eight times that."""
     largest_messages: int = 256 << 10

@@ -29,6 +29,7 @@ STITCH: Final = Stage(
     rules_of=stitch.rules_of,
     admit=fault_of,
     raw=frozenset({topics.EVENT_FRAME}),
+    tells=True,
 )
 ACCOUNT: Final = Stage(
     name="account",

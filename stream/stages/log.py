@@ -18,6 +18,7 @@ from stream.kafka import connection
 from stream.settings import Settings
 from stream.stages.compute import Output, Record
 from stream.stages.outbox import Offers, Outbox
+from stream.stages.unheard import Unheard
 
 __all__ = ["Log", "LogError", "TopicPartition"]
 
@@ -25,10 +26,10 @@ __all__ = ["Log", "LogError", "TopicPartition"]
 class Log:
     """Producer and readers of one worker. ``start`` before use, ``stop`` at the end."""
 
-    def __init__(self, settings: Settings, offers: Offers | None = None) -> None:
+    def __init__(self, settings: Settings, offers: Offers | None = None, unheard: Unheard | None = None) -> None:
         self.settings = settings
         self._producer: AIOKafkaProducer | None = None
-        self._outbox = Outbox(self._send, {} if offers is None else offers)
+        self._outbox = Outbox(self._send, {} if offers is None else offers, unheard or Unheard())
 
     async def start(self) -> None:
         """Connect the producer."""

@@ -2,7 +2,7 @@
 
 Who reads them in the same worker gets them as soon as the broker has them.
 
-outbox = Outbox(send, offers); acked = await outbox.produce(output)
+outbox = Outbox(send, offers, unheard); acked = await outbox.produce(output)
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from schemas import topics
 from stream.stages.bundles import is_to_itself
 from stream.stages.compute import Output, Record
 from stream.stages.gathering import MOST, Gathering
+from stream.stages.unheard import Unheard
 
 _APPEND_TIME: Final = 1
 _FACTS: Final = frozenset({topics.STITCH_FACTS, topics.ACCOUNT_FACTS})
@@ -33,11 +34,15 @@ class Outbox:
     Args:
         send: queues one output with the producer and returns the future of its acknowledgement.
         offers: who reads what in this worker.
+        unheard: what of it they have yet to take in.
     """
 
-    def __init__(self, send: Callable[[Output], Awaitable[asyncio.Future[Any]]], offers: Offers) -> None:
+    def __init__(
+        self, send: Callable[[Output], Awaitable[asyncio.Future[Any]]], offers: Offers, unheard: Unheard
+    ) -> None:
         self._queue = send
         self._offers = offers
+        self._unheard = unheard
         self._facts = Gathering(self._send)
         self._messages = Gathering(self._send, wait_s=0, small=MOST, bundles=True)
 
@@ -51,7 +56,10 @@ class Outbox:
         if output.topic in _FACTS:
             return await self._facts.produce(output)
         if output.topic in _MESSAGES and not is_to_itself(output):
-            return await self._messages.produce(output, wait_s=_LATE_WAIT_S if late else None)
+            acked = await self._messages.produce(output, wait_s=_LATE_WAIT_S if late else None)
+            if output.topic in self._offers:
+                self._unheard.add(len(output.value), acked)
+            return acked
         return await self._send(output)
 
     async def flush(self) -> None:

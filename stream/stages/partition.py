@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import structlog
@@ -26,6 +27,7 @@ from stream.stages.compute import Output, Record, Stage, Unsaved, compute
 from stream.stages.log import Log, record_of
 from stream.stages.store import Batch, PartitionStore
 from stream.stages.turns import Turns
+from stream.stages.unheard import Inbox
 
 _IN_FLIGHT: Final = 32
 """Frames computed but not yet durable. At 20 ms to the ack this allows 1,600 frames/s per partition."""
@@ -62,6 +64,7 @@ class Partition:
         outputs: Log,
         *,
         turns: Turns,
+        inbox: Inbox,
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.stage = stage
@@ -70,6 +73,7 @@ class Partition:
         self.store = store
         self.outputs = outputs
         self.turns = turns
+        self.inbox = inbox
         self._itself = f"{stage.input}/{number}/".encode()
         self._queue: asyncio.Queue[tuple[Batch | None, list[asyncio.Future[Any]], Acknowledge | None, int]] = (
             asyncio.Queue(_IN_FLIGHT)
@@ -104,6 +108,8 @@ class Partition:
         Nothing depends on that it is: what is too far ahead, or too large, is left to the log.
         """
         ahead = record.offset - self.store.next_offset
+        if ahead >= 0:
+            self.inbox.add(record.offset, len(record.value))
         if not 0 <= ahead < _EARLY or len(record.value) > _BULK:
             return
         self._early[record.offset] = record
@@ -141,6 +147,7 @@ class Partition:
         self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
+        self.inbox.forget()
         self._completer.cancel()
         await asyncio.gather(self._completer, return_exceptions=True)
         while not self._queue.empty():
@@ -156,11 +163,12 @@ class Partition:
                     self.settle(record.offset, acknowledge)
                 return
             if self._is_bulk(record):
-                async with self.turns.turn():
+                async with self._turn(record):
                     self._check_open()
                     outputs = await self._outputs_of(record)
             else:
                 outputs = await self._outputs_of(record)
+            self.inbox.take(self.store.next_offset)
             late = self._is_late(record)
             acks = [await self.outputs.produce(output, late=late) for output in outputs]
             self._check_open()
@@ -172,8 +180,17 @@ class Partition:
             raise Revoked
 
     def _is_bulk(self, record: Record) -> bool:
-        """Whether it waits for a turn: it is large, or goes on with what was too much for one record (a token to itself)."""
-        return len(record.value) > _BULK or record.headers.get(topics.SOURCE_HEADER, b"").startswith(self._itself)
+        """Whether it waits for a turn: it is large, or goes on with what was too much for one record (a token)."""
+        return len(record.value) > _BULK or self._is_token(record)
+
+    def _is_token(self, record: Record) -> bool:
+        return record.headers.get(topics.SOURCE_HEADER, b"").startswith(self._itself)
+
+    def _turn(self, record: Record) -> AbstractAsyncContextManager[None]:
+        """A turn for bulk. What makes messages for others by the hundred waits until they are ready for them."""
+        if self.stage.tells and self._is_token(record):
+            return self.turns.turn(self.inbox.others_are_ready)
+        return self.turns.turn()
 
     def _is_late(self, record: Record) -> bool:
         """Whether it is of a backlog, or of a partition that just had one."""

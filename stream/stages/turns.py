@@ -10,31 +10,44 @@ Only when something is done depends on this, never what.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter, thread_time
-from typing import Final
+from typing import Final, NamedTuple
 
 PAUSE_S: Final = 0.004
 """Between two turns. The pause goes on while others use it, up to as long as the last turn took."""
 _BUSY_S: Final = 0.001
 """CPU time in a pause from which on others used it. The clock would not do: on a busy machine every timer is late."""
+PATIENCE_S: Final = 0.25
+"""How long a turn that may come later lets others go first, at most: on some days nobody is ever ready."""
+
+
+class _Waiting(NamedTuple):
+    turn: asyncio.Future[None]
+    may_begin: Callable[[], bool]
+    until: float
+    """When its patience is over."""
 
 
 class Turns:
-    """Of all partitions of a worker; first come, first served."""
+    """Of all partitions of a worker; first come, first served, of those that may begin."""
 
-    def __init__(self, pause_s: float = PAUSE_S) -> None:
+    def __init__(self, pause_s: float = PAUSE_S, patience_s: float = PATIENCE_S) -> None:
         self._pause_s = pause_s
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._patience_s = patience_s
+        self._waiting: deque[_Waiting] = deque()
         self._pausing = False
         """A turn is taken, or the pause after it is not over."""
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn; it ends with the block. While that waits for something, all other bulk does, too."""
+    async def turn(self, may_begin: Callable[[], bool] = lambda: True) -> AsyncIterator[None]:
+        """Wait for a turn; it ends with the block. While that waits for something, all other bulk does, too.
+
+        ``may_begin`` says whether it need not let others go first.
+        """
         mine = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
+        self._waiting.append(_Waiting(mine, may_begin, perf_counter() + self._patience_s))
         if not self._pausing:
             self._pausing = True
             self._pause(until=0)
@@ -56,9 +69,13 @@ class Turns:
         if thread_time() - busy_before > _BUSY_S and perf_counter() < until:
             self._pause(until)
             return
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():  # else whoever waited was cancelled
-                turn.set_result(None)
+        now = perf_counter()
+        self._waiting = deque(one for one in self._waiting if not one.turn.done())  # else whoever waited was cancelled
+        for place, one in enumerate(self._waiting):
+            if now >= one.until or one.may_begin():
+                del self._waiting[place]
+                one.turn.set_result(None)
                 return
-        self._pausing = False
+        self._pausing = bool(self._waiting)
+        if self._pausing:
+            self._pause(until)

@@ -33,6 +33,7 @@ from stream.stages.state_format import refuse_other_format
 from stream.stages.store import PartitionStore
 from stream.stages.transport import Transport, credentials
 from stream.stages.turns import Turns
+from stream.stages.unheard import Inbox, Unheard
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end; after this long we do."""
@@ -47,11 +48,12 @@ log = structlog.get_logger()
 class Partitions:
     """All open partitions of one stage in this worker."""
 
-    def __init__(self, stage: Stage, settings: Settings, outputs: Log, turns: Turns) -> None:
+    def __init__(self, stage: Stage, settings: Settings, outputs: Log, turns: Turns, unheard: Unheard) -> None:
         self.stage = stage
         self.settings = settings
         self.outputs = outputs
         self.turns = turns
+        self.unheard = unheard
         self.open: dict[int, Partition] = {}
         self._lanes: Lanes[faust.EventT[bytes]] = Lanes(self._apply)
         self._checkpoints: dict[int, asyncio.Task[None]] = {}
@@ -128,6 +130,7 @@ class Partitions:
             store,
             self.outputs,
             turns=self.turns,
+            inbox=Inbox(self.unheard),
             on_failure=lambda bug: stop_now(self.stage.name, number, bug),
         )
         keeper = keep_checkpoints(self.stage, number, store, self.outputs, self.settings.checkpoint_s)
@@ -218,9 +221,10 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
     Raises: Fatal before anything is begun if the state of an earlier run cannot be used.
     """
     offers: dict[str, Callable[[int, Record], None]] = {}
-    outputs = Log(settings, offers)
+    unheard = Unheard()
+    outputs = Log(settings, offers, unheard)
     turns = Turns()
-    stages = {stage.name: Partitions(stage, settings, outputs, turns) for stage in chosen(settings, known)}
+    stages = {stage.name: Partitions(stage, settings, outputs, turns, unheard) for stage in chosen(settings, known)}
     offers |= {partitions.stage.input: partitions.offer for partitions in stages.values()}
     kept = kept_states(settings, [partitions.stage for partitions in stages.values()])
     refuse_other_formats(kept)

@@ -47,7 +47,8 @@ CHUNK: Final = 500
 """Most records settled in one step. 500 take about 3 ms; then others have their turn."""
 TOLD: Final = 25
 """Most subscribers told in one step. Each may have dozens of touches, and all of them send those to the same two accounts: the
-next ones wait until they have been taken in, so that others' messages to the accounts' partitions come in between."""
+next ones wait until they have been taken in (``stream.stages.unheard``), so that others' messages to the accounts' partitions
+come in between."""
 
 _ALONE: Final = NEVER_PARENTS | {USER}
 """Without claims they belong to nobody, and it needs no more work to know it. Others have a default parent, or are one."""

@@ -9,6 +9,7 @@ from schemas import topics
 from stream.stages import outbox as outbox_module
 from stream.stages.compute import Output, Record
 from stream.stages.outbox import Outbox
+from stream.stages.unheard import Unheard
 from tests.unit.stages.test_bundles import message
 
 
@@ -34,7 +35,7 @@ def values(broker: StampingBroker) -> list[bytes]:
 
 async def test_messages_of_one_pass_of_the_event_loop_are_a_bundle_and_each_is_acknowledged():
     broker = StampingBroker()
-    outbox = Outbox(broker.send, {})
+    outbox = Outbox(broker.send, {}, Unheard())
     acks = [await outbox.produce(message(3, n, 1, b"%d" % n)) for n in range(3)]
     acks.append(await outbox.produce(message(2, 0, 1, b"other")))
     assert broker.sent == []
@@ -48,7 +49,7 @@ async def test_messages_of_one_pass_of_the_event_loop_are_a_bundle_and_each_is_a
 async def test_late_ones_wait_for_those_of_a_later_pass_until_one_is_in_a_hurry(monkeypatch):
     monkeypatch.setattr(outbox_module, "_LATE_WAIT_S", 60)
     broker = StampingBroker()
-    outbox = Outbox(broker.send, {})
+    outbox = Outbox(broker.send, {}, Unheard())
     await outbox.produce(message(3, 0, 1, b"a"), late=True)
     await asyncio.sleep(0.01)
     assert broker.sent == []
@@ -61,7 +62,7 @@ async def test_late_ones_wait_for_those_of_a_later_pass_until_one_is_in_a_hurry(
 
 async def test_late_ones_wait_a_tenth_of_a_second():
     broker = StampingBroker()
-    outbox = Outbox(broker.send, {})
+    outbox = Outbox(broker.send, {}, Unheard())
     ack = await outbox.produce(message(3, 0, 1, b"a"), late=True)
 
     await asyncio.wait_for(ack, 10)
@@ -71,7 +72,7 @@ async def test_late_ones_wait_a_tenth_of_a_second():
 
 async def test_what_a_partition_tells_itself_and_what_people_read_goes_at_once():
     broker = StampingBroker()
-    outbox = Outbox(broker.send, {})
+    outbox = Outbox(broker.send, {}, Unheard())
     await outbox.produce(message(1, 0, 1, b"waits"))
     await outbox.produce(message(3, 3, 1, b"token"), late=True)
     await outbox.produce(message(3, 0, 1, b"alert", topics.ALERTS))
@@ -85,7 +86,7 @@ async def test_what_a_partition_tells_itself_and_what_people_read_goes_at_once()
 async def test_who_reads_a_bundle_here_gets_it_as_the_log_has_it(stamps):
     broker = StampingBroker(stamps=stamps)
     handed: list[tuple[int, Record]] = []
-    outbox = Outbox(broker.send, {topics.EVENTS: lambda *given: handed.append(given)})
+    outbox = Outbox(broker.send, {topics.EVENTS: lambda *given: handed.append(given)}, Unheard())
     acks = [await outbox.produce(message(3, n, 1, b"%d" % n)) for n in range(2)]
     acks.append(await outbox.produce(message(3, 0, 2, b"elsewhere", topics.ACCOUNTS)))
 
@@ -94,3 +95,16 @@ async def test_who_reads_a_bundle_here_gets_it_as_the_log_has_it(stamps):
     (bundle, _) = broker.sent
     # Without the log's own time nobody can say what its readers will see.
     assert handed == ([(3, Record(101, 7_101, bundle.value, dict(bundle.headers)))] if stamps else [])
+
+
+async def test_messages_to_readers_here_are_unheard_until_the_broker_has_them():
+    broker, unheard = StampingBroker(), Unheard()
+    outbox = Outbox(broker.send, {topics.EVENTS: lambda *_: None}, unheard)
+    acks = [await outbox.produce(message(3, 0, 1, b"12345")), await outbox.produce(message(2, 0, 2, b"678"))]
+    acks.append(await outbox.produce(message(3, 0, 3, b"elsewhere", topics.ACCOUNTS)))
+    before = unheard.bytes
+
+    await asyncio.wait_for(asyncio.gather(*acks), 10)
+    await asyncio.sleep(0)
+
+    assert (before, unheard.bytes) == (8, 0)

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from stream.stages.compute import Output, Record
 from stream.stages.partition import Partition, Revoked
 from stream.stages.store import PartitionStore
 from stream.stages.turns import Turns
+from stream.stages.unheard import MUCH, Inbox, Unheard
 from tests.support.toy import TOY, Item, Tally
 
 
@@ -55,10 +57,20 @@ def ignore() -> None:
     pass
 
 
+def opened(
+    path, log, partitions: int, *, turns: Turns | None = None, unheard: Unheard | None = None, stage=TOY
+) -> Partition:
+    """Partition 0 of a stage."""
+    inbox = Inbox(unheard or Unheard())
+    return Partition(
+        stage, 0, partitions, PartitionStore(path), log, turns=turns or Turns(), inbox=inbox, on_failure=pytest.fail
+    )
+
+
 async def revoked_while(path, work, until) -> BaseException | None:
     """How ``work(partition)`` ends if the partition is closed at ``until(log)``."""
     log = SilentLog()
-    partition = Partition(TOY, 0, 1, PartitionStore(path), log, turns=Turns(), on_failure=pytest.fail)
+    partition = opened(path, log, 1)
     task = asyncio.create_task(work(partition))
     await until(log)
     await partition.close()
@@ -111,7 +123,7 @@ def test_a_bug_costs_its_own_item_only_however_many_frames_are_unsaved(tmp_path)
     acknowledged = []
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(tmp_path, log, 1)
         for offset, value in enumerate(log.values):
             await partition.apply(Record(offset, offset, value, {}), partial(acknowledged.append, offset))
         await partition.drain()
@@ -142,7 +154,7 @@ def test_a_bug_costs_its_own_item_only_whatever_lies_between(tmp_path, between):
         log.missing = {2, 3}
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(tmp_path, log, 1)
         for offset, (value, headers) in enumerate(records):
             if offset not in log.missing:
                 await partition.apply(Record(offset, offset, value, headers), ignore)
@@ -160,7 +172,7 @@ def test_state_is_saved_although_nothing_more_comes(tmp_path):
     log = MemoryLog([lines([Item("a", n)]) for n in (1, 2)])
 
     async def work() -> None:
-        partition = Partition(TOY, 0, 1, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(tmp_path, log, 1)
         for offset, value in enumerate(log.values):
             await partition.apply(Record(offset, offset, value, {}), ignore)
         for _ in range(2000):
@@ -207,7 +219,7 @@ def test_what_comes_of_a_backlog_is_late_and_what_others_say_of_it_too(tmp_path,
 
     async def work() -> AskedLog:
         log = AskedLog([])
-        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(tmp_path, log, 4)
         await partition.apply(Record(0, now - age_ms, lines([Item("a", 1)]), {}), ignore)
         await asyncio.sleep(0.1)
         await partition.apply(Record(1, now, lines([Item("a", 1)]), message), ignore)
@@ -227,7 +239,7 @@ def played(path, moves: list[tuple[str, int]]) -> tuple[list[Output], Tally | No
     acknowledged: list[int] = []
 
     async def work() -> tuple[Tally | None, int]:
-        partition = Partition(TOY, 0, 4, PartitionStore(path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(path, log, 4)
         for move, offset in moves:
             frame = Record(offset, offset, FRAMES[offset], {})
             if move == "delivered":
@@ -289,7 +301,7 @@ class PatientLog(MemoryLog):
 def test_a_record_that_was_applied_before_is_acknowledged_when_all_that_came_of_it_is(tmp_path):
     async def work() -> None:
         log, settled = PatientLog(FRAMES), []
-        partition = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        partition = opened(tmp_path, log, 4)
         for offset in range(2):
             partition.offer(Record(offset, offset, FRAMES[offset], {}))
         await asyncio.sleep(0.02)
@@ -313,7 +325,7 @@ def test_a_record_that_was_applied_before_is_acknowledged_when_all_that_came_of_
         assert settled == [0, 1, 1]
         await partition.close()
 
-        again = Partition(TOY, 0, 4, PartitionStore(tmp_path), log, turns=Turns(), on_failure=pytest.fail)
+        again = opened(tmp_path, log, 4)
         assert (again.settle(1, partial(settled.append, 1)), again.settle(2, ignore)) == (True, False)
         assert settled == [0, 1, 1, 1]
         await again.close()
@@ -328,9 +340,7 @@ def source_of(output: Output) -> int:
 
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
     async def work() -> None:
-        partition = Partition(
-            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog(FRAMES), turns=Turns(), on_failure=pytest.fail
-        )
+        partition = opened(tmp_path, MemoryLog(FRAMES), 4)
         await partition.close()
         partition.offer(Record(0, 0, FRAMES[0], {}))
         await asyncio.sleep(0.01)
@@ -351,9 +361,7 @@ ELSEWHERE = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADE
 def test_bulk_waits_for_a_turn_and_nothing_else_does(tmp_path, value, headers, waits):
     async def work() -> tuple[int, int]:
         turns = Turns()
-        partition = Partition(
-            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog([value]), turns=turns, on_failure=pytest.fail
-        )
+        partition = opened(tmp_path, MemoryLog([value]), 4, turns=turns)
         async with turns.turn():
             task = asyncio.create_task(partition.apply(Record(0, 0, value, headers), ignore))
             await asyncio.sleep(0.05)
@@ -369,9 +377,7 @@ def test_bulk_waits_for_a_turn_and_nothing_else_does(tmp_path, value, headers, w
 def test_a_frame_that_waits_for_a_turn_is_let_go_when_its_partition_is_revoked(tmp_path):
     async def work() -> BaseException | None:
         turns = Turns()
-        partition = Partition(
-            TOY, 0, 4, PartitionStore(tmp_path), MemoryLog([LARGE]), turns=turns, on_failure=pytest.fail
-        )
+        partition = opened(tmp_path, MemoryLog([LARGE]), 4, turns=turns)
         async with turns.turn():
             task = asyncio.create_task(partition.apply(Record(0, 0, LARGE, {}), ignore))
             await asyncio.sleep(0.01)
@@ -380,3 +386,43 @@ def test_a_frame_that_waits_for_a_turn_is_let_go_when_its_partition_is_revoked(t
         return task.exception()
 
     assert isinstance(asyncio.run(work()), Revoked)
+
+
+@pytest.mark.parametrize(
+    ("tells", "headers", "waits"),
+    [(True, TOKEN, True), (False, TOKEN, False), (True, ELSEWHERE, False)],
+    ids=["tells others", "tells nobody", "no token"],
+)
+def test_who_tells_others_waits_until_they_have_taken_in_what_they_were_told(tmp_path, tells, headers, waits):
+    async def work() -> tuple[int, int]:
+        unheard, acked = Unheard(), asyncio.get_running_loop().create_future()
+        stage = msgspec.structs.replace(TOY, tells=tells)
+        partition = opened(tmp_path, MemoryLog(FRAMES), 4, turns=Turns(patience_s=60), unheard=unheard, stage=stage)
+        unheard.add(MUCH + 1, acked)
+        task = asyncio.create_task(partition.apply(Record(0, 0, FRAMES[0], headers), ignore))
+        await asyncio.sleep(0.05)
+        during = partition.store.next_offset
+        acked.set_result(None)
+        await asyncio.wait_for(task, 10)
+        after = partition.store.next_offset
+        await partition.close()
+        return during, after
+
+    assert asyncio.run(work()) == (0 if waits else 1, 1)
+
+
+def test_what_is_offered_is_unheard_until_it_is_applied_or_the_partition_is_revoked(tmp_path):
+    async def work() -> list[int]:
+        unheard = Unheard()
+        partition = opened(tmp_path, MemoryLog(FRAMES), 4, unheard=unheard)
+        seen = []
+        for offset in (0, 2):  # what is at 1 has yet to come from the log
+            partition.offer(Record(offset, 0, FRAMES[0], {}))
+            seen.append(unheard.bytes)
+        await asyncio.sleep(0.01)
+        seen.append(unheard.bytes)
+        await partition.close()
+        return [*seen, unheard.bytes]
+
+    size = len(FRAMES[0])
+    assert asyncio.run(work()) == [size, 2 * size, size, 0]

@@ -17,6 +17,7 @@ from stream.stages.kept import folder_of, kept_states, refuse_other_formats
 from stream.stages.state_format import STATE_FORMAT
 from stream.stages.store import FORMAT_KEY, PartitionStore, saved
 from stream.stages.turns import Turns
+from stream.stages.unheard import Unheard
 from stream.stages.worker import Partitions
 from tests.support.state_topic import StateTopic
 from tests.support.toy import TOY
@@ -81,7 +82,7 @@ def test_a_partition_is_not_opened_on_state_of_another_version(tmp_path):
     filled(folder).close()
     rewrite_format(folder, None)
     with pytest.raises(Fatal, match="before formats"):
-        asyncio.run(Partitions(TOY, settings, StateTopic(), Turns())._open(3))
+        asyncio.run(Partitions(TOY, settings, StateTopic(), Turns(), Unheard())._open(3))
 
 
 def test_a_folder_without_state_is_of_no_version(tmp_path):

@@ -94,3 +94,28 @@ def test_a_turn_that_fails_or_is_given_up_lets_the_next_one_go():
         return order
 
     assert asyncio.run(play()) == ["last", "much later"]
+
+
+def test_who_may_not_begin_yet_lets_the_next_ones_go_until_it_may():
+    async def play() -> list[str]:
+        turns, order = Turns(0), []
+
+        async def held() -> None:
+            async with turns.turn(lambda: "b" in order):
+                order.append("held")
+
+        await asyncio.gather(held(), step(turns, order, "a"), step(turns, order, "b"), step(turns, order, "c"))
+        return order
+
+    assert asyncio.run(play()) == ["a", "b", "held", "c"]
+
+
+def test_patience_ends():
+    async def play() -> list[str]:
+        turns, order = Turns(0, patience_s=0.01), []
+        async with asyncio.timeout(10), turns.turn(lambda: False):
+            order.append("never ready")
+        await step(turns, order, "next")
+        return order
+
+    assert asyncio.run(play()) == ["never ready", "next"]
