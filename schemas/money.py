@@ -6,9 +6,11 @@
 (3334, 3333, 3333)
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import islice
 from math import lcm
 from typing import Final
 
@@ -64,11 +66,18 @@ def minor_units(amount: object, currency: str) -> int:
 
 def decimal_text(units: int, currency: str) -> str:
     """Minor units as a decimal in whole units, as ClickHouse and people read it."""
-    places = exponent(currency)
-    if not places:
-        return str(units)
-    whole, part = divmod(abs(units), 10**places)
-    return f"{'-' if units < 0 else ''}{whole}.{part:0{places}d}"
+    return fixed_text(units, exponent(currency))
+
+
+def fixed_text(units: int, places: int) -> str:
+    """Units of ``10**-places`` as a decimal with so many places.
+
+    >>> fixed_text(-5, 2), fixed_text(12345, 2), fixed_text(7, 0)
+    ('-0.05', '123.45', '7')
+    """
+    digits = str(abs(units)).zfill(places + 1)
+    sign = "-" if units < 0 else ""
+    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else sign + digits
 
 
 def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
@@ -81,28 +90,51 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     Source: Hamilton's method of apportionment.
     """
     whole_numbers = _in_proportion(weights)
-    whole = sum(whole_numbers)
+    counts = Counter(whole_numbers)
+    whole = sum(weight * count for weight, count in counts.items())
     if whole <= 0:
         raise ValueError("split needs a positive weight")
-    size = abs(total)
-    different = set(whole_numbers)
-    if 2 * len(different) < len(whole_numbers):  # most share evenly: thousands of touches with three weights
-        quotients = {weight: divmod(size * weight, whole) for weight in different}
-        found = [quotients[weight] for weight in whole_numbers]
+    if 2 * len(counts) < len(whole_numbers):  # most share evenly: thousands of touches with three weights
+        parts = _split_alike(abs(total), whole_numbers, counts, whole)
     else:
-        found = [divmod(size * weight, whole) for weight in whole_numbers]
+        parts = _split_each(abs(total), whole_numbers, whole)
+    return tuple(parts) if total >= 0 else tuple([-part for part in parts])
+
+
+def _split_each(size: int, weights: Sequence[int], whole: int) -> list[int]:
+    found = [divmod(size * weight, whole) for weight in weights]
     parts = [part for part, _ in found]
     left = size - sum(parts)
     if left:
         rests = [rest for _, rest in found]
         for i in sorted(range(len(parts)), key=rests.__getitem__, reverse=True)[:left]:
             parts[i] += 1
-    return tuple(parts) if total >= 0 else tuple([-part for part in parts])
+    return parts
+
+
+def _split_alike(size: int, weights: Sequence[int], counts: Mapping[int, int], whole: int) -> list[int]:
+    """The same, for few different weights: worked out once for each of them."""
+    quotients = {weight: divmod(size * weight, whole) for weight in counts}
+    share = {weight: part for weight, (part, _) in quotients.items()}
+    left = size - sum(part * counts[weight] for weight, part in share.items())
+    last: frozenset[int] = frozenset()
+    for rest in sorted({rest for _, rest in quotients.values()}, reverse=True):
+        last = frozenset(weight for weight, found in quotients.items() if found[1] == rest)
+        many = sum(counts[weight] for weight in last)
+        if left < many:
+            break
+        left -= many
+        for weight in last:
+            share[weight] += 1
+    parts = list(map(share.__getitem__, weights))
+    for place in islice((i for i, weight in enumerate(weights) if weight in last), left):
+        parts[place] += 1
+    return parts
 
 
 def _in_proportion(weights: Sequence[float]) -> Sequence[int]:
     """Whole numbers in exactly the proportions of ``weights``."""
-    if all(type(w) is int for w in weights):
+    if set(map(type, weights)) == {int}:
         return weights  # type: ignore[return-value]
     exact = [Fraction(w) for w in weights]
     common = lcm(*(w.denominator for w in exact))

@@ -51,6 +51,8 @@ _KEPT: Final = 30_000
 _MANY: Final = 64
 """Names of an owner in the overlay from which on their order is worth keeping."""
 _NOTHING: Final[dict[str, None]] = {}
+_Asked = tuple[str, bool, int | None]
+"""Start, order and limit of a scan."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
 _block_cache: Cache | None = None
 
@@ -96,9 +98,8 @@ class PartitionStore:
         self._order_of = ""
         """The owner whose names in the overlay are ``_order``."""
         self._order: list[str] = []
-        self._scanned = ""
-        """The prefix that ``_scans`` were below; "" if there are none."""
-        self._scans: dict[tuple[str, str, bool, int | None], list[tuple[str, Any]]] = {}
+        self._scans: dict[str, dict[_Asked, list[tuple[str, Any]]]] = {}
+        """Large scans by their prefix, in the order in which they were read."""
         self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
@@ -129,8 +130,8 @@ class PartitionStore:
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
-        if self._scanned and name.startswith(self._scanned):
-            self._forget_scans()
+        if self._scans:
+            self._forget_scans_of(name)
         self._changed[name] = value
         if name in self._young:
             self._young[name] = value
@@ -142,8 +143,8 @@ class PartitionStore:
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
-        if self._scanned and name.startswith(self._scanned):
-            self._forget_scans()
+        if self._scans:
+            self._forget_scans_of(name)
         self._changed[name] = None
         self._young.pop(name, None)
         self._old.pop(name, None)
@@ -152,8 +153,9 @@ class PartitionStore:
         self, prefix: str, type_: type[S], /, *, start: str = "", reverse: bool = False, limit: int | None = None
     ) -> list[tuple[str, S]]:
         """See ``State.scan``."""
-        asked = prefix, start, reverse, limit
-        known = self._scans.get(asked)
+        asked = start, reverse, limit
+        below = self._scans.get(prefix)
+        known = None if below is None else below.get(asked)
         if known is not None:
             return list(known)
         hidden = self._overlay(prefix)
@@ -169,7 +171,7 @@ class PartitionStore:
         names.sort(reverse=reverse)
         found = [(name, self._object(name, stored, type_)) for name in names[:limit]]
         if len(found) >= _LARGE:
-            self._keep_scan(asked, found)
+            self._keep_scan(prefix, asked, found)
         return found
 
     # -- what the shell uses --------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ class PartitionStore:
         self._old = {}
         self._young_bytes = 0
         self._absent.clear()
-        self._forget_scans()
+        self._scans.clear()
         self.next_offset = self.saved_offset
         self._take_saved_marks()
 
@@ -339,20 +341,23 @@ class PartitionStore:
             return self._groups.get(_group(prefix), _NOTHING)
         return self._pending | self._changed
 
-    def _keep_scan(self, asked: tuple[str, str, bool, int | None], found: list[tuple[str, Any]]) -> None:
-        """Remember large scans below one prefix until something there changes.
+    def _keep_scan(self, prefix: str, asked: _Asked, found: list[tuple[str, Any]]) -> None:
+        """Remember a large scan until something below its prefix changes.
 
-        A large journey is booked in a dozen steps, and each looks at all of its touches.
+        A large journey is booked in a dozen steps, and each looks at all of its touches; those of the account that it moved
+        from and of the one that it moved to take turns.
         """
-        if asked[0] != self._scanned:
-            self._forget_scans()
-        if sum(map(len, self._scans.values())) + len(found) <= _KEPT and _group(asked[0]):
-            self._scanned = asked[0]
-            self._scans[asked] = found[:]
+        if len(found) > _KEPT or not _group(prefix):
+            return
+        below = self._scans.pop(prefix, {})
+        below[asked] = found[:]
+        self._scans[prefix] = below
+        while sum(len(kept) for scans in self._scans.values() for kept in scans.values()) > _KEPT:
+            del self._scans[next(iter(self._scans))]
 
-    def _forget_scans(self) -> None:
-        self._scanned = ""
-        self._scans.clear()
+    def _forget_scans_of(self, name: str) -> None:
+        for prefix in [prefix for prefix in self._scans if name.startswith(prefix)]:
+            del self._scans[prefix]
 
     def _live(
         self, hidden: Mapping[str, object], prefix: str, start: str, *, reverse: bool, limit: int | None

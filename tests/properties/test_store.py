@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from stream.core.state import MemoryState, key, time_part
+from stream.stages import store as store_module
 from stream.stages.store import Batch, PartitionStore
 
 
@@ -197,3 +198,41 @@ def test_marks_survive_with_the_offset(marks):
     assert again.marks == marks
     assert again.next_offset == 5
     again.close()
+
+
+def test_large_scans_of_several_owners_are_remembered_until_something_below_them_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "_LARGE", 1)
+    store = PartitionStore(tmp_path)
+    one, two = key("i", "t/v:a", ""), key("i", "t/v:b", "")
+    for name in (one + "1", one + "2", two + "1"):
+        store.put(name, Thing(0))
+    store.commit(store.seal())
+    first = store.scan(one, Thing), store.scan(two, Thing)
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(store, "_stored", None)
+        assert (store.scan(one, Thing), store.scan(two, Thing)) == first
+
+    store.put(one + "2", Thing(5))
+    assert store.scan(one, Thing) == [(one + "1", Thing(0)), (one + "2", Thing(5))]
+    store.delete(two + "1")
+    assert store.scan(two, Thing) == []
+    store.close()
+
+
+def test_what_was_read_first_is_forgotten_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "_LARGE", 1)
+    monkeypatch.setattr(store_module, "_KEPT", 1)
+    store = PartitionStore(tmp_path)
+    one, two = key("i", "t/v:a", ""), key("i", "t/v:b", "")
+    for name in (one + "1", two + "1"):
+        store.put(name, Thing(0))
+    store.commit(store.seal())
+    for prefix in (one, two):
+        store.scan(prefix, Thing)
+
+    monkeypatch.setattr(store, "_stored", None)
+    assert store.scan(two, Thing) == [(two + "1", Thing(0))]
+    with pytest.raises(TypeError):
+        store.scan(one, Thing)
+    store.close()

@@ -4,28 +4,38 @@ A pure function of (touches in the window, conversion, terms); the ledger books 
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from itertools import compress
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.ids import derived_id
 from schemas.messages import Conversion
 from schemas.money import split
-from stream.core.attribution.models import weights
+from stream.core.attribution.models import MANY, weights
 from stream.core.attribution.terms import Terms
 from stream.core.engagement import DAY_MS
 from stream.core.journey import StoredTouch
 
-WHOLE: Final = 10**9
+CREDIT_PLACES: Final = 9
+WHOLE: Final = 10**CREDIT_PLACES
 """Credit is counted in billionths of a conversion."""
+_split_again: Final = lru_cache(maxsize=8)(split)
 UNATTRIBUTED: Final = "Unattributed"
 
 
-Share = tuple[StoredTouch, int, int]
-"""What one touch gets of one conversion by one model: credit in billionths (those of a conversion and model sum to WHOLE) and
-amount in minor units (they sum to its value). A plain tuple, since a large journey has tens of thousands."""
+class Shares(NamedTuple):
+    """What touches get of one conversion by one model, as parallel arrays: a large journey has tens of thousands of shares."""
 
-Allocation = dict[str, list[Share]]
-"""Shares by model, in order of (at, id); touches that get nothing are left out."""
+    touches: Sequence[StoredTouch]
+    """In order of (at, id); those that get nothing are left out."""
+    credits: Sequence[int]
+    """In billionths; those of a conversion and model sum to WHOLE."""
+    amounts: Sequence[int]
+    """In minor units; they sum to the conversion's value."""
+
+
+Allocation = dict[str, Shares]
+"""By model."""
 
 
 def allocation(
@@ -49,12 +59,17 @@ def allocation(
     }
 
 
-def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> list[Share]:
+def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> Shares:
     if 0 in by_touch:
         touches, by_touch = list(compress(touches, by_touch)), list(filter(None, by_touch))
-    credits_ = split(WHOLE, by_touch)
-    shares = list(zip(touches, credits_, split(value, by_touch), strict=True))
-    return [share for share in shares if share[1] or share[2]] if 0 in credits_ else shares
+    parts_of = split if len(by_touch) < MANY else _split_again
+    weights_ = tuple(by_touch)
+    shares = Shares(touches, parts_of(WHOLE, weights_), parts_of(value, weights_))
+    if 0 in shares.credits:
+        some = [bool(credit or amount) for credit, amount in zip(shares.credits, shares.amounts, strict=True)]
+        touches, credits_, amounts = shares
+        shares = Shares(list(compress(touches, some)), list(compress(credits_, some)), list(compress(amounts, some)))
+    return shares
 
 
 def unattributed(conversion: Conversion) -> StoredTouch:

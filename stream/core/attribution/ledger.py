@@ -5,8 +5,9 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from operator import neg
 from typing import Final
 
@@ -14,8 +15,8 @@ import msgspec
 
 from schemas.facts import BookingRow
 from schemas.messages import BEGINNING, AccountMessage, Conversion
-from schemas.money import decimal_text
-from stream.core.attribution.allocation import WHOLE, Allocation, Share, allocation
+from schemas.money import decimal_text, fixed_text
+from stream.core.attribution.allocation import CREDIT_PLACES, Allocation, Shares, allocation
 from stream.core.attribution.debt import (
     AGAIN_AT_ONCE,
     AT_ONCE,
@@ -32,6 +33,7 @@ from stream.core.attribution.debt import (
     payment_of,
 )
 from stream.core.attribution.terms import Terms, store_terms, stored_terms, terms_of
+from stream.core.engagement import DAY_MS
 from stream.core.journey import END, ConversionChange, Journey, StoredConversion, StoredTouch, TouchChange
 from stream.core.state import time_part
 from stream.core.step import Step
@@ -44,10 +46,12 @@ REASONS: Final = (
     "touch_moved", "touch_withdrawn", "late_touch", "touch_changed",
 )  # fmt: skip
 """Why rows were booked. If a record gives a conversion several reasons, the first of these that applies is the reason."""
+_TOUCHES_FIRST: Final = "touch_moved"
+"""The first of those that a touch gives; those that the conversion itself gives come before."""
 
 
-_TEXTS: Final = 64
-"""Texts of credits and of amounts that are kept: most touches of a large journey have one of few shares."""
+_TOGETHER_MS: Final = 30 * DAY_MS
+"""Windows of payments are read from a multiple of this on, so that a deal's conversions read the same touches."""
 _SHARES_A_ROW: Final = 250
 """Touches of a booking: more are several rows, since a row has to fit into a record, campaigns and all."""
 
@@ -59,7 +63,7 @@ class Restatement(msgspec.Struct, gc=False):
     after: StoredConversion | None
     message: AccountMessage | None
     """What changed the conversion itself, if anything did."""
-    touches: list[TouchChange] = msgspec.field(default_factory=list)
+    touches: Iterable[TouchChange] = ()
 
     @property
     def content(self) -> Conversion:
@@ -154,9 +158,11 @@ def _payment(step: Step, journey: Journey, name: str, debt: Debt, terms: Terms) 
             restatement.message = message
     until = journey.header.pages
     if restatement.message is None:  # else that is the reason, whatever the touches did
-        restatement.touches = _touch_changes(journey, debt.since, until, *_window(journey, [restatement], terms))
-        if not restatement.touches:
+        changes = _touch_changes(journey, debt.since, until, *_window(journey, [restatement], terms))
+        change = next(changes, None)
+        if change is None:
             return None
+        restatement.touches = chain((change,), changes)
     reason, message = reason_of(restatement)
     models: list[str] = list(terms.models) if after is not None else []
     if before is not None:
@@ -170,7 +176,9 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     terms = stored_terms(step.state, payment.terms)
     restatement = Restatement(payment.before, payment.after, None)
     first, last = _window(journey, [restatement], terms)
-    now = journey.touches_between(first, last, journey.header.entries)
+    # Nothing is left of a journey that moved away, but RocksDB would look for it.
+    entries = journey.header.entries
+    now = journey.touches_between(first - first % _TOGETHER_MS, last, entries) if entries else []
     later = _befores(journey, payment.until, journey.header.pages, first, last)
     then: Pairs = []
     if payment.before is not None:
@@ -187,15 +195,15 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     return 1 + written + len(history.now) + len(history.then)
 
 
-def _touch_changes(journey: Journey, since: int, until: int, first: int, last: int) -> list[TouchChange]:
+def _touch_changes(journey: Journey, since: int, until: int, first: int, last: int) -> Iterator[TouchChange]:
     """Changes on these pages of touches of that time, if they matter; each touch once, with the last message about it."""
     befores = _befores(journey, since, until, first, last)
     latest = {was.name: was for was in pages_between(journey, since, until) if was.name in befores}
-    changes = [
-        TouchChange(was.at, befores[name], journey.state.get(name, StoredTouch), was.said.message(journey.account))
-        for name, was in latest.items()
-    ]
-    return [change for change in changes if _counts(change)]
+    for name, was in latest.items():
+        now = journey.state.get(name, StoredTouch)
+        change = TouchChange(was.at, befores[name], now, was.said.message(journey.account))
+        if _counts(change):
+            yield change
 
 
 def _befores(journey: Journey, since: int, until: int, first: int, last: int) -> dict[str, StoredTouch | None]:
@@ -334,11 +342,11 @@ def _restate(
     else:
         if before is not None:
             for model, shares in old.items():
-                desk.write(before.content, model, old_terms.version, shares, back=True)
+                desk.write(before.content, model, old_terms.version, _taken_back(shares))
         if after is not None:
             for model, shares in new.items():
                 desk.write(after.content, model, terms.version, shares)
-    return sum(map(len, old.values())) + sum(map(len, new.values()))
+    return sum(len(shares.touches) for side in (old, new) for shares in side.values())
 
 
 def reason_of(restatement: Restatement) -> tuple[str, AccountMessage]:
@@ -352,8 +360,11 @@ def reason_of(restatement: Restatement) -> tuple[str, AccountMessage]:
             reasons["conversion_moved"] = message
         else:
             reasons["new_conversion" if restatement.before is None else "conversion_withdrawn"] = message
-    for change in restatement.touches:
-        reasons.setdefault(_touch_reason(change), change.message)
+    for change in () if reasons else restatement.touches:
+        reason = _touch_reason(change)
+        reasons.setdefault(reason, change.message)
+        if reason == _TOUCHES_FIRST:
+            break  # no other touch says more, and there may be thousands
     reason = next(r for r in REASONS if r in reasons)
     return reason, reasons[reason]
 
@@ -366,28 +377,37 @@ def _touch_reason(change: TouchChange) -> str:
     return "late_touch" if change.before is None else "touch_withdrawn"
 
 
-def _differences(old: list[Share], new: list[Share]) -> Iterator[Share]:
+def _taken_back(shares: Shares) -> Shares:
+    return Shares(shares.touches, list(map(neg, shares.credits)), list(map(neg, shares.amounts)))
+
+
+def _differences(old: Shares, new: Shares) -> Shares:
     """Signed shares that turn ``old`` into ``new``; a touch whose source changed is taken back and given anew."""
-    after = {share[0].id: share for share in new}
-    for touch, was_credit, was_amount in old:
-        found = after.pop(touch.id, None)
-        if found is None:
-            yield touch, -was_credit, -was_amount
+    after = {share[0].id: share for share in zip(*new, strict=True)}
+    found: list[tuple[StoredTouch, int, int]] = []
+    for touch, was_credit, was_amount in zip(*old, strict=True):
+        share = after.pop(touch.id, None)
+        if share is None:
+            found.append((touch, -was_credit, -was_amount))
             continue
-        now, credit, amount = found
+        now, credit, amount = share
         if now is not touch and not _same_source(now, touch):
-            yield touch, -was_credit, -was_amount
-            yield found
+            found += ((touch, -was_credit, -was_amount), share)
         elif credit != was_credit or amount != was_amount:
-            yield now, credit - was_credit, amount - was_amount
-    yield from after.values()
+            found.append((now, credit - was_credit, amount - was_amount))
+    found += after.values()
+    return Shares(*zip(*found, strict=True)) if found else Shares((), (), ())
 
 
-@lru_cache(_TEXTS)
 def credit_text(credit: int) -> str:
     """Billionths as decimal text with 9 places."""
-    whole, part = divmod(abs(credit), WHOLE)
-    return f"{'-' if credit < 0 else ''}{whole}.{part:09d}"
+    return fixed_text(credit, CREDIT_PLACES)
+
+
+def _texts(text_of: Callable[[int], str], numbers: Sequence[int]) -> list[str]:
+    """Their texts, each worked out once: most touches of a large journey have one of few shares."""
+    texts = {number: text_of(number) for number in set(numbers)}
+    return list(map(texts.__getitem__, numbers))
 
 
 class _Desk:
@@ -400,20 +420,19 @@ class _Desk:
         self.reason = reason
         self.message = message
 
-    def write(self, c: Conversion, model: str, version: str, shares: Iterable[Share], *, back: bool = False) -> None:
-        """Book the shares, if there are any, or take them ``back``."""
+    def write(self, c: Conversion, model: str, version: str, shares: Shares) -> None:
+        """Book the shares, if there are any."""
         step, message = self.step, self.message
-        amount_text = lru_cache(_TEXTS)(partial(decimal_text, currency=c.currency))
-        waiting = list(shares)
-        for begin in range(0, len(waiting), _SHARES_A_ROW):
-            touches, credits_, amounts = zip(*waiting[begin : begin + _SHARES_A_ROW], strict=True)
-            if back:
-                credits_, amounts = tuple(map(neg, credits_)), tuple(map(neg, amounts))
+        credits_ = _texts(credit_text, shares.credits)
+        amounts = _texts(partial(decimal_text, currency=c.currency), shares.amounts)
+        for begin in range(0, len(shares.touches), _SHARES_A_ROW):
+            of_row = slice(begin, begin + _SHARES_A_ROW)
+            touches = shares.touches[of_row]
             row = BookingRow(
                 self.tenant, c.id, self.account, c.stage, model, version, c.currency, c.at,
                 [t.id for t in touches], [t.channel for t in touches],
                 [t.utm_source for t in touches], [t.utm_medium for t in touches], [t.utm_campaign for t in touches],
-                [t.at for t in touches], list(map(credit_text, credits_)), list(map(amount_text, amounts)),
+                [t.at for t in touches], credits_[of_row], amounts[of_row],
                 message.at, self.reason, message.cause,
                 step.partition, step.offset, step.next_row("bookings"),
             )  # fmt: skip

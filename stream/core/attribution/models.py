@@ -8,6 +8,7 @@ proportions count. Weights are exact integers, so ``schemas.money.split`` makes 
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 from schemas.rules import Model
@@ -16,6 +17,9 @@ from stream.core.half_life import growth
 DIRECT: Final = "Direct"
 _FORGOTTEN: Final = 256
 """A touch that many half-lives older than the newest has weight 0: its credit is far below a billionth."""
+MANY: Final = 1000
+"""Touches from which on what was worked out is remembered: who moves a journey takes the shares from one account and gives the
+same ones to another."""
 
 
 def only(n: int, winner: int) -> list[int]:
@@ -40,8 +44,12 @@ def time_decay(ages_ms: Sequence[int], half_life_ms: int) -> list[int]:
     Shift-invariant, so only differences of age count.
     """
     powers = [growth(-age, half_life_ms) for age in ages_ms]
-    lowest = max(whole for _, whole in powers) - _FORGOTTEN
+    wholes = [whole for _, whole in powers]
+    lowest = max(min(wholes), max(wholes) - _FORGOTTEN)
     return [mantissa << (whole - lowest) if whole >= lowest else 0 for mantissa, whole in powers]
+
+
+_time_decay_again: Final = lru_cache(maxsize=4)(lambda ages_ms, half_life_ms: tuple(time_decay(ages_ms, half_life_ms)))
 
 
 def u_shaped(n: int) -> list[int]:
@@ -107,7 +115,7 @@ class Touched(Protocol):
         """Where from."""
 
 
-def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_life_ms: int) -> list[int]:
+def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_life_ms: int) -> Sequence[int]:
     """Weights by one of the models of the rules.
 
     Args:
@@ -117,7 +125,8 @@ def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_li
         half_life_ms: of time decay.
     """
     if model == "time_decay":
-        return time_decay([converted_at - touch.at for touch in touches], half_life_ms)
+        ages = tuple([converted_at - touch.at for touch in touches])
+        return time_decay(ages, half_life_ms) if len(ages) < MANY else _time_decay_again(ages, half_life_ms)
     if model == "last_non_direct":
         return last_non_direct([touch.channel for touch in touches])
     return _BY_POSITION[model](len(touches))
