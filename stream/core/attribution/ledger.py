@@ -117,9 +117,16 @@ def pay(step: Step, journey: Journey) -> bool:
         go_on(step, journey)
         return not journey.header.owing
     done = 0
-    while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
-        done += _book_models(step, journey, payment)
-        if payment.models or done >= AT_ONCE:
+    while True:
+        payment = payment_of(journey)
+        if payment is not None:
+            done += _book_models(step, journey, payment)
+        elif (payment := _begin(step, journey, terms)) is None:
+            break
+        elif journey.header.entries >= AT_ONCE:
+            # Read now, they are remembered by the state for the next message, which books the first model.
+            done += len(_touches_now(step, journey, payment))
+        if done >= AT_ONCE:
             break
     go_on(step, journey)
     return True
@@ -176,9 +183,7 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     terms = stored_terms(step.state, payment.terms)
     restatement = Restatement(payment.before, payment.after, None)
     first, last = _window(journey, [restatement], terms)
-    # Nothing is left of a journey that moved away, but RocksDB would look for it.
-    entries = journey.header.entries
-    now = journey.touches_between(first - first % _TOGETHER_MS, last, entries) if entries else []
+    now = _touches_now(step, journey, payment)
     later = _befores(journey, payment.until, journey.header.pages, first, last)
     then: Pairs = []
     if payment.before is not None:
@@ -193,6 +198,16 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
             break
     keep(journey, payment)
     return 1 + written + len(history.now) + len(history.then)
+
+
+def _touches_now(step: Step, journey: Journey, payment: Payment) -> "Pairs":
+    """All touches that a payment's conversion can have, and perhaps some before them."""
+    entries = journey.header.entries
+    if not entries:
+        return []  # nothing is left of a journey that moved away, but RocksDB would look for it
+    restatement = Restatement(payment.before, payment.after, None)
+    first, last = _window(journey, [restatement], stored_terms(step.state, payment.terms))
+    return journey.touches_between(first - first % _TOGETHER_MS, last, entries)
 
 
 def _touch_changes(journey: Journey, since: int, until: int, first: int, last: int) -> Iterator[TouchChange]:
