@@ -9,6 +9,7 @@ T = TypeVar("T")
 
 json_encoder = msgspec.json.Encoder()
 state_encoder = msgspec.msgpack.Encoder()
+_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def line_of(item: object) -> bytes:
@@ -44,5 +45,4 @@ def properties_of(raw: msgspec.Raw | msgspec.UnsetType) -> dict[str, object]:
     """Decode an event's raw JSON object; {} if it is absent."""
     if raw is msgspec.UNSET:
         return {}
-    decoded: dict[str, object] = msgspec.json.decode(raw, type=dict)
-    return decoded
+    return _object(raw)

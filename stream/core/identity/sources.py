@@ -6,7 +6,6 @@ with the time when it was first seen, however often it is repeated, and whatever
 enters by remembers what it told other nodes, so that a repeat sends nothing.
 """
 
-from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
@@ -65,14 +64,10 @@ def session_link(event: Named, rules: Rules) -> str:
     """
     if not event.visitor or event.type == kinds.ALIAS:
         return ""
-    user = _user_node(event.tenant, event.user, rules.blocked_ids) if event.user else ""
-    return user or (node(event.tenant, EMAIL, event.email) if event.email else "")
-
-
-@lru_cache(maxsize=1 << 16)
-def _user_node(tenant: str, user: str, blocked: tuple[str, ...]) -> str:
-    """The user's node; "" for an id that names nobody."""
-    return "" if is_blocked(user, blocked) else node(tenant, USER, user)
+    user = event.user
+    if user and not is_blocked(user, rules.blocked_ids):
+        return node(event.tenant, USER, user)
+    return node(event.tenant, EMAIL, event.email) if event.email else ""
 
 
 def claims_of(event: Event, rules: Rules) -> list[Claim]:
