@@ -108,7 +108,7 @@ class Partition:
         Nothing depends on that it is: what is too far ahead, or too large, is left to the log.
         """
         ahead = record.offset - self.store.next_offset
-        if ahead >= 0:
+        if ahead >= 0 and not self._closed:
             self.inbox.add(record.offset, len(record.value))
         if not 0 <= ahead < _EARLY or len(record.value) > _BULK:
             return

@@ -339,13 +339,15 @@ def source_of(output: Output) -> int:
 
 
 def test_an_offer_to_a_closed_partition_changes_nothing(tmp_path):
-    async def work() -> None:
-        partition = opened(tmp_path, MemoryLog(FRAMES), 4)
+    async def work() -> int:
+        unheard = Unheard()
+        partition = opened(tmp_path, MemoryLog(FRAMES), 4, unheard=unheard)
         await partition.close()
         partition.offer(Record(0, 0, FRAMES[0], {}))
         await asyncio.sleep(0.01)
+        return unheard.bytes
 
-    asyncio.run(work())
+    assert asyncio.run(work()) == 0
 
 
 LARGE = lines([Item("a", 1), Item("x" * 70_000, 2)])
