@@ -72,5 +72,5 @@ class NodeState(msgspec.Struct, array_like=True, gc=False):
     """Users and addresses: visitors and users that are subscribed now."""
     sold: int = 0
     """People: conversions of theirs that are on no account. With any the person is a journey of its own."""
-    few: dict[str, None] | None = msgspec.field(default_factory=dict)
-    """Who is subscribed to it, while they are few; None once they have keys (``identity.subscribers``)."""
+    few: dict[str, None] | None = None
+    """Who is subscribed to it, while they are few; None if they have keys (``identity.subscribers``), as all had in format 3."""

@@ -10,16 +10,18 @@ from schemas.errors import Fatal
 
 STATE_FORMAT: Final = 4
 """Raised by whoever changes what is stored (CONTRIBUTING.md has the rule). It is in each store and in each checkpoint."""
+READABLE: Final = frozenset({3, STATE_FORMAT})
+"""Formats whose records mean the same to this version: in 3 all subscribers of a node have keys (``NodeState.few`` is None)."""
 UNNUMBERED: Final = 0
 """Of state that says nothing: it was written before formats had numbers."""
 
 
 def refuse_other_format(found: int, *, stage: str, partition: int, where: str) -> None:
-    """Stop before state of another format is read as ours. ``where`` is a folder or a topic.
+    """Stop before state of a format that we cannot read is read as ours. ``where`` is a folder or a topic.
 
     Raises: Fatal.
     """
-    if found == STATE_FORMAT:
+    if found in READABLE:
         return
     writer = "before formats had numbers" if found == UNNUMBERED else f"in format {found}"
     version = "an older" if found < STATE_FORMAT else "a newer"

@@ -76,7 +76,7 @@ class PartitionStore:
         sealed_offset: the same, as the last batch has it.
         committed_offset: the same, as RocksDB has it.
         marks: highest applied order per source (``schemas.address``).
-        format: of what RocksDB has (``stream.stages.state_format``); ours from the first batch of a new store on.
+        format: of what RocksDB has (``stream.stages.state_format``); ours from the first batch on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -264,7 +264,7 @@ class PartitionStore:
             else:
                 write.put(name.encode(), packed)
         write.put(OFFSET_KEY, b"%d" % batch.next_offset)
-        if self.committed_offset == 0:
+        if self.format != STATE_FORMAT:
             self.format = STATE_FORMAT
             write.put(FORMAT_KEY, b"%d" % STATE_FORMAT)
         if batch.marks is not None:

@@ -39,7 +39,7 @@ from stream.core.identity.node import (
 )
 from stream.core.identity.precedence import OPERATOR
 from stream.core.identity.resolution import Decider, first_resolution, linked
-from stream.core.identity.subscribers import anybody_hears, hears, subscribe, subscribers, unsubscribe
+from stream.core.identity.subscribers import anybody_hears, hears, subscribe, subscriber_key, subscribers, unsubscribe
 from stream.core.nodes import Held, NodeState
 from stream.core.step import Step
 
@@ -111,11 +111,11 @@ def opened(step: Step, name: str, cause: str) -> NodeState:
     """The node's state; the first contact creates it and asks its default parent (forest rule 9)."""
     state = node_of(step.state, name)
     if state is None and kind(name) in _ALONE:
-        state = NodeState(resolution=first_resolution(name))
+        state = NodeState(resolution=first_resolution(name), few={})
         step.changed[name] = cause
         keep_node(step.state, name, state)
     elif state is None or state.orphan:
-        state = state or NodeState()
+        state = state or NodeState(few={})
         state.orphan = False
         relink(step, name, state, cause)
         # Nobody subscribes to a node, and none but visitors have records, before the first contact.
@@ -235,7 +235,7 @@ def _tell_next(step: Step, name: str, state: NodeState, cause: str, chunk: int) 
     assert resolution is not None, "a fan-out starts with a resolution"
     for child in found[:chunk]:
         step.tell(Resolved(child, cause, name, resolution))
-    state.telling = found[chunk] if len(found) > chunk else None
+    state.telling = subscriber_key(name, found[chunk]) if len(found) > chunk else None
 
 
 def _subscribe(step: Step, message: Subscribe, turn: Turn) -> None:

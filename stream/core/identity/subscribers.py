@@ -25,20 +25,20 @@ def subscribe(state: State, name: str, node: NodeState, child: str) -> None:
     """Let ``child`` hear."""
     few = node.few
     if few is None:
-        state.put(_place(name, child), Subscriber())
+        state.put(subscriber_key(name, child), Subscriber())
     elif child not in few:
         few[child] = None
         if len(few) > FEW:
             node.few = None
             for one in few:
-                state.put(_place(name, one), Subscriber())
+                state.put(subscriber_key(name, one), Subscriber())
         keep_node(state, name, node)
 
 
 def unsubscribe(state: State, name: str, node: NodeState, child: str) -> None:
     """Let ``child`` hear no longer."""
     if node.few is None:
-        state.delete(_place(name, child))
+        state.delete(subscriber_key(name, child))
     elif child in node.few:
         del node.few[child]
         keep_node(state, name, node)
@@ -46,7 +46,7 @@ def unsubscribe(state: State, name: str, node: NodeState, child: str) -> None:
 
 def hears(state: State, name: str, node: NodeState, child: str) -> bool:
     """Whether ``child`` is subscribed."""
-    return state.get(_place(name, child), Subscriber) is not None if node.few is None else child in node.few
+    return state.get(subscriber_key(name, child), Subscriber) is not None if node.few is None else child in node.few
 
 
 def anybody_hears(state: State, name: str, node: NodeState) -> bool:
@@ -55,13 +55,14 @@ def anybody_hears(state: State, name: str, node: NodeState) -> bool:
 
 
 def subscribers(state: State, name: str, node: NodeState, *, start: str = "", limit: int | None = None) -> list[str]:
-    """The first ``limit`` of the subscribers from ``start`` on, sorted."""
+    """The first ``limit`` of the subscribers, sorted, from the one with the key ``start`` on."""
+    prefix = subscriber_key(name, "")
     if node.few is not None:
-        return [child for child in sorted(node.few) if child >= start][:limit]
-    prefix = _place(name, "")
-    found = state.scan(prefix, Subscriber, start=prefix + start if start else "", limit=limit)
+        return [child for child in sorted(node.few) if prefix + child >= start][:limit]
+    found = state.scan(prefix, Subscriber, start=start, limit=limit)
     return [place[len(prefix) :] for place, _ in found]
 
 
-def _place(name: str, child: str) -> str:
+def subscriber_key(name: str, child: str) -> str:
+    """State key of a subscriber that has one; with child "" the prefix of all of them."""
     return key("s", name, child)
