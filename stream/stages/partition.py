@@ -37,6 +37,8 @@ _SAVE_S: Final = 3.0
 """State that is older than this is saved: what a restart has to apply again at most."""
 _EARLY: Final = 32
 """Offsets that an offered record may be ahead and is kept for: with more than that to do, the log is early enough."""
+_NEAR: Final = 128
+"""Offsets that a record may be ahead and is waited for (``unheard``): what lies behind more is behind a backlog."""
 _BULK: Final = 64 << 10
 """Bytes of a record from which on it is bulk: nobody waits for it, and it takes long enough for others to notice."""
 _LATE_MS: Final = 1000
@@ -108,7 +110,7 @@ class Partition:
         Nothing depends on that it is: what is too far ahead, or too large, is left to the log.
         """
         ahead = record.offset - self.store.next_offset
-        if ahead >= 0 and not self._closed:
+        if 0 <= ahead < _NEAR and not self._closed:
             self.inbox.add(record.offset, len(record.value))
         if not 0 <= ahead < _EARLY or len(record.value) > _BULK:
             return

@@ -24,9 +24,10 @@ def refuse_other_format(found: int, *, stage: str, partition: int, where: str) -
     if found in READABLE:
         return
     writer = "before formats had numbers" if found == UNNUMBERED else f"in format {found}"
+    ours = " and ".join(map(str, sorted(READABLE)))
     version = "an older" if found < STATE_FORMAT else "a newer"
     raise Fatal(
         f"the state of stage {stage}, partition {partition}, in {where} was written {writer}, by {version} version; this one"
-        f" reads format {STATE_FORMAT}. Go back to that version, or let the state be computed again from the log:"
+        f" reads {ours}. Go back to that version, or let the state be computed again from the log:"
         ' docs/operations.md, "State of another version"'
     )

@@ -51,8 +51,8 @@ _KEPT: Final = 30_000
 _MANY: Final = 64
 """Names of an owner in the overlay from which on their order is worth keeping."""
 _NOTHING: Final[dict[str, None]] = {}
-_Asked = tuple[str, bool, int | None]
-"""Start, order and limit of a scan."""
+_Asked = tuple[str, str, bool, int | None]
+"""Prefix, start, order and limit of a scan."""
 _decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[msgspec.Struct]] = {}
 _block_cache: Cache | None = None
 
@@ -98,8 +98,8 @@ class PartitionStore:
         self._order_of = ""
         """The owner whose names in the overlay are ``_order``."""
         self._order: list[str] = []
-        self._scans: dict[str, dict[_Asked, list[tuple[str, Any]]]] = {}
-        """Large scans by their prefix, in the order in which they were read."""
+        self._scans: dict[_Asked, list[tuple[str, Any]]] = {}
+        """Large ones, in the order in which they were read."""
         self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
@@ -153,9 +153,8 @@ class PartitionStore:
         self, prefix: str, type_: type[S], /, *, start: str = "", reverse: bool = False, limit: int | None = None
     ) -> list[tuple[str, S]]:
         """See ``State.scan``."""
-        asked = start, reverse, limit
-        below = self._scans.get(prefix)
-        known = None if below is None else below.get(asked)
+        asked = prefix, start, reverse, limit
+        known = self._scans.get(asked)
         if known is not None:
             return list(known)
         hidden = self._overlay(prefix)
@@ -171,7 +170,7 @@ class PartitionStore:
         names.sort(reverse=reverse)
         found = [(name, self._object(name, stored, type_)) for name in names[:limit]]
         if len(found) >= _LARGE:
-            self._keep_scan(prefix, asked, found)
+            self._keep_scan(asked, found)
         return found
 
     # -- what the shell uses --------------------------------------------------------------------------------------
@@ -341,23 +340,21 @@ class PartitionStore:
             return self._groups.get(_group(prefix), _NOTHING)
         return self._pending | self._changed
 
-    def _keep_scan(self, prefix: str, asked: _Asked, found: list[tuple[str, Any]]) -> None:
+    def _keep_scan(self, asked: _Asked, found: list[tuple[str, Any]]) -> None:
         """Remember a large scan until something below its prefix changes.
 
         A large journey is booked in a dozen steps, and each looks at all of its touches; those of the account that it moved
         from and of the one that it moved to take turns.
         """
-        if len(found) > _KEPT or not _group(prefix):
+        if len(found) > _KEPT or not _group(asked[0]):
             return
-        below = self._scans.pop(prefix, {})
-        below[asked] = found[:]
-        self._scans[prefix] = below
-        while sum(len(kept) for scans in self._scans.values() for kept in scans.values()) > _KEPT:
+        self._scans[asked] = found[:]
+        while sum(map(len, self._scans.values())) > _KEPT:
             del self._scans[next(iter(self._scans))]
 
     def _forget_scans_of(self, name: str) -> None:
-        for prefix in [prefix for prefix in self._scans if name.startswith(prefix)]:
-            del self._scans[prefix]
+        for asked in [asked for asked in self._scans if name.startswith(asked[0])]:
+            del self._scans[asked]
 
     def _live(
         self, hidden: Mapping[str, object], prefix: str, start: str, *, reverse: bool, limit: int | None

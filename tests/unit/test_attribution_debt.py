@@ -184,7 +184,7 @@ def test_nothing_is_paid_while_changes_keep_coming():
         log.record(put(SEARCH))
         log.record(withdraw(SEARCH))
     assert len(log.waiting) == 1
-    for _ in range(debt.CALM + 1):  # with the last one it begins, and reads what it has
+    for _ in range(debt.CALM):
         assert "ledger" not in log.record(log.waiting.pop(0))
     assert "ledger" in log.record(log.waiting.pop(0))
 
@@ -196,8 +196,6 @@ def test_an_account_that_is_never_calm_pays_all_the_same(monkeypatch):
     for number in range(10):
         assert "ledger" not in log.record(log.waiting.pop(0))
         log.record(put(touch(f"more{number}", START + number, "Events")))
-    assert "ledger" not in log.record(log.waiting.pop(0))  # it begins, and reads what it has
-    log.record(put(touch("last", START + 10, "Events")))
     assert "ledger" in log.record(log.waiting.pop(0))
 
 
@@ -346,3 +344,16 @@ def test_a_hot_account_stays_silent_on_a_day_that_came_while_its_ledger_was_behi
     log.record(put(touch("late", START + DAY, "Events", points=30_000)))
     log.catch_up()
     assert [row.fired_at for row in log.latest("alerts").values() if not row.withdrawn_at] == [START]
+
+
+@pytest.mark.parametrize(("name", "number"), [("CALM", 6), ("PATIENCE", 3)])
+def test_the_message_before_it_pays_reads_what_will_be_booked_and_changes_nothing(monkeypatch, name, number):
+    monkeypatch.setattr(debt, name, number)
+    read = []
+    log = three_touches()
+    log.record(withdraw(SEARCH))
+    monkeypatch.setattr(ledger, "_read_ahead", lambda journey, _: read.append(journey.account))
+    for message in range(1, number + 1):
+        assert "ledger" not in log.record(log.waiting.pop(0))
+        assert len(read) == (message == number)
+    assert "ledger" in log.record(log.waiting.pop(0))

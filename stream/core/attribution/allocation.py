@@ -19,7 +19,7 @@ from stream.core.journey import StoredTouch
 CREDIT_PLACES: Final = 9
 WHOLE: Final = 10**CREDIT_PLACES
 """Credit is counted in billionths of a conversion."""
-_split_again: Final = lru_cache(maxsize=8)(split)
+_split_again: Final = lru_cache(maxsize=4)(split)
 UNATTRIBUTED: Final = "Unattributed"
 
 

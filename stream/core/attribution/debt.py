@@ -148,6 +148,11 @@ def is_calm(journey: Journey) -> bool:
     return True
 
 
+def is_nearly_calm(journey: Journey) -> bool:
+    """Whether the next message to itself, if nothing comes before it, is one with which it pays."""
+    return journey.header.calm == CALM or journey.header.waited == PATIENCE
+
+
 def payment_of(journey: Journey) -> Payment | None:
     """The one under way."""
     return journey.state.get(_payment_key(journey), Payment)

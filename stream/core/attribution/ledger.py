@@ -27,6 +27,7 @@ from stream.core.attribution.debt import (
     debts,
     go_on,
     is_calm,
+    is_nearly_calm,
     keep,
     note,
     pages_between,
@@ -114,19 +115,14 @@ def pay(step: Step, journey: Journey) -> bool:
     """
     terms = terms_of(step.rules)
     if payment_of(journey) is None and not is_calm(journey):
+        if is_nearly_calm(journey):
+            _read_ahead(journey, terms)
         go_on(step, journey)
         return not journey.header.owing
     done = 0
-    while True:
-        payment = payment_of(journey)
-        if payment is not None:
-            done += _book_models(step, journey, payment)
-        elif (payment := _begin(step, journey, terms)) is None:
-            break
-        elif journey.header.entries >= AT_ONCE:
-            # Read now, they are remembered by the state for the next message, which books the first model.
-            done += len(_touches_now(step, journey, payment))
-        if done >= AT_ONCE:
+    while (payment := payment_of(journey) or _begin(step, journey, terms)) is not None:
+        done += _book_models(step, journey, payment)
+        if payment.models or done >= AT_ONCE:
             break
     go_on(step, journey)
     return True
@@ -183,7 +179,7 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     terms = stored_terms(step.state, payment.terms)
     restatement = Restatement(payment.before, payment.after, None)
     first, last = _window(journey, [restatement], terms)
-    now = _touches_now(step, journey, payment)
+    now = _touches_now(journey, first, last)
     later = _befores(journey, payment.until, journey.header.pages, first, last)
     then: Pairs = []
     if payment.before is not None:
@@ -200,13 +196,19 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
     return 1 + written + len(history.now) + len(history.then)
 
 
-def _touches_now(step: Step, journey: Journey, payment: Payment) -> "Pairs":
-    """All touches that a payment's conversion can have, and perhaps some before them."""
+def _read_ahead(journey: Journey, terms: Terms) -> None:
+    """Read what the payment that is about to begin will book. The state remembers so much, so the step that begins is shorter."""
+    for name, debt in debts(journey)[:1]:
+        restatement = Restatement(debt.before, journey.state.get(name, StoredConversion), None)
+        if restatement.before is not None or restatement.after is not None:
+            _touches_now(journey, *_window(journey, [restatement], terms))
+
+
+def _touches_now(journey: Journey, first: int, last: int) -> "Pairs":
+    """All touches of that time, and perhaps some before it."""
     entries = journey.header.entries
     if not entries:
         return []  # nothing is left of a journey that moved away, but RocksDB would look for it
-    restatement = Restatement(payment.before, payment.after, None)
-    first, last = _window(journey, [restatement], stored_terms(step.state, payment.terms))
     return journey.touches_between(first - first % _TOGETHER_MS, last, entries)
 
 

@@ -49,7 +49,7 @@ def time_decay(ages_ms: Sequence[int], half_life_ms: int) -> list[int]:
     return [mantissa << (whole - lowest) if whole >= lowest else 0 for mantissa, whole in powers]
 
 
-_time_decay_again: Final = lru_cache(maxsize=4)(lambda ages_ms, half_life_ms: tuple(time_decay(ages_ms, half_life_ms)))
+_time_decay_again: Final = lru_cache(maxsize=1)(lambda ages_ms, half_life_ms: tuple(time_decay(ages_ms, half_life_ms)))
 
 
 def u_shaped(n: int) -> list[int]:

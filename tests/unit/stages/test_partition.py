@@ -418,7 +418,7 @@ def test_what_is_offered_is_unheard_until_it_is_applied_or_the_partition_is_revo
         unheard = Unheard()
         partition = opened(tmp_path, MemoryLog(FRAMES), 4, unheard=unheard)
         seen = []
-        for offset in (0, 2):  # what is at 1 has yet to come from the log
+        for offset in (0, 2, 1000):  # what is at 1 has yet to come from the log, and the last lies behind a backlog
             partition.offer(Record(offset, 0, FRAMES[0], {}))
             seen.append(unheard.bytes)
         await asyncio.sleep(0.01)
@@ -427,4 +427,4 @@ def test_what_is_offered_is_unheard_until_it_is_applied_or_the_partition_is_revo
         return [*seen, unheard.bytes]
 
     size = len(FRAMES[0])
-    assert asyncio.run(work()) == [size, 2 * size, size, 0]
+    assert asyncio.run(work()) == [size, 2 * size, 2 * size, size, 0]
