@@ -115,7 +115,7 @@ def pay(step: Step, journey: Journey) -> bool:
     """
     terms = terms_of(step.rules)
     if payment_of(journey) is None and not is_calm(journey):
-        if is_nearly_calm(journey):
+        if is_nearly_calm(journey) and journey.header.entries >= AT_ONCE:
             _read_ahead(journey, terms)
         go_on(step, journey)
         return not journey.header.owing
@@ -197,7 +197,7 @@ def _book_models(step: Step, journey: Journey, payment: Payment) -> int:
 
 
 def _read_ahead(journey: Journey, terms: Terms) -> None:
-    """Read what the payment that is about to begin will book. The state remembers so much, so the step that begins is shorter."""
+    """Read what the payment that is about to begin will book. The state remembers so many, so the step that begins is shorter."""
     for name, debt in debts(journey)[:1]:
         restatement = Restatement(debt.before, journey.state.get(name, StoredConversion), None)
         if restatement.before is not None or restatement.after is not None:

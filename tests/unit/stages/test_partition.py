@@ -3,6 +3,8 @@
 import asyncio
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -355,6 +357,26 @@ TOKEN = {topics.SOURCE_HEADER: address("events", 0, 5, 0), topics.KIND_HEADER: b
 ELSEWHERE = {topics.SOURCE_HEADER: address("events", 1, 5, 0), topics.KIND_HEADER: b"messages"}
 
 
+async def held_up(partition: Partition, record: Record, what: AbstractAsyncContextManager[None]) -> tuple[int, int]:
+    """The partition's next offset while ``what`` holds the record up, if it does, and afterwards."""
+    async with what:
+        task = asyncio.create_task(partition.apply(record, ignore))
+        await asyncio.sleep(0.05)
+        during = partition.store.next_offset
+    await asyncio.wait_for(task, 10)
+    after = partition.store.next_offset
+    await partition.close()
+    return during, after
+
+
+@asynccontextmanager
+async def much_to_take_in(unheard: Unheard) -> AsyncIterator[None]:
+    acked = asyncio.get_running_loop().create_future()
+    unheard.add(MUCH + 1, acked)
+    yield
+    acked.set_result(None)
+
+
 @pytest.mark.parametrize(
     ("value", "headers", "waits"),
     [(LARGE, {}, True), (FRAMES[0], TOKEN, True), (FRAMES[0], ELSEWHERE, False), (FRAMES[0], {}, False)],
@@ -364,14 +386,7 @@ def test_bulk_waits_for_a_turn_and_nothing_else_does(tmp_path, value, headers, w
     async def work() -> tuple[int, int]:
         turns = Turns()
         partition = opened(tmp_path, MemoryLog([value]), 4, turns=turns)
-        async with turns.turn():
-            task = asyncio.create_task(partition.apply(Record(0, 0, value, headers), ignore))
-            await asyncio.sleep(0.05)
-            during = partition.store.next_offset
-        await asyncio.wait_for(task, 10)
-        after = partition.store.next_offset
-        await partition.close()
-        return during, after
+        return await held_up(partition, Record(0, 0, value, headers), turns.turn())
 
     assert asyncio.run(work()) == (0 if waits else 1, 1)
 
@@ -397,18 +412,10 @@ def test_a_frame_that_waits_for_a_turn_is_let_go_when_its_partition_is_revoked(t
 )
 def test_who_tells_others_waits_until_they_have_taken_in_what_they_were_told(tmp_path, tells, headers, waits):
     async def work() -> tuple[int, int]:
-        unheard, acked = Unheard(), asyncio.get_running_loop().create_future()
+        unheard = Unheard()
         stage = msgspec.structs.replace(TOY, tells=tells)
         partition = opened(tmp_path, MemoryLog(FRAMES), 4, turns=Turns(patience_s=60), unheard=unheard, stage=stage)
-        unheard.add(MUCH + 1, acked)
-        task = asyncio.create_task(partition.apply(Record(0, 0, FRAMES[0], headers), ignore))
-        await asyncio.sleep(0.05)
-        during = partition.store.next_offset
-        acked.set_result(None)
-        await asyncio.wait_for(task, 10)
-        after = partition.store.next_offset
-        await partition.close()
-        return during, after
+        return await held_up(partition, Record(0, 0, FRAMES[0], headers), much_to_take_in(unheard))
 
     assert asyncio.run(work()) == (0 if waits else 1, 1)
 
