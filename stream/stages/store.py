@@ -484,6 +484,9 @@ def _options() -> Options:
     options.set_compression_per_level([DBCompressionType.none(), *[DBCompressionType.lz4()] * 6])
     options.set_level_zero_file_num_compaction_trigger(8)
     options.set_write_buffer_size(8 << 20)
+    # Most names are not among the youngest: a filter tells so in half the time that looking for them takes.
+    options.set_memtable_prefix_bloom_ratio(0.02)
+    options.set_memtable_whole_key_filtering(True)
     options.set_max_write_buffer_number(2)
     options.set_max_open_files(128)
     options.set_max_background_jobs(2)
