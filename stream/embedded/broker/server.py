@@ -7,15 +7,13 @@ await broker.stop()
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 import resource
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from schemas.errors import Fatal
 from stream.embedded.broker.admin import Admin
@@ -29,6 +27,7 @@ from stream.embedded.broker.requests import Requests
 from stream.embedded.broker.topics import Topics
 from stream.embedded.broker.upkeep import Upkeep
 from stream.embedded.fsync import sync_interval_s
+from stream.embedded.owner import own
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class Broker:
         self._pool.shutdown(cancel_futures=True)
         self._catalog.close()
         self._topics.close()
-        os.close(self._lock)
+        self._lock.close()
 
     async def housekeep(self) -> None:
         """One round of expiry and compaction, now."""
@@ -137,14 +136,10 @@ def _handlers(*parts: object) -> dict[int, Handler]:
     return {key: next(getattr(p, api.name) for p in parts if hasattr(p, api.name)) for key, api in APIS.items()}
 
 
-def _locked(data: Path) -> int:
-    data.mkdir(parents=True, exist_ok=True)
-    lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise Fatal(f"{data} is in use by another broker; stop it first, or give this one another folder") from None
+def _locked(data: Path) -> IO[str]:
+    lock = own(data / "lock")
+    if lock is None:
+        raise Fatal(f"{data} is in use by another broker; stop it first, or give this one another folder")
     return lock
 
 

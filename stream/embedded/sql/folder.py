@@ -1,12 +1,12 @@
 """The data folder: who owns it, and where bodies wait that are too large for memory."""
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
 from typing import IO
 
 from schemas.errors import ConfigError
+from stream.embedded.owner import own
 
 
 def lock(folder: Path) -> IO[str]:
@@ -14,17 +14,10 @@ def lock(folder: Path) -> IO[str]:
 
     Raises: ConfigError if another process owns it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    held = (folder / "lock").open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        held.seek(0)
-        owner = held.read().strip() or "unknown"
-        held.close()
-        raise ConfigError(
-            f"{folder} is in use by process {owner}; stop it or choose another folder with --data"
-        ) from None
+    held = own(folder / "lock")
+    if held is None:
+        owner = (folder / "lock").read_text("utf-8").strip() or "unknown"
+        raise ConfigError(f"{folder} is in use by process {owner}; stop it or choose another folder with --data")
     held.truncate(0)
     held.write(str(os.getpid()))
     held.flush()
