@@ -1,6 +1,5 @@
 """Where the demo plays: a folder of its own, a configuration for it, and ports that nobody uses."""
 
-import fcntl
 import shutil
 import socket
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 import msgspec
 
 from schemas.errors import ConfigError, Fatal
+from stream.embedded.owner import own
 from stream.settings import Settings
 
 _MARK: Final = "demo.toml"
@@ -54,11 +54,10 @@ def prepared(settings: Settings, key: str, mail_key: str, *, fresh: bool) -> Set
 def _empty(data: Path) -> None:
     if any(data.iterdir()) and not (data / _MARK).exists():
         raise ConfigError(f"{data} is not a folder of the demo; give an empty or new one with --data, or --no-fresh")
-    with (data / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Fatal(f"a demo runs in {data}; stop that one or choose another --data") from None
+    lock = own(data / "lock", patience_s=0)
+    if lock is None:
+        raise Fatal(f"a demo runs in {data}; stop that one or choose another --data")
+    with lock:
         for entry in data.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)

@@ -1,7 +1,6 @@
 """What runs on one machine and in which order: the services of ``touchline up``, and the lock on their folder."""
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 
 from schemas.errors import Fatal
 from stream.cli.supervisor import Service, Supervisor
+from stream.embedded.owner import own
 from stream.settings import Settings, variable
 
 _BEHIND: Final = 10
@@ -78,10 +78,7 @@ def _below(arguments: tuple[str, ...], folder: str) -> tuple[str, ...]:
 
 
 def _lock(data: Path) -> IO[str]:
-    lock = (data / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise Fatal(f"{data} is in use by another `touchline up`; stop that one or choose another --data") from None
+    lock = own(data / "lock", patience_s=0)
+    if lock is None:
+        raise Fatal(f"{data} is in use by another `touchline up`; stop that one or choose another --data")
     return lock
