@@ -20,7 +20,6 @@ class Everyday:
         direct: bytes,
         page_of: Callable[[bytes], tuple[object, ...] | None],
         company_of: Callable[[bytes], tuple[bytes] | None],
-        party_of: Callable[[bytes], tuple[bytes, bytes, bytes, bytes, int | None] | None],
         origin_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
         owner_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
         user_of: Callable[[bytes], tuple[bytes] | None],

@@ -19,7 +19,6 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
-from schemas.ids import key_hash
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.hits import PING, VIEW, Hit, Item
 from stream.core.identity import company_node, known_since, session_link, settled_owner
@@ -30,7 +29,7 @@ from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
 from stream.core.sources import DIRECT_SOURCE, Source
 from stream.core.state import time_part
 from stream.core.step import Step
-from stream.core.touches import origin_of, party_of
+from stream.core.touches import origin_of
 from stream.core.visit import LATEST, PLAIN, SITES, go_on
 
 try:
@@ -109,8 +108,7 @@ class _Identified(msgspec.Struct, gc=False, rename=COLUMNS):
 
 _addressed: Final = msgspec.json.Decoder(_Addressed).decode
 _networked: Final = msgspec.json.Decoder(_Networked).decode
-_party: Final = msgspec.msgpack.Decoder(tuple[str, str, str]).decode
-_source: Final = msgspec.msgpack.Decoder(Source).decode
+_origin: Final = msgspec.msgpack.Decoder(tuple[str, str, str, str]).decode
 _identified: Final = msgspec.json.Decoder(_Identified).decode
 _owned: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, str]).decode
 _told: Final = msgspec.msgpack.Decoder(tuple[str, NodeState, bytes]).decode
@@ -154,20 +152,10 @@ def company_of(question: bytes) -> tuple[bytes] | None:
     return (state_encoder.encode(company_node(said.tenant, said.company)),)
 
 
-def said_of_party(question: bytes) -> tuple[bytes, bytes, bytes, bytes, int | None] | None:
-    """What is said of a session's node, account and person (``Party``), and the account's ``key_hash``, None for nobody's."""
-    try:
-        node, account, person = _party(question)
-        return *party_of(node, account, person), key_hash(account) if account else None
-    except (*_NO_VALUE, ValueError):
-        return None
-
-
 def said_of_origin(question: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """What is said of a session's source (``Origin``)."""
+    """What is said of a session's source (``Origin``): asked of its channel, source, medium and campaign."""
     try:
-        source = _source(question)
-        return origin_of(source.channel, source.source, source.medium, source.campaign)
+        return origin_of(*_origin(question))
     except _NO_VALUE:
         return None
 
@@ -231,7 +219,6 @@ def _way_of(book: Rulebook) -> "native.Everyday":
             direct=state_encoder.encode(DIRECT_SOURCE),
             page_of=lambda question: page_of(book, question),
             company_of=company_of,
-            party_of=said_of_party,
             origin_of=said_of_origin,
             owner_of=owner_of,
             user_of=lambda question: user_of(book, question),

@@ -21,32 +21,20 @@ static void ask_with(struct question *question, struct span piece) {
     question->size += piece.size;
 }
 
-static enum verdict asked(struct answers *answers, const struct question *question, PyObject **answer) {
-    return question->full ? REFUSED : look_up(answers, question->text, question->size, answer);
+static enum verdict asked(struct cache *cache, const struct question *question, int count, const struct answer **answer) {
+    return question->full ? REFUSED : look_up(cache, (struct span){question->text, question->size}, count, answer);
 }
 
-/* Of what changes with each question: its answer is not kept. */
-static enum verdict asked_once(struct answers *answers, const struct question *question, PyObject **answer) {
-    return question->full ? REFUSED : ask(answers, question->text, question->size, answer);
-}
-
-static bool read_page(PyObject *answer, struct page *page) {
-    page->answer = answer;
-    page->kind = PyLong_AsLongLong(PyTuple_GetItem(answer, PAGE_kind));
-    page->points = PyLong_AsLongLong(PyTuple_GetItem(answer, PAGE_points));
-    page->key = PyObject_IsTrue(PyTuple_GetItem(answer, PAGE_key)) > 0;
-    return !PyErr_Occurred() && span_of_bytes(PyTuple_GetItem(answer, PAGE_columns), &page->columns) &&
-           span_of_bytes(PyTuple_GetItem(answer, PAGE_url), &page->url) &&
-           span_of_bytes(PyTuple_GetItem(answer, PAGE_exit), &page->exit) &&
-           span_of_bytes(PyTuple_GetItem(answer, PAGE_source), &page->source) &&
-           span_of_bytes(PyTuple_GetItem(answer, PAGE_visit), &page->visit);
-}
-
-static bool is_tuple(PyObject *answer, Py_ssize_t size) {
-    if (PyTuple_Check(answer) && PyTuple_Size(answer) == size)
-        return true;
-    PyErr_SetString(PyExc_TypeError, "an answer is a tuple of another size");
-    return false;
+/* Of what changes with each question: its answer is not kept. A new reference to the tuple. */
+static enum verdict asked_once(PyObject *ask, const struct question *question, int count, PyObject **answer) {
+    if (question->full)
+        return REFUSED;
+    PyObject *given = PyObject_CallFunction(ask, "y#", (const char *)question->text, (Py_ssize_t)question->size);
+    if (given && given != Py_None && is_tuple(given, count))
+        return *answer = given, TAKEN;
+    enum verdict verdict = given == Py_None ? REFUSED : FAILED;
+    Py_XDECREF(given);
+    return verdict;
 }
 
 enum verdict find_page(struct visit *visit, const struct line *line, struct page *page) {
@@ -55,47 +43,54 @@ enum verdict find_page(struct visit *visit, const struct line *line, struct page
         EVENT_campaign_medium, EVENT_campaign_name, EVENT_campaign_term, EVENT_campaign_content,
     };
     struct question question;
-    PyObject *answer;
+    const struct answer *answer;
     begin_question(&question);
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
         ask_with(&question, member_of(line, asked_for[i]));
-    enum verdict verdict = asked(&visit->rules->pages, &question, &answer);
+    enum verdict verdict = asked(&visit->rules->pages, &question, PAGE_COUNT, &answer);
     if (verdict != TAKEN)
         return verdict;
-    if (is_tuple(answer, PAGE_COUNT) && read_page(answer, page))
-        return within_bounds(page->points) ? TAKEN : (Py_DECREF(answer), REFUSED);
-    Py_DECREF(answer);
-    return FAILED;
+    const struct value *value = answer->value;
+    *page = (struct page){
+        value[PAGE_kind].number, value[PAGE_points].number, value[PAGE_key].number != 0, value[PAGE_columns].text,
+        value[PAGE_url].text, value[PAGE_exit].text, value[PAGE_source].text, value[PAGE_visit].text,
+    };
+    return within_bounds(page->points) ? TAKEN : REFUSED;
 }
 
-enum verdict find_company(struct visit *visit, const struct line *line, PyObject **answer, struct span *company) {
+enum verdict find_company(struct visit *visit, const struct line *line, struct span *company) {
     struct question question;
+    const struct answer *answer;
     *company = PACKED_TEXT;
     if (is_blank(line, EVENT_company))
         return TAKEN;
     begin_question(&question);
     ask_with(&question, member_of(line, EVENT_tenant));
     ask_with(&question, member_of(line, EVENT_company));
-    enum verdict verdict = asked(&visit->rules->companies, &question, answer);
+    enum verdict verdict = asked(&visit->rules->companies, &question, 1, &answer);
     if (verdict != TAKEN)
         return verdict;
-    if (!is_tuple(*answer, 1) || !span_of_bytes(PyTuple_GetItem(*answer, 0), company))
-        return FAILED;
+    *company = answer->value[0].text;
     return company->size == 1 || visit->record.networked ? TAKEN : REFUSED;
 }
 
-enum verdict find_user(struct visit *visit, const struct line *line, struct span *user) {
+enum verdict find_user(struct visit *visit, const struct line *line, uint8_t *to, size_t room, struct span *user) {
     struct question question;
+    struct span found;
     PyObject *answer;
     begin_question(&question);
     ask_with(&question, member_of(line, EVENT_tenant));
     ask_with(&question, member_of(line, EVENT_visitor_id));
     ask_with(&question, member_of(line, EVENT_user_id));
-    enum verdict verdict = asked(&visit->rules->users, &question, &answer);
+    enum verdict verdict = asked_once(visit->rules->user_of, &question, 1, &answer);
     if (verdict != TAKEN)
         return verdict;
-    if (!is_tuple(answer, 1) || !span_of_bytes(PyTuple_GetItem(answer, 0), user))
+    if (!span_of_bytes(PyTuple_GetItem(answer, 0), &found))
         verdict = FAILED;
+    else if (found.size > room)
+        verdict = REFUSED;
+    else
+        *user = (struct span){memcpy(to, found.at, found.size), found.size};
     Py_DECREF(answer);
     return verdict;
 }
@@ -126,10 +121,10 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
     ask_with(&question, (struct span){head, write_bytes_head(head, size)});
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
         ask_with(&question, member_of(line, asked_for[i]));
-    enum verdict verdict = asked_once(&visit->rules->news, &question, &answer);
+    enum verdict verdict = asked_once(visit->rules->known_since, &question, 1, &answer);
     if (verdict != TAKEN)
         return verdict;
-    int64_t since = is_tuple(answer, 1) ? PyLong_AsLongLong(PyTuple_GetItem(answer, 0)) : 0;
+    int64_t since = PyLong_AsLongLong(PyTuple_GetItem(answer, 0));
     Py_DECREF(answer);
     if (PyErr_Occurred())
         return FAILED;
@@ -144,12 +139,10 @@ enum verdict find_owner(struct visit *visit) {
     begin_question(&question);
     ask_with_node(&question, visit, 3);
     ask_with(&question, visit->record.user);
-    enum verdict verdict = visit->named ? asked_once(&visit->rules->owners, &question, &visit->owner)
-                                        : asked(&visit->rules->owners, &question, &visit->owner);
+    enum verdict verdict = asked_once(visit->rules->owner_of, &question, OWNER_COUNT, &visit->owner);
     if (verdict != TAKEN)
         return verdict;
-    if (!is_tuple(visit->owner, OWNER_COUNT) ||
-        !span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_account), &account) ||
+    if (!span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_account), &account) ||
         !span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_person), &person))
         return FAILED;
     if (!visit->begun)
@@ -160,52 +153,21 @@ enum verdict find_owner(struct visit *visit) {
     return TAKEN;
 }
 
-/* Of a tuple of ``size``, the first ``count`` of which are bytes. */
-static bool spans_of(PyObject *answer, Py_ssize_t size, struct span *spans, int count) {
-    if (!is_tuple(answer, size))
-        return false;
-    for (int i = 0; i < count; i++)
-        if (!span_of_bytes(PyTuple_GetItem(answer, i), &spans[i]))
-            return false;
-    return true;
-}
-
-static enum verdict find_party(struct visit *visit, struct shown *shown) {
-    const struct span *field = visit->record.session;
+enum verdict find_origin(struct visit *visit, struct origin *origin) {
+    const struct span *source = visit->record.source;
     struct question question;
-    uint8_t head[HEAD_BYTES], array[] = {0x93};
+    const struct answer *answer;
+    uint8_t array[] = {0x94};
     begin_question(&question);
     ask_with(&question, SPAN_OF(array));
-    ask_with(&question, (struct span){head, write_text_head(head, visit->node.size)});
-    ask_with(&question, visit->node);
-    ask_with(&question, field[SESSION_account]);
-    ask_with(&question, field[SESSION_person]);
-    enum verdict verdict = asked(&visit->rules->parties, &question, &shown->party_answer);
+    ask_with(&question, source[SOURCE_channel]);
+    ask_with(&question, source[SOURCE_source]);
+    ask_with(&question, source[SOURCE_medium]);
+    ask_with(&question, source[SOURCE_campaign]);
+    enum verdict verdict = asked(&visit->rules->origins, &question, ORIGIN_COUNT, &answer);
     if (verdict != TAKEN)
         return verdict;
-    if (!spans_of(shown->party_answer, PARTY_COUNT, shown->party, PARTY_home))
-        return FAILED;
-    shown->home = PyTuple_GetItem(shown->party_answer, PARTY_home);
-    return shown->home ? TAKEN : FAILED;
-}
-
-static enum verdict find_origin(struct visit *visit, struct shown *shown) {
-    struct question question;
-    begin_question(&question);
-    ask_with(&question, visit->record.session[SESSION_source]);
-    enum verdict verdict = asked(&visit->rules->origins, &question, &shown->origin_answer);
-    if (verdict != TAKEN)
-        return verdict;
-    return spans_of(shown->origin_answer, ORIGIN_COUNT, shown->origin, ORIGIN_COUNT) ? TAKEN : FAILED;
-}
-
-enum verdict find_shown(struct visit *visit, struct shown *shown) {
-    shown->party_answer = shown->origin_answer = NULL;
-    enum verdict verdict = find_party(visit, shown);
-    return verdict == TAKEN ? find_origin(visit, shown) : verdict;
-}
-
-void drop_shown(struct shown *shown) {
-    Py_CLEAR(shown->party_answer);
-    Py_CLEAR(shown->origin_answer);
+    const struct value *value = answer->value;
+    *origin = (struct origin){value[ORIGIN_row].text, value[ORIGIN_channel].text, value[ORIGIN_campaign].text};
+    return TAKEN;
 }

@@ -1,5 +1,5 @@
-/* What is asked of Python: what pages, companies and sessions mean (stream/core/everyday.py). A question is bytes of
-   the line or the record, so equal ones are asked once. */
+/* What is asked of Python: what pages, companies, sources and visitors mean (stream/core/everyday.py). A question is bytes
+   of the line or the record, so equal ones are asked once. */
 #ifndef TOUCHLINE_ANSWERS_H
 #define TOUCHLINE_ANSWERS_H
 
@@ -7,10 +7,9 @@
 
 enum { PING, VIEW, ACTION };
 
-/* Of a page: a tuple in this order. */
+/* Of a page, in this order. */
 enum { PAGE_kind, PAGE_points, PAGE_key, PAGE_columns, PAGE_url, PAGE_exit, PAGE_source, PAGE_visit, PAGE_COUNT };
 struct page {
-    PyObject *answer;
     int64_t kind, points;
     bool key;
     struct span columns; /* of the event's row */
@@ -19,28 +18,22 @@ struct page {
     struct span source;  /* in MessagePack, nil if it is no external one */
     struct span visit;   /* what of it makes a visit, in MessagePack; "" if it is none */
 };
-/* What is said of a session's node, account and person, and of its source: as stream.core.touches.Party and Origin, with the hash
-   of the account behind. */
-enum { PARTY_row, PARTY_after_id, PARTY_put, PARTY_touch, PARTY_home, PARTY_COUNT };
+/* What is said of a session's source: as stream.core.touches.Origin. */
 enum { ORIGIN_row, ORIGIN_channel, ORIGIN_campaign, ORIGIN_COUNT };
-/* What rows and messages repeat of a session. The spans lie in the answers; ``drop_shown`` lets go of those. */
-struct shown {
-    PyObject *party_answer, *origin_answer;
-    struct span party[PARTY_home], origin[ORIGIN_COUNT];
-    PyObject *home;
+struct origin {
+    struct span row, channel, campaign;
 };
 /* Of a visitor's node: whose a session is, in MessagePack, and the node with one more session of its user. */
 enum { OWNER_account, OWNER_person, OWNER_node, OWNER_COUNT };
 
-/* The page of a line, by what decides it: type, platform, name and addresses. ``page->answer`` is a new reference. */
+/* The page of a line, by what decides it: type, platform, name and addresses. */
 enum verdict find_page(struct visit *visit, const struct line *line, struct page *page);
 
-/* Whose network a hit came from, in MessagePack; it lies in ``answer``, a new reference, NULL if there is none. A
-   session that knew none would have to be told, so that is REFUSED. */
-enum verdict find_company(struct visit *visit, const struct line *line, PyObject **answer, struct span *company);
+/* Whose network a hit came from, in MessagePack. A session that knew none would have to be told, so that is REFUSED. */
+enum verdict find_company(struct visit *visit, const struct line *line, struct span *company);
 
-/* The node of the user whom a hit names, in MessagePack; it lasts as long as nothing else is asked. */
-enum verdict find_user(struct visit *visit, const struct line *line, struct span *user);
+/* The node of the user whom a hit names, in MessagePack, into ``to``. REFUSED if it is larger than ``room``. */
+enum verdict find_user(struct visit *visit, const struct line *line, uint8_t *to, size_t room, struct span *user);
 
 /* TAKEN if what the line says of user, address and group was all said of this visitor before. */
 enum verdict hears_nothing_new(struct visit *visit, const struct line *line);
@@ -49,8 +42,7 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line);
    the visitor it is no account's, and its person is the visitor. */
 enum verdict find_owner(struct visit *visit);
 
-/* ``drop_shown`` is to be called whatever comes of it. */
-enum verdict find_shown(struct visit *visit, struct shown *shown);
-void drop_shown(struct shown *shown);
+/* Where the session comes from. */
+enum verdict find_origin(struct visit *visit, struct origin *origin);
 
 #endif

@@ -93,3 +93,18 @@ void blake2b(struct span text, uint8_t *hash, size_t size) {
         hash[i] = (uint8_t)(word >> 8 * (i % 8));
     }
 }
+
+/* Kafka's murmur2. */
+uint32_t key_hash(struct span key) {
+    const uint32_t factor = 0x5BD1E995u;
+    const uint8_t *at = key.at, *end = key.at + key.size;
+    uint32_t hash = 0x9747B28Cu ^ (uint32_t)key.size;
+    for (; end - at >= 4; at += 4) {
+        uint32_t word = ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24) * factor;
+        hash = hash * factor ^ (word ^ word >> 24) * factor;
+    }
+    for (int left = (int)(end - at) - 1; left >= 0; left--)
+        hash = left ? hash ^ (uint32_t)at[left] << 8 * left : (hash ^ at[0]) * factor;
+    hash = (hash ^ hash >> 13) * factor;
+    return (hash ^ hash >> 15) & 0x7FFFFFFF;
+}

@@ -1,4 +1,4 @@
-/* BLAKE2b of ids, CRC-32 (as zlib has it) of an event's content. */
+/* BLAKE2b of ids, CRC-32 (as zlib has it) of an event's content, and what Kafka takes of a key. */
 #ifndef TOUCHLINE_DIGESTS_H
 #define TOUCHLINE_DIGESTS_H
 
@@ -12,5 +12,8 @@ uint32_t crc32_of(struct span text);
 /* ``text`` is one block at most, ``size`` at most 64 bytes. */
 #define HASHED_AT_MOST 128
 void blake2b(struct span text, uint8_t *hash, size_t size);
+
+/* ``schemas.ids.key_hash``: by it a key has its partition. */
+uint32_t key_hash(struct span key);
 
 #endif

@@ -14,21 +14,19 @@ static bool within(int64_t number, const char *name) {
     return false;
 }
 
-static bool set_answers(struct answers *answers, PyObject *ask) {
-    answers->known = PyDict_New();
-    answers->ask = ask;
-    Py_INCREF(ask);
-    return answers->known;
+static PyObject *kept(PyObject *object) {
+    Py_INCREF(object);
+    return object;
 }
 
 static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *named) {
     static char *names[] = {"gap_ms", "max_ms", "engaged_ms", "engaged_views", "trusting", "direct", "page_of",
-                            "company_of", "party_of", "origin_of", "owner_of", "user_of", "known_since", NULL};
+                            "company_of", "origin_of", "owner_of", "user_of", "known_since", NULL};
     long long gap_ms, max_ms, engaged_ms, engaged_views;
     int trusting;
-    PyObject *direct, *page_of, *company_of, *party_of, *origin_of, *owner_of, *user_of, *known_since;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOOOOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
-                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &party_of, &origin_of, &owner_of,
+    PyObject *direct, *page_of, *company_of, *origin_of, *owner_of, *user_of, *known_since;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LLLLpSOOOOOO:Everyday", names, &gap_ms, &max_ms, &engaged_ms,
+                                     &engaged_views, &trusting, &direct, &page_of, &company_of, &origin_of, &owner_of,
                                      &user_of, &known_since) ||
         !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
         !within(engaged_views, "engaged_views"))
@@ -43,32 +41,27 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
     rules->engaged_ms = engaged_ms;
     rules->engaged_views = engaged_views;
     rules->trusting = trusting;
-    rules->direct = direct;
-    Py_INCREF(direct);
-    if (set_answers(&rules->pages, page_of) && set_answers(&rules->companies, company_of) &&
-        set_answers(&rules->parties, party_of) && set_answers(&rules->origins, origin_of) && set_answers(&rules->owners, owner_of) &&
-        set_answers(&rules->users, user_of) && set_answers(&rules->news, known_since))
+    rules->direct = kept(direct);
+    rules->owner_of = kept(owner_of);
+    rules->user_of = kept(user_of);
+    rules->known_since = kept(known_since);
+    if (make_cache(&rules->pages, page_of) && make_cache(&rules->companies, company_of) &&
+        make_cache(&rules->origins, origin_of))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
 }
 
-static void drop_answers(struct answers *answers) {
-    Py_CLEAR(answers->known);
-    Py_CLEAR(answers->ask);
-}
-
 static void drop_everyday(PyObject *self) {
     struct rules *rules = &((Everyday *)self)->rules;
     PyTypeObject *type = Py_TYPE(self);
+    drop_cache(&rules->pages);
+    drop_cache(&rules->companies);
+    drop_cache(&rules->origins);
     Py_CLEAR(rules->direct);
-    drop_answers(&rules->pages);
-    drop_answers(&rules->companies);
-    drop_answers(&rules->parties);
-    drop_answers(&rules->origins);
-    drop_answers(&rules->owners);
-    drop_answers(&rules->users);
-    drop_answers(&rules->news);
+    Py_CLEAR(rules->owner_of);
+    Py_CLEAR(rules->user_of);
+    Py_CLEAR(rules->known_since);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
@@ -125,6 +118,13 @@ static PyObject *result_of(enum verdict verdict, struct visit *visit) {
     return result;
 }
 
+/* No visit is under way, so nobody uses an answer that was forgotten. */
+static void tidy_up(struct rules *rules) {
+    tidy(&rules->pages);
+    tidy(&rules->companies);
+    tidy(&rules->origins);
+}
+
 PyDoc_STRVAR(go_on_doc,
 "go_on(packed, node, lines, at, forgotten, offset, address, event_rows, version_and_address, session_rows, /)\n--\n\n"
 "Let a frame's lines of one visitor go on with the newest session of the record, or with others that they begin.\n\n"
@@ -140,9 +140,8 @@ static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) 
     }
     visit.rules = &((Everyday *)self)->rules;
     visit.frame = &frame;
-    visit.cause = (struct span){NULL, 0};
     visit.packed = visit.rows = visit.session_rows = visit.messages = visit.shelved = NULL;
-    visit.last_line = visit.landed = visit.first_landed = visit.opened = visit.owner = NULL;
+    visit.owner = NULL;
     if (!PyBytes_Check(args[PACKED]) || !PyList_Check(args[LINES])) {
         PyErr_SetString(PyExc_TypeError, "a record is bytes, and lines are a list of pairs");
         return NULL;
@@ -150,12 +149,16 @@ static PyObject *go_on(PyObject *self, PyObject *const *args, Py_ssize_t count) 
     if (!span_of_text(args[NODE], &visit.node))
         return NULL;
     enum verdict verdict = read_frame(args, &frame);
+    if (verdict == TAKEN && !visit.rules->busy)
+        tidy_up(visit.rules);
+    visit.rules->busy++;
     if (verdict == TAKEN)
         verdict = begin_visit(&visit, args[PACKED]);
     if (verdict == TAKEN)
         verdict = take_lines(&visit, args[LINES]);
     if (verdict == TAKEN)
         verdict = end_run(&visit);
+    visit.rules->busy--;
     return result_of(verdict, &visit);
 }
 

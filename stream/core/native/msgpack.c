@@ -73,15 +73,28 @@ static bool read_head(struct reader *from, struct head *head) {
     }
 }
 
-/* No recursion: what is still to come is a number of values. */
+/* No recursion: what is still to come is a number of values. Nearly all are of the kinds that are looked for first. */
 bool skip_value(struct reader *from, struct span *raw) {
     uint64_t left = 1;
     raw->at = from->at;
-    while (left) {
+    for (; left; left--) {
         struct head head;
+        uint8_t tag = from->at < from->end ? *from->at : 0xC1;
+        if (0xA0 <= tag && tag <= 0xBF && from->end - from->at > (tag & 31)) {
+            from->at += 1 + (tag & 31);
+            continue;
+        }
+        if (tag <= 0x7F || tag == 0xC0 || tag == 0xC2 || tag == 0xC3) {
+            from->at++;
+            continue;
+        }
+        if (0x90 <= tag && tag <= 0x9F) {
+            from->at++;
+            left += tag & 15;
+            continue;
+        }
         if (!read_head(from, &head))
             return false;
-        left--;
         if (head.kind == TEXT || head.kind == BYTES || head.kind == FLOAT) {
             if (head.number > (uint64_t)(from->end - from->at))
                 return false;
@@ -122,6 +135,8 @@ static bool head_of(struct span raw, struct head *head, struct reader *rest) {
 bool whole_of(struct span raw, int64_t *number) {
     struct head head;
     struct reader rest;
+    if (raw.size && raw.at[0] <= 0x7F)
+        return *number = raw.at[0], true;
     if (!head_of(raw, &head, &rest) || (head.kind != WHOLE && head.kind != NEGATIVE))
         return false;
     if (head.kind == WHOLE && head.number >= (uint64_t)BOUND)
@@ -131,11 +146,9 @@ bool whole_of(struct span raw, int64_t *number) {
 }
 
 bool truth_of(struct span raw, bool *truth) {
-    struct head head;
-    struct reader rest;
-    if (!head_of(raw, &head, &rest) || head.kind != TRUTH)
+    if (!raw.size || (raw.at[0] != 0xC2 && raw.at[0] != 0xC3))
         return false;
-    *truth = head.number != 0;
+    *truth = raw.at[0] == 0xC3;
     return true;
 }
 
@@ -148,7 +161,11 @@ static bool body_of(struct span raw, enum kind kind, struct span *body) {
     return true;
 }
 
-bool text_of(struct span raw, struct span *text) { return body_of(raw, TEXT, text); }
+bool text_of(struct span raw, struct span *text) {
+    if (raw.size && 0xA0 <= raw.at[0] && raw.at[0] <= 0xBF && raw.size == 1 + (size_t)(raw.at[0] & 31))
+        return *text = (struct span){raw.at + 1, raw.size - 1}, true;
+    return body_of(raw, TEXT, text);
+}
 
 bool bytes_of(struct span raw, struct span *bytes) { return body_of(raw, BYTES, bytes); }
 

@@ -1,9 +1,5 @@
 #include "objects.h"
 
-/* Answers of each kind, at most, and bytes of a question whose answer is kept. */
-#define KEPT (1 << 14)
-#define KEPT_BYTES 1024
-
 bool span_of_bytes(PyObject *object, struct span *span) {
     char *at;
     Py_ssize_t size;
@@ -50,40 +46,9 @@ struct span decimal(uint8_t *to, int64_t number) {
     return (struct span){at, (size_t)(to + DECIMAL_BYTES - at)};
 }
 
-static enum verdict told(PyObject **answer) {
-    if (!*answer)
-        return FAILED;
-    if (*answer != Py_None)
-        return TAKEN;
-    Py_CLEAR(*answer);
-    return REFUSED;
-}
-
-static PyObject *kept(struct answers *answers, PyObject *question) {
-    PyObject *answer = PyObject_CallFunctionObjArgs(answers->ask, question, NULL);
-    if (!answer || PyBytes_Size(question) > KEPT_BYTES)
-        return answer;
-    if (PyDict_Size(answers->known) >= KEPT)
-        PyDict_Clear(answers->known);
-    if (PyDict_SetItem(answers->known, question, answer) < 0)
-        Py_CLEAR(answer);
-    return answer;
-}
-
-enum verdict look_up(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer) {
-    PyObject *bytes = PyBytes_FromStringAndSize((const char *)question, (Py_ssize_t)size);
-    if (!bytes)
-        return FAILED;
-    *answer = PyDict_GetItemWithError(answers->known, bytes);
-    if (*answer)
-        Py_INCREF(*answer);
-    else if (!PyErr_Occurred())
-        *answer = kept(answers, bytes);
-    Py_DECREF(bytes);
-    return told(answer);
-}
-
-enum verdict ask(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer) {
-    *answer = PyObject_CallFunction(answers->ask, "y#", (const char *)question, (Py_ssize_t)size);
-    return told(answer);
+bool is_tuple(PyObject *object, int size) {
+    if (PyTuple_Check(object) && PyTuple_Size(object) == size)
+        return true;
+    PyErr_SetString(PyExc_TypeError, "an answer is a tuple of another size");
+    return false;
 }

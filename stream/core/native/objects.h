@@ -1,4 +1,4 @@
-/* What is needed of Python's objects: bytes as spans and back, and answers that are asked for once. */
+/* What is needed of Python's objects: bytes as spans and back. */
 #ifndef TOUCHLINE_OBJECTS_H
 #define TOUCHLINE_OBJECTS_H
 
@@ -21,14 +21,7 @@ PyObject *joined(const struct span *pieces, int count);
 #define DECIMAL_BYTES 20
 struct span decimal(uint8_t *to, int64_t number);
 
-/* Answers by what was asked. */
-struct answers {
-    PyObject *known; /* dict */
-    PyObject *ask;   /* bytes -> tuple, None if Python's way is to decide */
-};
-
-/* A new reference to the tuple; ``ask`` neither looks among the answers nor keeps it. */
-enum verdict ask(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer);
-enum verdict look_up(struct answers *answers, const uint8_t *question, size_t size, PyObject **answer);
+/* False, with an exception, if it is none of that size. */
+bool is_tuple(PyObject *object, int size);
 
 #endif

@@ -43,8 +43,6 @@ bool open_session(struct visit *visit, const struct line *line, struct span id, 
         return false;
     visit->begun = true;
     visit->apart = record->blank || at - visit->end > visit->rules->gap_ms;
-    visit->opened = is_nil(source) ? visit->rules->direct : page->answer;
-    Py_INCREF(visit->opened);
     if (is_nil(source) && !span_of_bytes(visit->rules->direct, &source))
         return PyErr_Clear(), false;
     for (int i = 0; i < SESSION_COUNT; i++)

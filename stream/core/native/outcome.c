@@ -22,34 +22,66 @@ static struct span thousandths(uint8_t *to, int64_t number) {
     return (struct span){to, (size_t)(at - to)};
 }
 
-/* What is said of the session itself, wherever it is said. */
-struct named {
+/* A node's name, ``tenant/kind:value``, and its parts; all of size 0 if it is nobody's. */
+struct name {
+    struct span whole, tenant, bare, value;
+    uint8_t kind;
+};
+
+/* False if it is none, or would have to be escaped. */
+static bool read_name(struct span whole, struct name *name) {
+    *name = (struct name){.whole = whole};
+    if (!whole.size)
+        return true;
+    const uint8_t *slash = memchr(whole.at, '/', whole.size), *end = whole.at + whole.size;
+    if (!slash || end - slash < 3 || slash[2] != ':' || !needs_no_escape(whole))
+        return false;
+    name->tenant = (struct span){whole.at, (size_t)(slash - whole.at)};
+    name->bare = (struct span){slash + 1, (size_t)(end - slash - 1)};
+    name->value = (struct span){slash + 3, (size_t)(end - slash - 3)};
+    name->kind = slash[1];
+    return true;
+}
+
+/* What is said of the session, wherever it is said: of what it is, of whom, and where it came from. */
+struct shown {
     struct span id, touch, landing;
     int64_t start;
     bool by_network;
+    struct name node, account, person;
+    struct origin origin;
 };
 
 /* False if a text would have to be escaped: then Python's way is to say it. */
-static bool read_named(const struct visit *visit, struct named *named) {
+static bool read_shown(const struct visit *visit, struct shown *shown) {
     const struct span *field = visit->record.session;
-    named->start = visit->record.start;
-    if (!truth_of(field[SESSION_by_network], &named->by_network))
-        return false;
-    return text_of(field[SESSION_id], &named->id) && needs_no_escape(named->id) &&
-           text_of(field[SESSION_touch], &named->touch) && needs_no_escape(named->touch) &&
-           text_of(field[SESSION_landing], &named->landing) && needs_no_escape(named->landing);
+    struct span account, person;
+    shown->start = visit->record.start;
+    return truth_of(field[SESSION_by_network], &shown->by_network) &&
+           text_of(field[SESSION_id], &shown->id) && needs_no_escape(shown->id) &&
+           text_of(field[SESSION_touch], &shown->touch) && needs_no_escape(shown->touch) &&
+           text_of(field[SESSION_landing], &shown->landing) && needs_no_escape(shown->landing) &&
+           read_name(visit->node, &shown->node) && shown->node.kind == 'v' &&
+           text_of(field[SESSION_account], &account) && read_name(account, &shown->account) &&
+           text_of(field[SESSION_person], &person) && read_name(person, &shown->person);
+}
+
+/* An account as tables write it (``schemas.ids.account_id``): the journey of a person without an account has none. */
+static struct span account_id(const struct name *account) {
+    return account->kind == 'd' || account->kind == 'a' ? account->value : SPAN("");
 }
 
 /* What the account is told, a ``TouchPut``. */
-static PyObject *message_of(const struct visit *visit, const struct shown *shown, const struct named *named) {
+static PyObject *message_of(const struct visit *visit, const struct shown *shown) {
     uint8_t at[DECIMAL_BYTES], start[DECIMAL_BYTES], points[DECIMAL_BYTES], end[DECIMAL_BYTES];
     struct span reason = visit->begun ? SPAN("new") : SPAN("changed");
     struct span pieces[] = {
-        shown->party[PARTY_put], decimal(at, visit->frame->at),
+        SPAN("{\"m\":\"A\",\"to\":\""), shown->account.whole, SPAN("\",\"at\":"), decimal(at, visit->frame->at),
         SPAN(",\"reason\":\""), reason, SPAN("\",\"cause\":"), visit->cause,
-        SPAN(",\"touch\":{\"id\":\""), named->touch, SPAN("\",\"at\":"), decimal(start, named->start),
-        shown->origin[ORIGIN_channel], shown->party[PARTY_touch], shown->origin[ORIGIN_campaign],
-        SPAN(",\"session_id\":\""), named->id, SPAN("\",\"points\":"), decimal(points, visit->points),
+        SPAN(",\"touch\":{\"id\":\""), shown->touch, SPAN("\",\"at\":"), decimal(start, shown->start),
+        shown->origin.channel, SPAN(",\"person\":\""), shown->person.whole,
+        SPAN("\",\"node\":\""), shown->node.whole, SPAN("\""), shown->origin.campaign,
+        SPAN(",\"session_id\":\""), shown->id, SPAN("\",\"points\":"), decimal(points, visit->points),
         SPAN(",\"last_at\":"), decimal(end, visit->end), SPAN("}}"),
     };
     return joined(pieces, sizeof pieces / sizeof *pieces);
@@ -62,18 +94,19 @@ static bool is_engaged(const struct visit *visit) {
 }
 
 /* The session's row: what seldom changes, what its hits change, its address. */
-static PyObject *row_of(const struct visit *visit, const struct shown *shown, const struct named *named,
-                        struct span exit) {
+static PyObject *row_of(const struct visit *visit, const struct shown *shown, struct span exit) {
     uint8_t start[DECIMAL_BYTES], end[DECIMAL_BYTES], page_views[DECIMAL_BYTES], events[DECIMAL_BYTES];
     uint8_t engaged_ms[DECIMAL_BYTES], points[MILLI_BYTES], number[DECIMAL_BYTES];
     struct span quote = visit->landed ? SPAN("") : SPAN("\"");
-    bool lands = named->landing.size;
+    bool lands = shown->landing.size;
     struct span pieces[] = {
-        shown->party[PARTY_row], named->id, shown->party[PARTY_after_id], decimal(start, named->start),
-        shown->origin[ORIGIN_row],
-        lands ? SPAN(",\"landing_url\":\"") : SPAN(""), named->landing, lands ? SPAN("\"") : SPAN(""),
-        SPAN(",\"touch_id\":\""), named->touch, SPAN("\""),
-        named->by_network ? SPAN(",\"by_network\":true") : SPAN(""),
+        SPAN("{\"tenant\":\""), shown->node.tenant, SPAN("\",\"session_id\":\""), shown->id,
+        SPAN("\",\"node\":\""), shown->node.bare, SPAN("\",\"visitor_id\":\""), shown->node.value,
+        SPAN("\",\"person_id\":\""), shown->person.value, SPAN("\",\"account_id\":\""), account_id(&shown->account),
+        SPAN("\",\"started_at\":"), decimal(start, shown->start), shown->origin.row,
+        lands ? SPAN(",\"landing_url\":\"") : SPAN(""), shown->landing, lands ? SPAN("\"") : SPAN(""),
+        SPAN(",\"touch_id\":\""), shown->touch, SPAN("\""),
+        shown->by_network ? SPAN(",\"by_network\":true") : SPAN(""),
         SPAN(",\"exit_url\":"), quote, exit, quote,
         SPAN(",\"ended_at\":"), decimal(end, visit->end),
         SPAN(",\"page_views\":"), decimal(page_views, visit->page_views),
@@ -222,22 +255,20 @@ static enum verdict write_record(struct visit *visit, struct span url) {
 }
 
 /* Tells the account, if it has one. */
-static bool tell(struct visit *visit, const struct shown *shown, const struct named *named) {
-    if (shown->home == Py_None)
+static bool tell(struct visit *visit, const struct shown *shown) {
+    if (!shown->account.whole.size)
         return true;
-    PyObject *message = message_of(visit, shown, named);
-    return message && appended(visit->messages, Py_BuildValue("(ON)", shown->home, message));
+    PyObject *message = message_of(visit, shown);
+    long hash = (long)key_hash(shown->account.whole);
+    return message && appended(visit->messages, Py_BuildValue("(lN)", hash, message));
 }
 
 static enum verdict show(struct visit *visit, const struct shown *shown) {
-    struct span exit = visit->record.exit, url = visit->record.session[SESSION_exit];
-    struct named named;
-    if (visit->landed && (!span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_exit), &exit) ||
-                          !span_of_bytes(PyTuple_GetItem(visit->landed, PAGE_url), &url)))
-        return FAILED;
-    if ((!visit->landed && !needs_no_escape(exit)) || !read_named(visit, &named))
+    struct span exit = visit->landed ? visit->exit : visit->record.exit;
+    struct span url = visit->landed ? visit->url : visit->record.session[SESSION_exit];
+    if (!visit->landed && !needs_no_escape(exit))
         return REFUSED;
-    if (!appended(visit->session_rows, row_of(visit, shown, &named, exit)) || !tell(visit, shown, &named))
+    if (!appended(visit->session_rows, row_of(visit, shown, exit)) || !tell(visit, shown))
         return FAILED;
     return write_record(visit, url);
 }
@@ -250,11 +281,9 @@ enum verdict end_run(struct visit *visit) {
         visit->points <= -MILLI_AT_MOST || visit->points >= MILLI_AT_MOST)
         return REFUSED;
     enum verdict verdict = visit->begun || visit->named ? find_owner(visit) : TAKEN;
+    if (verdict == TAKEN)
+        verdict = find_origin(visit, &shown.origin);
     if (verdict != TAKEN)
         return verdict;
-    verdict = find_shown(visit, &shown);
-    if (verdict == TAKEN)
-        verdict = show(visit, &shown);
-    drop_shown(&shown);
-    return verdict;
+    return read_shown(visit, &shown) ? show(visit, &shown) : REFUSED;
 }

@@ -22,7 +22,7 @@ static enum verdict begin_run(struct visit *visit) {
     if (!read_record(packed, record) || !forget(record, visit->frame->forgotten))
         return REFUSED;
     visit->count = visit->hits_size = 0;
-    visit->begun = visit->apart = visit->named = false;
+    visit->begun = visit->apart = visit->named = visit->landed = false;
     visit->end = record->end;
     visit->page_views = record->page_views;
     visit->events = record->events;
@@ -44,16 +44,8 @@ enum verdict begin_visit(struct visit *visit, PyObject *packed) {
     return begin_run(visit);
 }
 
-static void drop_run(struct visit *visit) {
-    Py_CLEAR(visit->last_line);
-    Py_CLEAR(visit->landed);
-    Py_CLEAR(visit->first_landed);
-    Py_CLEAR(visit->opened);
-    Py_CLEAR(visit->owner);
-}
-
 void drop_visit(struct visit *visit) {
-    drop_run(visit);
+    Py_CLEAR(visit->owner);
     Py_CLEAR(visit->packed);
     Py_CLEAR(visit->rows);
     Py_CLEAR(visit->session_rows);
@@ -114,7 +106,6 @@ static enum verdict hit_of(struct visit *visit, const struct line *line, struct 
     uint8_t at[HEAD_BYTES], head[HEAD_BYTES], kind[1], engaged_ms[HEAD_BYTES], points[HEAD_BYTES];
     uint8_t id_text[HEAD_BYTES + HASHED_AT_MOST];
     struct span field[HIT_COUNT], company;
-    PyObject *answer = NULL;
     size_t size = write_text_head(head, id.size);
     memcpy(id_text, head, size);
     memcpy(id_text + size, id.at, id.size);
@@ -131,18 +122,16 @@ static enum verdict hit_of(struct visit *visit, const struct line *line, struct 
         field[HIT_source] = PACKED_NIL;
         return add_hit(visit, field) ? TAKEN : REFUSED;
     }
-    enum verdict verdict = find_company(visit, line, &answer, &company);
-    if (verdict == TAKEN) {
-        field[HIT_url] = page->url;
-        field[HIT_user] = is_blank(line, EVENT_user_id) ? PACKED_TEXT : visit->record.user;
-        field[HIT_points] = (struct span){points, write_whole(points, page->points)};
-        field[HIT_key] = page->key ? PACKED_YES : PACKED_NO;
-        field[HIT_source] = page->source;
-        field[HIT_company] = company;
-        verdict = add_hit(visit, field) ? TAKEN : REFUSED;
-    }
-    Py_XDECREF(answer);
-    return verdict;
+    enum verdict verdict = find_company(visit, line, &company);
+    if (verdict != TAKEN)
+        return verdict;
+    field[HIT_url] = page->url;
+    field[HIT_user] = is_blank(line, EVENT_user_id) ? PACKED_TEXT : visit->record.user;
+    field[HIT_points] = (struct span){points, write_whole(points, page->points)};
+    field[HIT_key] = page->key ? PACKED_YES : PACKED_NO;
+    field[HIT_source] = page->source;
+    field[HIT_company] = company;
+    return add_hit(visit, field) ? TAKEN : REFUSED;
 }
 
 /* The id must be news; it is remembered with ``stream.core.seen.Entry``. */
@@ -191,19 +180,15 @@ static bool goes_on(const struct visit *visit, const struct line *line) {
 /* The session was nobody's and is from here on of the user whom a hit names. */
 static enum verdict take_user(struct visit *visit, const struct line *line) {
     struct record *record = &visit->record;
-    struct span user;
     uint8_t *to = visit->users;
-    enum verdict verdict = find_user(visit, line, &user);
-    if (verdict != TAKEN)
-        return verdict;
     *to++ = 0x91;
     *to++ = 0x92;
     to += write_whole(to, line->whole[EVENT_occurred_at]);
-    if (user.size > sizeof visit->users - (size_t)(to - visit->users))
-        return REFUSED;
-    memcpy(to, user.at, user.size);
-    record->user = (struct span){to, user.size};
-    visit->named_users = (struct span){visit->users, (size_t)(to - visit->users) + user.size};
+    size_t head = (size_t)(to - visit->users);
+    enum verdict verdict = find_user(visit, line, to, sizeof visit->users - head, &record->user);
+    if (verdict != TAKEN)
+        return verdict;
+    visit->named_users = (struct span){visit->users, head + record->user.size};
     visit->named = true;
     return text_of(record->user, &record->user_text) ? TAKEN : REFUSED;
 }
@@ -248,7 +233,7 @@ static bool begins(const struct visit *visit, const struct line *line, const str
 static enum verdict begin_session(struct visit *visit, const struct line *line, struct span id, const struct page *page) {
     if (visit->count) {
         enum verdict verdict = end_run(visit);
-        drop_run(visit);
+        Py_CLEAR(visit->owner);
         if (verdict == TAKEN)
             verdict = begin_run(visit);
         if (verdict != TAKEN)
@@ -260,19 +245,14 @@ static enum verdict begin_session(struct visit *visit, const struct line *line, 
 /* Whether a hit's URL may be one; a session that goes on has landed before, or Python's way is to say where. */
 static bool may_land(const struct visit *visit) { return visit->record.landed || visit->begun; }
 
-static void keep(PyObject **place, PyObject *object) {
-    Py_INCREF(object);
-    Py_XDECREF(*place);
-    *place = object;
-}
-
 static void land(struct visit *visit, const struct page *page) {
     if (!visit->record.landed) {
         visit->record.landed = true;
         visit->record.session[SESSION_landing] = page->url;
-        keep(&visit->first_landed, page->answer);
     }
-    keep(&visit->landed, page->answer);
+    visit->landed = true;
+    visit->url = page->url;
+    visit->exit = page->exit;
 }
 
 static enum verdict take_hit(struct visit *visit, const struct line *line, const struct page *page) {
@@ -311,15 +291,7 @@ enum verdict take_line(struct visit *visit, PyObject *bytes) {
         return FAILED;
     if (text.size > UINT32_MAX || !read_line(text, &line))
         return REFUSED;
-    Py_INCREF(bytes);
     enum verdict verdict = find_page(visit, &line, &page);
-    if (verdict == TAKEN) {
-        verdict = take_hit(visit, &line, &page);
-        Py_DECREF(page.answer);
-    }
-    if (verdict == TAKEN)
-        keep(&visit->last_line, bytes); /* the one before may have ended a run until here */
-    Py_DECREF(bytes);
-    return verdict;
+    return verdict == TAKEN ? take_hit(visit, &line, &page) : verdict;
 }
 

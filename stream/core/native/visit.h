@@ -4,8 +4,8 @@
 #ifndef TOUCHLINE_VISIT_H
 #define TOUCHLINE_VISIT_H
 
+#include "cache.h"
 #include "line.h"
-#include "objects.h"
 #include "record.h"
 
 /* Bounds of what one frame may add to a record: as much as may lie in it (stream.core.clusters.CHUNK,
@@ -18,8 +18,10 @@ struct rules {
     int64_t gap_ms, max_ms;
     int64_t engaged_ms, engaged_views; /* more than, at least */
     bool trusting;                     /* no ids are blocked, so a user named before is a user */
-    struct answers pages, companies, parties, origins, owners, users, news;
+    struct cache pages, companies, origins;
+    PyObject *owner_of, *user_of, *known_since; /* asked each time: hardly two of their questions are the same */
     PyObject *direct; /* the source of a session that came from nowhere, in MessagePack */
+    int busy;         /* how many visits are under way */
 };
 
 /* What holds for a whole frame, and where its next rows go. */
@@ -53,14 +55,13 @@ struct visit {
     uint8_t session_id[ID_BYTES], touch_id[ID_BYTES], start[HEAD_BYTES], person[HEAD_BYTES + NODE_BYTES];
     uint8_t users[2 + 2 * HEAD_BYTES + NODE_BYTES];
     struct span named_users; /* then the session's users, which lie there */
-    PyObject *opened, *first_landed; /* where its source and its landing lie */
-    PyObject *owner;                 /* answer: account and person lie in it */
-    struct span cause;   /* id of the last line, with quotes */
-    PyObject *last_line; /* keeps it */
-    PyObject *landed;    /* answer of the last page with a URL */
+    PyObject *owner;         /* answer: account and person lie in it */
+    struct span cause;       /* id of the last line, with quotes */
+    bool landed;             /* whether a page had a URL */
+    struct span url, exit;   /* the last one's, as of ``struct page`` */
 };
 
-/* All PyObjects are NULL before; ``drop_visit`` is to be called whatever came of it. */
+/* All PyObjects are NULL before; ``drop_visit`` is to be called whatever came of it. The lines last until then. */
 enum verdict begin_visit(struct visit *visit, PyObject *packed);
 enum verdict take_line(struct visit *visit, PyObject *line);
 /* The record is written and the session shown. */

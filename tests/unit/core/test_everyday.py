@@ -7,12 +7,13 @@ import pytest
 
 import build_native
 from schemas.codec import state_encoder
+from schemas.ids import key_hash
 from stream.core import everyday, stitch
 from stream.core.rulebook import rulebook_of
 from stream.core.sources import DIRECT_SOURCE
 from stream.core.visit import go_on
 from tests.support.everyday import needs_c
-from tests.support.everyday_fuzz import NODE, RULES, SCENES, START, in_c, lines_of
+from tests.support.everyday_fuzz import ANN, NODE, RULES, SCENES, START, Scene, in_c, lines_of
 
 LIMITS = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
 SHAPES = (*everyday._STRUCTS, everyday.Event)
@@ -89,12 +90,58 @@ def test_nothing_is_left_in_memory(scene, change):
 
 
 @needs_c
+def test_more_pages_than_it_remembers_are_asked_for_again_and_leave_nothing():
+    scene, asked, book = SCENES[0], [], rulebook_of(RULES)
+
+    def page_of(question):
+        asked.append(question)
+        return everyday.page_of(book, question)
+
+    way = everyday.native.Everyday(
+        **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), page_of=page_of, company_of=everyday.company_of,
+        origin_of=everyday.said_of_origin, owner_of=everyday.owner_of,
+        user_of=lambda question: everyday.user_of(book, question),
+        known_since=lambda question: everyday.known_from(book, question),
+    )  # fmt: skip
+    packed, (line,) = scene.state.get_packed("x\x00" + NODE), lines_of(scene, 4, 1)
+
+    def rows_of(number):
+        lines = [(0, line.replace(b"acme.com/", b"acme.com/%d/" % number))]
+        taken = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
+        return taken[1] + taken[2]
+
+    first = [rows_of(number) for number in range(40_000)]
+    before = sys.getallocatedblocks()
+    for number in range(40_000, 80_000):
+        rows_of(number)
+
+    assert sys.getallocatedblocks() - before < 100, "what was forgotten is free again"
+    assert len(asked) == 80_000
+    assert rows_of(79_999)
+    assert len(asked) == 80_000, "it is remembered"
+    assert [rows_of(number) for number in range(0, 40_000, 1000)] == first[::1000]
+
+
+@needs_c
+@pytest.mark.parametrize("group", ["A", "A1", "A12", "A123", "A1234", "ä", "A12345678901"])
+def test_an_account_is_told_in_its_partition(group):
+    scene = Scene(said={0: ANN | {"group": group}})
+    way, lines = everyday._way_of(rulebook_of(RULES)), list(enumerate(lines_of(scene, 4, 2)))
+    packed = scene.state.get_packed("x\x00" + NODE)
+
+    *_, messages, _ = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
+
+    assert [(hashed, f'"to":"default/a:{group}"'.encode() in told) for hashed, told in messages] == [
+        (key_hash(f"default/a:{group}"), True)
+    ]
+
+
+@needs_c
 @pytest.mark.parametrize(
     ("fails", "scene"),
     [
         ("page_of", 0),
         ("company_of", 0),
-        ("party_of", 0),
         ("origin_of", 0),
         ("owner_of", 5),
         ("user_of", 5),
@@ -111,7 +158,7 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     scene, book = SCENES[scene], rulebook_of(RULES)
     packed, lines = scene.state.get_packed("x\x00" + NODE), list(enumerate(lines_of(scene, 4, 2)))
     answers = {"page_of": lambda question: everyday.page_of(book, question),
-               "company_of": everyday.company_of, "party_of": everyday.said_of_party, "origin_of": everyday.said_of_origin,
+               "company_of": everyday.company_of, "origin_of": everyday.said_of_origin,
                "owner_of": everyday.owner_of,
                "user_of": lambda question: everyday.user_of(book, question),
                "known_since": lambda question: everyday.known_from(book, question)}  # fmt: skip
