@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.codec import state_encoder
+from stream.core.lines import Lines
 from stream.core.state import S, State
 from stream.core.step import Step
 from stream.settings import Settings
@@ -46,7 +47,7 @@ class Effects(msgspec.Struct):
     scans: list[Scan]
     puts: list[tuple[str, bytes]]
     deletes: list[str]
-    rows: dict[str, list[bytes]]
+    rows: dict[str, Lines]
     sends: list[tuple[str, int, list[bytes]]]
 
 
@@ -114,16 +115,16 @@ class Recorder:
         """``stage``, observed."""
         return _replaced(stage, {kind: self._observed(stage, kind) for kind in stage.decoders})
 
-    def _observed(self, stage: Stage, kind: str) -> Callable[[Step, Sequence[Any]], None]:
+    def _observed(self, stage: Stage, kind: str) -> Callable[[Step, Any], None]:
         core, decode = stage.apply[kind], stage.decoders[kind].decode
 
-        def observe(step: Step, items: Sequence[Any]) -> None:
+        def observe(step: Step, items: Sequence[Any] | bytes) -> None:
             state = step.state
             noted = step.state = Noted(state)
-            core(step, items if kind in stage.raw else [decode(item) for item in items])
+            core(step, items if isinstance(items, bytes) else [decode(item) for item in items])
             step.state = state
             assert not step.refused, "the events of a benchmark are all good"
-            packed = state_encoder.encode(noted.effects(_key(stage, kind, items), step))
+            packed = state_encoder.encode(noted.effects(_key(stage, items), step))
             self._file.write(len(packed).to_bytes(_LENGTH) + packed)
 
         return observe
@@ -137,7 +138,7 @@ class Ready(msgspec.Struct):
     puts: list[tuple[str, Any]]
     """With values that encode to their bytes."""
     deletes: list[str]
-    rows: dict[str, list[bytes]]
+    rows: dict[str, Lines]
     sends: dict[tuple[str, int], list[bytes]]
 
 
@@ -161,11 +162,11 @@ class Player:
         """``stage``, without its core."""
         return _replaced(stage, {kind: self._recalled(stage, kind) for kind in stage.decoders})
 
-    def _recalled(self, stage: Stage, kind: str) -> Callable[[Step, Sequence[Any]], None]:
-        def recall(step: Step, items: Sequence[Any]) -> None:
-            waiting = self._ready.get(_key(stage, kind, items))
+    def _recalled(self, stage: Stage, kind: str) -> Callable[[Step, Any], None]:
+        def recall(step: Step, items: Sequence[Any] | bytes) -> None:
+            waiting = self._ready.get(_key(stage, items))
             if not waiting:
-                raise Unrecorded(f"{stage.name}: {step.partition}/{step.offset}, a {kind} of {len(items)} lines")
+                raise Unrecorded(f"{stage.name}: {step.partition}/{step.offset}, a {kind}")
             found, state = waiting.popleft(), step.state
             self._done.append(found)
             value: Any = msgspec.Raw
@@ -182,12 +183,12 @@ class Player:
         return recall
 
 
-def _key(stage: Stage, kind: str, items: Sequence[Any]) -> Key:
-    first, last = (items[0][1], items[-1][1]) if kind in stage.raw else (bytes(items[0]), bytes(items[-1]))
-    return stage.name, len(items), first, last
+def _key(stage: Stage, items: Sequence[Any] | bytes) -> Key:
+    lines = items.split(b"\n") if isinstance(items, bytes) else items
+    return stage.name, len(lines), bytes(lines[0]), bytes(lines[-1])
 
 
-def _replaced(stage: Stage, apply: Mapping[str, Callable[[Step, Sequence[Any]], None]]) -> Stage:
+def _replaced(stage: Stage, apply: Mapping[str, Callable[[Step, Any], None]]) -> Stage:
     raw = dict.fromkeys(stage.decoders, _RAW)
     return msgspec.structs.replace(stage, decoders=raw, apply={**stage.apply, **apply})
 

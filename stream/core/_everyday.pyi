@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Self
 
 LAYOUT: dict[str, str]
@@ -6,7 +6,18 @@ SOURCES: str
 HITS_BYTES: int
 ID_BYTES: int
 
-def by_node(lines: Sequence[tuple[int, bytes]], /) -> dict[str, list[tuple[int, bytes]]] | None: ...
+class Frame:
+    def go_on(
+        self, event_rows: int, session_rows: int, /
+    ) -> tuple[
+        bytes,
+        int,
+        bytes,
+        int,
+        list[tuple[int, bytes]],
+        list[tuple[str, int, bytes]],
+        tuple[str, list[tuple[int, bytes]]] | None,
+    ]: ...
 
 class Everyday:
     def __new__(
@@ -18,6 +29,7 @@ class Everyday:
         engaged_views: int,
         trusting: bool,
         direct: bytes,
+        blank: bytes,
         page_of: Callable[[bytes], tuple[object, ...] | None],
         company_of: Callable[[bytes], tuple[bytes] | None],
         origin_of: Callable[[bytes], tuple[bytes, bytes, bytes] | None],
@@ -25,17 +37,15 @@ class Everyday:
         user_of: Callable[[bytes], tuple[bytes] | None],
         known_since: Callable[[bytes], tuple[int] | None],
     ) -> Self: ...
-    def go_on(
+    def frame(
         self,
-        packed: bytes,
-        node: str,
-        lines: Sequence[tuple[int, bytes]],
+        value: bytes,
+        get_packed: Callable[[str], bytes | None],
+        put: Callable[[str, bytes], None],
         at: int,
         forgotten: bytes,
         offset: int,
         address: bytes,
-        event_rows: int,
         version_and_address: str,
-        session_rows: int,
         /,
-    ) -> tuple[bytes, list[bytes], list[bytes], list[tuple[int, bytes]], list[tuple[int, bytes]]] | None: ...
+    ) -> Frame | None: ...

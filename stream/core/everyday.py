@@ -1,8 +1,8 @@
 """The short way in C: everyday hits, on the visitor's record as it is stored.
 
-``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It reads the lines and the record's
-MessagePack, makes objects of neither, and gives the new record, the rows and the messages. Whatever is unusual to it (a
-session of somebody of whom nothing is certain, a second user, an address that is news, a form, a late event, an
+``stream/core/native`` has the code, ``_everyday`` is what the compiler makes of it. It takes a frame visitor by visitor, reads
+the lines and the records' MessagePack, makes objects of neither, and gives new records, rows and messages. Whatever is
+unusual to it (a session of somebody of whom nothing is certain, a second user, an address that is news, a form, a late event, an
 escape where it needs the text) it leaves alone:
 ``stream.core.visit.go_on`` takes that, with the same effects, and everything that is taken here: else a frame of several
 visitors would have its effects in another order without C. What that refuses goes the general way. Without a compiler
@@ -11,7 +11,7 @@ everything goes those two ways. ``tests/properties/test_visit.py`` holds the thr
 What pages, companies, users and sessions mean is decided in Python: C asks once for each that it meets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
+from stream.core.frames import Line, by_node
 from stream.core.hits import PING, VIEW, Hit, Item
 from stream.core.identity import company_node, known_since, session_link, settled_owner
 from stream.core.nodes import NodeState
@@ -30,7 +31,7 @@ from stream.core.sources import DIRECT_SOURCE, Source
 from stream.core.state import time_part
 from stream.core.step import Step
 from stream.core.touches import origin_of
-from stream.core.visit import LATEST, PLAIN, SITES, go_on
+from stream.core.visit import LATEST, PLAIN, SITES
 
 try:
     from stream.core import _everyday as native
@@ -217,6 +218,7 @@ def _way_of(book: Rulebook) -> "native.Everyday":
             engaged_views=ENGAGED_VIEWS,
             trusting=not book.rules.blocked_ids,
             direct=state_encoder.encode(DIRECT_SOURCE),
+            blank=_BLANK,
             page_of=lambda question: page_of(book, question),
             company_of=company_of,
             origin_of=said_of_origin,
@@ -228,46 +230,40 @@ def _way_of(book: Rulebook) -> "native.Everyday":
     return _Latest.way
 
 
-def take_in_c(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
-    """As ``stream.core.visit.go_on``, which takes more."""
-    record = "x\x00" + node
-    packed = step.state.get_packed(record) or _BLANK
-    way = _Latest.way if _Latest.book is book else _way_of(book)
-    events, sessions = step.rows["events"], step.rows.get("sessions")
-    done = way.go_on(
-        packed, node, lines, step.at, step.forgotten, step.offset, step.row_address, len(events),
-        step.version_and_address, 0 if sessions is None else len(sessions),
-    )  # fmt: skip
-    if done is None:
-        return False
-    packed, rows, shown, messages, shelved = done
-    events += rows
-    if sessions is None:
-        step.rows["sessions"] = shown
-    else:
-        sessions += shown
-    for hashed, message in messages:
-        step.tell_home(hashed % step.partitions, message)
-    for start, cluster in shelved:
-        step.state.put(cluster_prefix(node) + time_part(start), cluster)
-    step.state.put(record, packed)
-    return True
+def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
+    """Let what is everyday of a frame count. Gives node and lines of each visitor who is left, when its turn comes.
 
-
-def take(step: Step, book: Rulebook, node: str, lines: Sequence[tuple[int, bytes]]) -> bool:
-    """Let a visitor's events count if they are everyday hits, by the quickest way that takes them.
-
-    Returns: whether they were. If not, nothing happened.
+    Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the frame.
     """
-    return take_in_c(step, book, node, lines) or go_on(step, book, node, lines)
+    way, state = _Latest.way if _Latest.book is book else _way_of(book), step.state
+    taken = way.frame(
+        frame, state.get_packed, state.put, step.at, step.forgotten, step.offset, step.row_address,
+        step.version_and_address,
+    )  # fmt: skip
+    if taken is None:
+        yield from by_node(frame).items()
+        return
+    while True:
+        rows, many, shown, showing, messages, shelved, left = taken.go_on(
+            step.next_row("events"), step.next_row("sessions")
+        )
+        step.table("events").extend(rows, many)
+        if showing:
+            step.table("sessions").extend(shown, showing)
+        for hashed, message in messages:
+            step.tell_home(hashed % step.partitions, message)
+        for node, start, cluster in shelved:
+            state.put(cluster_prefix(node) + time_part(start), cluster)
+        if left is None:
+            return
+        yield left
 
 
-def left_to_python(_lines: Sequence[tuple[int, bytes]]) -> None:
-    """Stands for ``group`` where there is no C."""
+def left_to_python(_step: Step, _book: Rulebook, frame: bytes) -> Iterable[tuple[str, list[Line]]]:
+    """Stands for ``take_in_c`` where there is no C."""
+    return by_node(frame).items()
 
 
-Group = Callable[[Sequence[tuple[int, bytes]]], dict[str, list[tuple[int, bytes]]] | None]
-group: Final[Group] = left_to_python if WHY_NOT else native.by_node
-"""A frame's lines by the node that each names first; None if one of them does not look as our encoder writes it."""
-everyday: Final = go_on if WHY_NOT else take
-"""The short way that this process takes."""
+First = Callable[[Step, Rulebook, bytes], Iterable[tuple[str, list[Line]]]]
+first: Final[First] = left_to_python if WHY_NOT else take_in_c
+"""Who is asked first in this process."""

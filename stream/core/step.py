@@ -17,6 +17,7 @@ from schemas.ids import derived_id, partition_of
 from schemas.messages import AccountMessage, IdentityMessage, Token
 from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
+from stream.core.lines import Lines
 from stream.core.seen import forgotten_before
 from stream.core.state import State
 
@@ -71,22 +72,26 @@ class Step:
         self.version_and_address = f',"version":{offset},"_p":{partition},"_o":{offset},"_i":'
         self.local: deque[IdentityMessage] = deque()
         self.changed: dict[str, str] = {}
-        self.rows: dict[str, list[bytes]] = {}
+        self.rows: dict[str, Lines] = {}
         self.sends: dict[tuple[str, int], list[bytes]] = {}
         self.refused: list[tuple[int, Rejected]] = []
         self.counts: dict[str, int] = {}
 
+    def table(self, name: str) -> Lines:
+        """The rows of a table so far."""
+        rows = self.rows.get(name)
+        if rows is None:
+            rows = self.rows[name] = Lines()
+        return rows
+
     def next_row(self, table: str) -> int:
         """The ``_i`` of the row that ``fact`` will take next for ``table``."""
         rows = self.rows.get(table)
-        return 0 if rows is None else len(rows)
+        return 0 if rows is None else rows.count
 
     def fact(self, table: str, row: msgspec.Struct) -> None:
         """Book one row of ``table`` (a struct of ``schemas.facts``)."""
-        rows = self.rows.get(table)
-        if rows is None:
-            rows = self.rows[table] = []
-        rows.append(json_encoder.encode(row))
+        self.table(table).append(json_encoder.encode(row))
 
     def tell(self, message: IdentityMessage) -> None:
         """Send ``message`` to its node: handled in this step if it lives here, else through the log."""

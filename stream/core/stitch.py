@@ -11,8 +11,8 @@ import msgspec
 
 from schemas import event as kinds
 from schemas import messages as wire
-from schemas.codec import line_of, properties_of
-from schemas.event import NODE_FIRST, Event
+from schemas.codec import properties_of
+from schemas.event import Event
 from schemas.facts import SupersededRow
 from schemas.ids import ACCOUNT, ACTIVITY, OPPORTUNITY, VISITOR, kind
 from schemas.rejections import Rejected, RejectReason
@@ -21,7 +21,8 @@ from stream.core.activities import take_activity
 from stream.core.clusters import Clusters
 from stream.core.costs import take_cost
 from stream.core.digest import digest
-from stream.core.everyday import Group, everyday, group
+from stream.core.everyday import First, first
+from stream.core.frames import Line
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
@@ -29,6 +30,7 @@ from stream.core.identity.node import level, node_of
 from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
+from stream.core.lines import Lines
 from stream.core.mail import Mailbox, sweep_messages
 from stream.core.opportunities import take_opportunity
 from stream.core.profiles import take_account
@@ -37,11 +39,9 @@ from stream.core.rulebook import Page, Rulebook, rulebook_of
 from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
-from stream.core.visit import HIT_KINDS, LATEST, SITES
+from stream.core.visit import HIT_KINDS, LATEST, SITES, go_on
 
 RULES_KEY: Final = "rules"
-Line = tuple[int, bytes]
-"""A line's number in the frame, and the line, as the canonical encoder writes it."""
 Said = tuple[Event, bytes]
 """An event and its line."""
 Everyday = Callable[[Step, Rulebook, str, Sequence[Line]], bool]
@@ -64,18 +64,18 @@ def rules_of(state: State) -> Rules:
     return state.get(RULES_KEY, Rules) or Rules()
 
 
-def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = everyday, group: Group = group) -> None:
-    """Apply one frame of canonical events, each as its line.
+def events_step(step: Step, frame: bytes, *, first: First = first, everyday: Everyday = go_on) -> None:
+    """Apply one frame of canonical events, one a line.
 
-    ``everyday`` takes those of a node that it can, ``group`` tells which lines are a node's if all of them look as they should.
+    ``first`` takes what it can and gives the lines of those nodes that are left, ``everyday`` those of a node if it can.
 
     Lines are decoded when their node's turn comes: so no more is decoded than is needed, and it is still in the CPU's
     cache then.
     """
     book = rulebook_of(step.rules)
-    step.rows.setdefault("events", [])
+    step.rows.setdefault("events", Lines())
     leaves: list[_Leaf] = []
-    for node, own in (group(lines) or _by_node(lines)).items():
+    for node, own in first(step, book, frame):
         if everyday(step, book, node, own):
             continue
         said = _decoded(step, own)
@@ -88,29 +88,6 @@ def events_step(step: Step, lines: Sequence[Line], *, everyday: Everyday = every
     for leaf in leaves:
         leaf.apply()
     _work_off(step)
-
-
-def _by_node(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """Lines by their node, in the order in which nodes first appear."""
-    groups: dict[str, list[Line]] = {}
-    begin = len(NODE_FIRST)
-    for line in lines:
-        text = line[1]
-        name = text[begin : text.find(b'"', begin)]
-        if not text.startswith(NODE_FIRST) or not text.endswith(b"}") or b"\\" in name:
-            name, text = _canonical(text)
-            line = line[0], text  # noqa: PLW2901 - the same line, as our encoder writes it
-        groups.setdefault(name.decode(errors="replace"), []).append(line)
-    return groups
-
-
-def _canonical(line: bytes) -> tuple[bytes, bytes]:
-    """Node and line of what does not look as our encoder writes it; a line that is no event stays as it is."""
-    try:
-        event = _decode(line)
-        return event.node.encode(), line_of(event)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
-        return b"", line
 
 
 def _decoded(step: Step, group: list[Line]) -> list[Said]:

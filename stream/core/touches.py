@@ -238,15 +238,13 @@ def _say(step: Step, node: str, session: Session, reason: str, cause: str) -> No
 
 def _session_row(step: Step, fixed: Fixed, session: Session, *, deleted: bool) -> None:
     """The session's row, which is its touch's, too."""
-    rows = step.rows.get("sessions")
-    if rows is None:
-        rows = step.rows["sessions"] = []
+    rows = step.table("sessions")
     engaged = "true" if session.engaged else "false"
     gone = ',"deleted":true' if deleted else ""
     now = (
         f',"ended_at":{session.end},"page_views":{session.page_views},"events":{session.events},'
         f'"engaged_ms":{session.engaged_ms},"engaged":{engaged},"points":{session.points / _MILLI}{gone}'
-        f"{step.version_and_address}{len(rows)}}}"
+        f"{step.version_and_address}{rows.count}}}"
     )
     rows.append(b"".join((fixed.row, json_encoder.encode(session.exit), now.encode())))
 

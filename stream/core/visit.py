@@ -280,7 +280,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     runs.append(_Run(session, fresh, cause, end, views, actions, engaged_ms, points, landed, key, named))
     if not runs[0].fresh and (networks or not _stays(runs[0], seen.node, users)):
         return False  # the visitor may get another owner, and the session that went on with it
-    rows += told
+    rows.extend(b"\n".join(told), len(told))
     seen.hashes, seen.entries, seen.newest = known + hashes, noted + entries, cluster
     _Growth(cluster, packed, count, end, event_id, begun).apply()
     for growth in growths:  # no longer the newest: it gets a key of its own

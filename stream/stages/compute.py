@@ -4,10 +4,7 @@ Decodes the record, lets the core decide, packs what it decided into output reco
 and what to send is returned. The same record on the same state gives the same bytes.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +17,7 @@ from schemas.ids import derived_id
 from schemas.messages import Control
 from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
+from stream.core.lines import Lines
 from stream.core.step import Step
 from stream.stages.admission import Home
 from stream.stages.store import PartitionStore
@@ -69,12 +67,12 @@ class Stage(msgspec.Struct, frozen=True):
     state: str
     default_kind: str
     decoders: dict[str, msgspec.json.Decoder[Any]]
-    apply: dict[str, Callable[[Step, Sequence[Any]], None]]
+    apply: dict[str, Callable[[Step, Any], None]]
     rules_of: Callable[[PartitionStore], Rules]
     admit: Callable[[Any, int, Home], Rejected | None] | None = None
     """(item, append time, home) -> why it is refused: for event frames that our collector did not pack."""
     raw: frozenset[str] = frozenset()
-    """Kinds whose items the core decodes itself: they are canonical lines, and it gets (number, line) of each."""
+    """Kinds whose items the core decodes itself: it gets all of them as canonical lines; an empty line is none."""
     tells: bool = False
     """Whether its tokens make messages for others."""
     largest_facts: int = 1 << 20
@@ -141,12 +139,13 @@ def compute(
         _end(store, record, careful=careful)
         return _outputs(stage, work.step)
     packed = topics.PACKER_HEADER in record.headers
-    items = _raw_lines(work) if packed and kind in stage.raw else _items(work, kind)
-    if stage.admit is not None and kind == topics.EVENT_FRAME and not packed:
-        items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
-    if kind in stage.raw and not packed:
-        items = [(number, line_of(item)) for number, item in items]
-    _apply(work, kind, items, careful=careful)
+    if packed and kind in stage.raw and _fits(record.value):
+        _apply(work, kind, record.value, careful=careful)
+    else:
+        items = _items(work, kind)
+        if stage.admit is not None and kind == topics.EVENT_FRAME and not packed:
+            items = _admitted(work, stage.admit, items, record.home or (partition, partitions))
+        _apply(work, kind, _raw(items) if kind in stage.raw else items, careful=careful)
     for number, rejected in work.step.refused:
         work.reject(number, rejected)
     return _outputs(stage, work.step)
@@ -194,14 +193,17 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
         return list(_line_by_line(work, decoder))
 
 
-def _raw_lines(work: Work) -> list[tuple[int, Any]]:
-    """The same for lines that the core decodes."""
-    value = work.record.value
-    split = value.split(b"\n", _MOST_LINES) if len(value) <= LARGEST_INPUT else []
-    if not 0 < len(split) <= _MOST_LINES:
-        return _items(work, topics.EVENT_FRAME)[:0]
-    lines = list(enumerate(split))
-    return lines if all(map(itemgetter(1), lines)) else [(number, line) for number, line in lines if line]
+def _fits(frame: bytes) -> bool:
+    """Whether the core may decode it line by line. If not, ``_items`` says why."""
+    return len(frame) <= LARGEST_INPUT and frame.count(b"\n") < _MOST_LINES
+
+
+def _raw(items: list[tuple[int, Any]]) -> bytes:
+    """The items as canonical lines, each at its number."""
+    lines = [b""] * (items[-1][0] + 1 if items else 0)
+    for number, item in items:
+        lines[number] = line_of(item)
+    return b"\n".join(lines)
 
 
 def _admitted(
@@ -242,17 +244,17 @@ def _line_by_line(work: Work, decoder: msgspec.json.Decoder[Any]) -> Sequence[tu
     return items
 
 
-def _apply(work: Work, kind: str, items: list[tuple[int, Any]], *, careful: bool) -> None:
+def _apply(work: Work, kind: str, items: list[tuple[int, Any]] | bytes, *, careful: bool) -> None:
     core = work.stage.apply.get(kind)
     if core is not None and items:
         try:
-            core(work.step, items if kind in work.stage.raw else [item for _, item in items])
+            core(work.step, items if isinstance(items, bytes) else [item for _, item in items])
             if careful:
                 work.store.savepoint()
         except Exception as bug:
             if work.store.saved_offset != work.record.offset:
                 raise Unsaved from bug
-            _one_by_one(work, core, items, raw=kind in work.stage.raw)
+            _one_by_one(work, core, items)
     _end(work.store, work.record, careful=careful)
 
 
@@ -262,18 +264,16 @@ def _end(store: PartitionStore, record: Record, *, careful: bool) -> None:
         store.savepoint()
 
 
-def _one_by_one(
-    work: Work, core: Callable[[Step, Sequence[Any]], None], items: list[tuple[int, Any]], *, raw: bool
-) -> None:
+def _one_by_one(work: Work, core: Callable[[Step, Any], None], items: list[tuple[int, Any]] | bytes) -> None:
     """Our code failed on the whole: dead-letter the item that it cannot digest, keep all the others."""
     store = work.store
     _roll_back(work)
     work.step = _empty_like(work.step, keep=topics.DEAD_LETTERS)
     bugs = 0
-    for number, item in items:
+    for number, item in enumerate(items.split(b"\n")) if isinstance(items, bytes) else items:
         before = _lengths(work.step)
         try:
-            core(work.step, [(number, item) if raw else item])
+            core(work.step, b"\n" * number + item if isinstance(items, bytes) else [item])
             store.savepoint()
         except Exception as bug:  # noqa: BLE001 - whatever our own code raises must not cost the neighbours their place
             bugs += 1
@@ -307,15 +307,20 @@ def _empty_like(step: Step, keep: str) -> Step:
     return fresh
 
 
-def _lengths(step: Step) -> tuple[dict[str, int], dict[tuple[str, int], int]]:
-    return {t: len(r) for t, r in step.rows.items()}, {p: len(s) for p, s in step.sends.items()}
+_Lengths = tuple[dict[str, tuple[int, int]], dict[tuple[str, int], int]]
+"""Pieces and lines of each table, and how many messages there are for each place."""
 
 
-def _truncate(step: Step, before: tuple[dict[str, int], dict[tuple[str, int], int]]) -> None:
+def _lengths(step: Step) -> _Lengths:
+    return {t: (len(r.pieces), r.count) for t, r in step.rows.items()}, {p: len(s) for p, s in step.sends.items()}
+
+
+def _truncate(step: Step, before: _Lengths) -> None:
     step.local.clear()
     step.changed.clear()
     for table, rows in step.rows.items():
-        del rows[before[0].get(table, 0) :]
+        pieces, rows.count = before[0].get(table, (0, 0))
+        del rows.pieces[pieces:]
     for place, lines in step.sends.items():
         del lines[before[1].get(place, 0) :]
 
@@ -329,7 +334,9 @@ def _outputs(stage: Stage, step: Step) -> list[Output]:
     for (topic, partition), lines in step.sends.items():
         # People and other programs read these two: one message a record.
         single = topic in {topics.ALERTS, topics.DEAD_LETTERS}
-        values = lines if single else [b"\n".join(chunk) for chunk, _ in _chunks(lines, stage.largest_messages)]
+        values = (
+            lines if single else [b"\n".join(run) for run, _, _ in _runs(lines, len(lines), stage.largest_messages)]
+        )
         kind = [] if single else [(topics.KIND_HEADER, topics.MESSAGE_FRAME.encode())]
         outputs += [Output(topic, partition, v, _headers(home, part) + kind) for part, v in enumerate(values)]
     return outputs
@@ -340,35 +347,43 @@ def _headers(home: tuple[str, int, int], part: int) -> list[tuple[str, bytes]]:
     return [(topics.SOURCE_HEADER, address(*home, part))]
 
 
-def _fact_values(rows: dict[str, list[bytes]], largest: int) -> list[bytes]:
+def _fact_values(rows: dict[str, Lines], largest: int) -> list[bytes]:
     """Fact records (``schemas.facts``): usually one; more where a conversion books tens of thousands of rows."""
     values = []
     index: list[tuple[str, int, int]] = []
-    lines: list[bytes] = []
+    pieces: list[bytes] = []
     size = 0
-    for table, encoded in rows.items():
-        for chunk, length in _chunks(encoded, largest):
+    for table, lines in rows.items():
+        for run, count, length in _runs(lines.pieces, lines.count, largest):
             if index and size + length > largest:
-                values.append(b"\n".join((json_encoder.encode(index), *lines, b"")))
-                index, lines, size = [], [], 0
-            index.append((table, len(chunk), length))
-            lines += chunk
+                values.append(b"\n".join((json_encoder.encode(index), *pieces, b"")))
+                index, pieces, size = [], [], 0
+            index.append((table, count, length))
+            pieces += run
             size += length
     if index:
-        values.append(b"\n".join((json_encoder.encode(index), *lines, b"")))
+        values.append(b"\n".join((json_encoder.encode(index), *pieces, b"")))
     return values
 
 
-def _chunks(lines: list[bytes], largest: int) -> Iterator[tuple[list[bytes], int]]:
-    """``lines`` in runs of at most ``largest`` bytes, each line with its end (a single line is never cut), and their bytes."""
-    size = sum(map(len, lines)) + len(lines)
+def _runs(pieces: list[bytes], count: int, largest: int) -> Iterator[tuple[list[bytes], int, int]]:
+    """Lines in runs of at most ``largest`` bytes, each line with its end (a single line is never cut).
+
+    Where runs end depends on the lines alone, not on how they are pieced together: a replay gives the same records.
+
+    Yields: pieces of the run, its lines, their bytes.
+    """
+    size = sum(map(len, pieces)) + len(pieces)
     if size <= largest:
-        if lines:
-            yield lines, size
+        if count:
+            yield pieces, count, size
         return
-    ends = [0, *accumulate(len(line) + 1 for line in lines)]
+    text = b"\n".join((*pieces, b""))
     begin = 0
-    while begin < len(lines):
-        end = max(begin + 1, bisect_right(ends, ends[begin] + largest) - 1)
-        yield lines[begin:end], ends[end] - ends[begin]
-        begin = end
+    while begin < size:
+        end = text.rfind(b"\n", begin, begin + largest) if size - begin > largest else size - 1
+        if end < 0:
+            end = text.index(b"\n", begin)
+        run = text[begin:end]
+        yield [run], run.count(b"\n") + 1, end + 1 - begin
+        begin = end + 1

@@ -10,7 +10,6 @@ from schemas.event import Event
 from schemas.messages import Account, Identity
 from stream.core import account, stitch
 from stream.core.everyday import left_to_python
-from stream.core.visit import go_on
 from stream.stages.admission import fault_of
 from stream.stages.compute import Stage
 
@@ -45,7 +44,7 @@ STAGES: Final = {stage.name: stage for stage in (STITCH, ACCOUNT)}
 IN_PYTHON: Final = STAGES | {
     STITCH.name: msgspec.structs.replace(
         STITCH,
-        apply=STITCH.apply | {topics.EVENT_FRAME: partial(stitch.events_step, everyday=go_on, group=left_to_python)},
+        apply=STITCH.apply | {topics.EVENT_FRAME: partial(stitch.events_step, first=left_to_python)},
     )
 }
 """The same without what is compiled: what ``touchline verify`` computes with, so that it checks one by the other."""

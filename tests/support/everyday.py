@@ -5,6 +5,7 @@ import os
 import pytest
 
 from stream.core import everyday
+from stream.core.visit import go_on
 
 needs_c = pytest.mark.skipif(
     bool(everyday.WHY_NOT) and os.environ.get("CI") != "true",
@@ -13,6 +14,15 @@ needs_c = pytest.mark.skipif(
 """In CI it has to be there: the tests run, and fail without it."""
 
 
-def in_c(step, book, node, lines):
-    """What C takes, and nothing else."""
-    return everyday.take_in_c(step, book, node, lines)
+def neither(*_args):
+    """Stands for Python's short way: takes nothing."""
+    return False
+
+
+WAYS = {
+    "general": {"first": everyday.left_to_python, "everyday": neither},
+    "short": {"first": everyday.left_to_python, "everyday": go_on},
+    "in C": {"first": everyday.take_in_c, "everyday": neither},
+    "all": {"first": everyday.take_in_c, "everyday": go_on},
+}
+"""Who takes what of a frame, as arguments of ``events_step``."""

@@ -60,7 +60,7 @@ class Scene:
         self.state = MemoryState()
         for offset in range(4):
             step = step_of(self.state, RULES, offset=offset, at=START + 10**9)
-            events_step(step, list(enumerate(lines_of(self, offset, 1))), everyday=go_on)
+            events_step(step, lines_of(self, offset, 1)[0], first=everyday.left_to_python)
 
 
 def events(scene, begin, many):
@@ -88,21 +88,30 @@ def lines_of(scene, begin, many):
 
 
 def in_c(state, lines):
-    """What C makes of the lines after ``state``, which stays as it is; None, and nothing, if it does not take them."""
+    """What C makes of the lines after ``state``, which stays as it is; None if it leaves any. What it leaves did nothing."""
     step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
-    step.rows["events"] = []
-    if not everyday.take_in_c(step, rulebook_of(RULES), NODE, list(enumerate(lines))):
+    step.table("events")
+    left = list(everyday.take_in_c(step, rulebook_of(RULES), b"\n".join(lines)))
+    if len(left) == len(by_node(b"\n".join(lines))):
+        assert left == list(by_node(b"\n".join(lines)).items())
         assert not step.sends
-        assert step.rows == {"events": []}
+        assert step.rows == {"events": Lines()}
         assert step.state.encoded == state.encoded
-        return None
+    return None if left else effects_of(step)
+
+
+def in_turn(state, lines):
+    """What C makes of them, and Python of what is left."""
+    step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
+    events_step(step, b"\n".join(lines), first=everyday.take_in_c)
     return effects_of(step)
 
 
 def in_python(state, lines, *, short=False):
     """The same by the general way, or the short one where that takes them."""
     step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
-    events_step(step, list(enumerate(lines)), everyday=go_on if short else lambda *_: False)
+    way = {} if short else {"everyday": lambda *_: False}
+    events_step(step, b"\n".join(lines), first=everyday.left_to_python, **way)
     return effects_of(step)
 
 
@@ -136,10 +145,9 @@ def check_line(scene, changes, whole=0):
     """A broken line (and ``whole`` others before it) has the same effects as without C. Returns: whether C took it."""
     *others, last = lines_of(scene, 4, whole + 1)
     lines = [*others, broken(last, changes)]
-    grouped = everyday.group(list(enumerate(lines)))
-    assert grouped is None or list(grouped.items()) == list(_by_node(list(enumerate(lines))).items()), lines
     found = in_c(scene.state, lines)
     assert found is None or found == in_python(scene.state, lines), lines
+    assert in_turn(scene.state, lines) == in_python(scene.state, lines, short=True), lines
     return found is not None
 
 
@@ -157,8 +165,7 @@ def check_record(scene, changes):
         state_encoder.encode(other.get(name, Seen))
     except (msgspec.MsgspecError, UnicodeError, OverflowError):
         step = step_of(copy_of(other), RULES, offset=9, at=START + 10**9)
-        step.rows["events"] = []
-        return everyday.take_in_c(step, rulebook_of(RULES), NODE, list(enumerate(lines)))
+        return not list(everyday.take_in_c(step, rulebook_of(RULES), b"\n".join(lines)))
     found = in_c(other, lines)
     assert found is None or found == in_python(other, lines, short=True), other.encoded[name]
     return found is not None
@@ -212,11 +219,12 @@ import msgspec  # noqa: E402 - after the build is chosen
 from schemas.codec import json_encoder, state_encoder  # noqa: E402
 from schemas.rules import Rules  # noqa: E402
 from stream.core import everyday  # noqa: E402
+from stream.core.frames import by_node  # noqa: E402
+from stream.core.lines import Lines  # noqa: E402
 from stream.core.rulebook import rulebook_of  # noqa: E402
 from stream.core.seen import Seen  # noqa: E402
 from stream.core.state import MemoryState  # noqa: E402
-from stream.core.stitch import _by_node, events_step  # noqa: E402
-from stream.core.visit import go_on  # noqa: E402
+from stream.core.stitch import events_step  # noqa: E402
 from tests.support.stitch import step_of  # noqa: E402
 
 RULES = Rules(key_events=("Signed Up",))

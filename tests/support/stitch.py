@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas import topics
-from schemas.codec import json_encoder
+from schemas.codec import lines
 from schemas.event import Event
 from schemas.facts import TABLES
 from schemas.ids import partition_of
@@ -54,7 +54,7 @@ def step_of(state, rules=None, *, offset=0, at=0, partition=0, partitions=1):
 
 def take_events(step, events):
     """Events as the log has them: canonical lines."""
-    events_step(step, [(number, json_encoder.encode(event)) for number, event in enumerate(events)])
+    events_step(step, lines(events))
 
 
 def _session_touch(row):
@@ -120,14 +120,16 @@ class Stage:
     def _collect(self, step: Step) -> None:
         for table, rows in step.rows.items():
             self.rows.setdefault(table, []).extend(_filled(table, msgspec.json.decode(row)) for row in rows)
-        for (topic, target), lines in step.sends.items():
+        for (topic, target), messages in step.sends.items():
             if topic == topics.EVENTS:
-                self.logs[target].append((topics.MESSAGE_FRAME, [msgspec.json.decode(m, type=Identity) for m in lines]))
+                self.logs[target].append(
+                    (topics.MESSAGE_FRAME, [msgspec.json.decode(m, type=Identity) for m in messages])
+                )
             elif topic == topics.ACCOUNTS:
-                for line in lines:
+                for line in messages:
                     self._tell(msgspec.json.decode(line, type=Account))
             elif topic == topics.DEAD_LETTERS:
-                self.rejected += [msgspec.json.decode(line) for line in lines]
+                self.rejected += [msgspec.json.decode(line) for line in messages]
 
     def _tell(self, message: Any) -> None:
         self.told.append(message)

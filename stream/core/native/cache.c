@@ -1,5 +1,7 @@
 #include "cache.h"
 
+#include "digests.h"
+
 #define WAYS 4
 #define SETS 4096
 #define LINE_BYTES 64
@@ -44,23 +46,6 @@ static void forget(struct cache *cache, struct answer *answer) {
         return;
     answer->next = cache->forgotten;
     cache->forgotten = answer;
-}
-
-/* Spreads the questions over the sets. Who finds colliding ones gains nothing. */
-static uint64_t hash_of(struct span text) {
-    const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
-    const uint8_t *at = text.at, *end = text.at + text.size;
-    uint64_t hash = text.size * factor, word;
-    for (; end - at >= 8; at += 8) {
-        memcpy(&word, at, 8);
-        hash = (hash ^ word) * factor;
-        hash ^= hash >> 29;
-    }
-    word = 0;
-    if (at < end)
-        memcpy(&word, at, (size_t)(end - at));
-    hash = (hash ^ word) * factor;
-    return hash ^ hash >> 32;
 }
 
 static bool read_value(PyObject *object, struct value *value) {
@@ -116,7 +101,7 @@ static enum verdict told(struct answer *found, const struct answer **answer) {
 }
 
 enum verdict look_up(struct cache *cache, struct span question, int count, const struct answer **answer) {
-    uint64_t hash = hash_of(question);
+    uint64_t hash = spread(question);
     struct slot *set = cache->slots + hash % SETS * WAYS;
     for (int i = 0; i < WAYS; i++)
         if (set[i].answer && set[i].hash == hash && same(set[i].answer->question, question))

@@ -1,5 +1,5 @@
 /* Answers of Python by what was asked, those that were given lately. Each lies in one piece, so finding one touches few places in
-   memory: a set of four, and the answer itself. A set that is full forgets its oldest, so colliding questions cost no more than
+   memory: a set of four, and the answer itself. A set that is full forgets its oldest, so questions that collide cost no more than
    others. */
 #ifndef TOUCHLINE_CACHE_H
 #define TOUCHLINE_CACHE_H

@@ -108,3 +108,19 @@ uint32_t key_hash(struct span key) {
     hash = (hash ^ hash >> 13) * factor;
     return (hash ^ hash >> 15) & 0x7FFFFFFF;
 }
+
+uint64_t spread(struct span text) {
+    const uint64_t factor = UINT64_C(0x9E3779B97F4A7C15);
+    const uint8_t *at = text.at, *end = text.at + text.size;
+    uint64_t hash = text.size * factor, word;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    if (at < end)
+        memcpy(&word, at, (size_t)(end - at));
+    hash = (hash ^ word) * factor;
+    return hash ^ hash >> 32;
+}

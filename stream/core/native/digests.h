@@ -13,6 +13,9 @@ uint32_t crc32_of(struct span text);
 #define HASHED_AT_MOST 128
 void blake2b(struct span text, uint8_t *hash, size_t size);
 
+/* Spreads texts over a table in memory; nothing that is kept depends on it. */
+uint64_t spread(struct span text);
+
 /* ``schemas.ids.key_hash``: by it a key has its partition. */
 uint32_t key_hash(struct span key);
 

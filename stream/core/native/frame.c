@@ -1,49 +1,234 @@
 #include "frame.h"
 
-/* The node that a line names first, as ``schemas.codec.line_of`` writes it; NULL without an exception if it does not look so. */
-static PyObject *node_of(PyObject *bytes) {
-    static const char first[] = "{\"node\":\"";
-    struct span line;
-    if (!span_of_bytes(bytes, &line))
-        return NULL;
-    if (line.size < sizeof first || memcmp(line.at, first, sizeof first - 1) != 0 || line.at[line.size - 1] != '}')
-        return NULL;
-    const uint8_t *begin = line.at + sizeof first - 1, *end = memchr(begin, '"', line.size - (sizeof first - 1));
-    if (!end || memchr(begin, '\\', (size_t)(end - begin)))
-        return NULL;
-    PyObject *node = PyUnicode_DecodeUTF8((const char *)begin, end - begin, NULL);
-    if (!node && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-        PyErr_Clear();
-    return node;
+enum { FRAME, GET, PUT, AT, FORGOTTEN, OFFSET, ADDRESS, VERSION_AND_ADDRESS, ARGUMENTS };
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *owner; /* keeps the rules */
+    PyObject *argument[ARGUMENTS];
+    struct rules *rules;
+    struct frame frame;
+    struct groups groups;
+    uint32_t next; /* group */
+} Frame;
+
+/* A number beyond what is handled here is REFUSED. */
+static enum verdict read_number(PyObject *object, int64_t *number) {
+    int overflow;
+    *number = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (PyErr_Occurred())
+        return FAILED;
+    return overflow || *number < 0 || *number >= BOUND ? REFUSED : TAKEN;
 }
 
-static bool add_line(PyObject *groups, PyObject *node, PyObject *pair) {
-    PyObject *group = PyDict_GetItemWithError(groups, node);
-    if (group)
-        return PyList_Append(group, pair) == 0;
-    if (PyErr_Occurred() || !(group = PyList_New(0)))
-        return false;
-    bool added = PyList_Append(group, pair) == 0 && PyDict_SetItem(groups, node, group) == 0;
-    Py_DECREF(group);
-    return added;
-}
-
-PyObject *by_node(PyObject *module, PyObject *lines) {
-    (void)module;
-    if (!PyList_Check(lines))
-        return Py_INCREF(Py_None), Py_None;
-    PyObject *groups = PyDict_New();
-    if (!groups)
-        return NULL;
-    for (Py_ssize_t i = 0; i < PyList_Size(lines); i++) {
-        PyObject *pair = PyList_GetItem(lines, i), *bytes = pair ? PyTuple_GetItem(pair, 1) : NULL;
-        PyObject *node = bytes ? node_of(bytes) : NULL;
-        bool added = node && add_line(groups, node, pair);
-        Py_XDECREF(node);
-        if (added)
-            continue;
-        Py_DECREF(groups);
-        return PyErr_Occurred() ? NULL : (Py_INCREF(Py_None), Py_None);
+static enum verdict read_frame(Frame *self) {
+    PyObject **argument = self->argument;
+    struct frame *frame = &self->frame;
+    struct span value;
+    if (!span_of_bytes(argument[FRAME], &value) || !span_of_bytes(argument[FORGOTTEN], &frame->forgotten) ||
+        !span_of_bytes(argument[ADDRESS], &frame->address) ||
+        !span_of_text(argument[VERSION_AND_ADDRESS], &frame->version_and_address))
+        return FAILED;
+    if (frame->forgotten.size != 8) {
+        PyErr_SetString(PyExc_ValueError, "forgotten is a time of eight bytes");
+        return FAILED;
     }
-    return PyErr_Occurred() ? (Py_DECREF(groups), NULL) : groups;
+    enum verdict verdict = read_number(argument[AT], &frame->at);
+    if (verdict == TAKEN)
+        verdict = read_number(argument[OFFSET], &frame->offset);
+    return verdict == TAKEN ? make_groups(&self->groups, value) : verdict;
 }
+
+/* The type; it lasts as long as the process. */
+static PyObject *frames;
+
+PyObject *new_frame(PyObject *owner, struct rules *rules, PyObject *const *args, Py_ssize_t count) {
+    if (count != ARGUMENTS) {
+        PyErr_Format(PyExc_TypeError, "frame takes %d arguments", ARGUMENTS);
+        return NULL;
+    }
+    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)frames, Py_tp_alloc);
+    Frame *self = (Frame *)allocate((PyTypeObject *)frames, 0);
+    if (!self)
+        return NULL;
+    self->rules = rules;
+    Py_INCREF(self->owner = owner);
+    for (int i = 0; i < ARGUMENTS; i++)
+        Py_INCREF(self->argument[i] = args[i]);
+    enum verdict verdict = read_frame(self);
+    if (verdict == TAKEN)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return verdict == REFUSED ? (Py_INCREF(Py_None), Py_None) : NULL;
+}
+
+static void drop_frame(PyObject *object) {
+    Frame *self = (Frame *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    drop_groups(&self->groups);
+    drop_buffer(&self->frame.rows);
+    drop_buffer(&self->frame.session_rows);
+    Py_CLEAR(self->frame.messages);
+    Py_CLEAR(self->frame.shelved);
+    Py_CLEAR(self->owner);
+    for (int i = 0; i < ARGUMENTS; i++)
+        Py_CLEAR(self->argument[i]);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+/* Of a node. Longer ones are rare, and Python's way takes them. */
+#define KEY_BYTES 1024
+
+/* The name of a node's record (``stream.core.seen.record_key``), NULL with an exception. */
+static PyObject *record_key(struct span node) {
+    char name[2 + KEY_BYTES];
+    memcpy(name, "x\0", 2);
+    memcpy(name + 2, node.at, node.size);
+    return PyUnicode_DecodeUTF8(name, (Py_ssize_t)(2 + node.size), NULL);
+}
+
+static enum verdict take_lines(Frame *self, struct visit *visit, const struct group *group) {
+    for (uint32_t line = group->first; line != NO_LINE; line = self->groups.line[line].next) {
+        enum verdict verdict = take_line(visit, self->groups.line[line].text);
+        if (verdict != TAKEN)
+            return verdict;
+    }
+    return TAKEN;
+}
+
+static enum verdict go_on_with(Frame *self, struct visit *visit, const struct group *group, PyObject *packed) {
+    visit->rules = self->rules;
+    visit->frame = &self->frame;
+    visit->node = group->node;
+    visit->packed = visit->owner = NULL;
+    enum verdict verdict = begin_visit(visit, packed);
+    if (verdict == TAKEN)
+        verdict = take_lines(self, visit, group);
+    return verdict == TAKEN ? end_run(visit) : verdict;
+}
+
+/* The visitor's record after the group's lines is put in the place of the one before. */
+static enum verdict replace_record(Frame *self, const struct group *group, PyObject *key) {
+    struct visit visit;
+    PyObject *packed = PyObject_CallFunctionObjArgs(self->argument[GET], key, NULL);
+    if (!packed)
+        return FAILED;
+    enum verdict verdict = go_on_with(self, &visit, group, packed == Py_None ? self->rules->blank : packed);
+    Py_DECREF(packed);
+    if (verdict == TAKEN) {
+        PyObject *done = PyObject_CallFunctionObjArgs(self->argument[PUT], key, visit.packed, NULL);
+        Py_XDECREF(done);
+        verdict = done ? TAKEN : FAILED;
+    }
+    drop_visit(&visit);
+    return verdict;
+}
+
+static bool cut(PyObject *list, Py_ssize_t size) {
+    return PyList_Size(list) == size || PyList_SetSlice(list, size, PyList_Size(list), NULL) == 0;
+}
+
+/* A group's effects, or none. */
+static enum verdict take_group(Frame *self, const struct group *group) {
+    struct frame *frame = &self->frame;
+    struct mark rows = marked(&frame->rows), session_rows = marked(&frame->session_rows);
+    Py_ssize_t messages = PyList_Size(frame->messages), shelved = PyList_Size(frame->shelved);
+    if (group->node.size > KEY_BYTES)
+        return REFUSED;
+    PyObject *key = record_key(group->node);
+    if (!key) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+            return FAILED;
+        PyErr_Clear();
+        return REFUSED;
+    }
+    tidy_up(self->rules);
+    self->rules->busy++;
+    enum verdict verdict = replace_record(self, group, key);
+    self->rules->busy--;
+    Py_DECREF(key);
+    if (verdict != REFUSED)
+        return verdict;
+    return_to(&frame->rows, rows);
+    return_to(&frame->session_rows, session_rows);
+    return cut(frame->messages, messages) && cut(frame->shelved, shelved) ? REFUSED : FAILED;
+}
+
+/* Node and lines of a group, for Python. */
+static PyObject *left_over(const Frame *self, const struct group *group) {
+    PyObject *lines = PyList_New(0);
+    for (uint32_t i = group->first; lines && i != NO_LINE; i = self->groups.line[i].next) {
+        const struct own_line *line = &self->groups.line[i];
+        PyObject *pair = Py_BuildValue("(Iy#)", (unsigned)line->number, (const char *)line->text.at, (Py_ssize_t)line->text.size);
+        if (!pair || PyList_Append(lines, pair) < 0)
+            Py_CLEAR(lines);
+        Py_XDECREF(pair);
+    }
+    PyObject *node = lines ? PyUnicode_DecodeUTF8((const char *)group->node.at, (Py_ssize_t)group->node.size, "replace") : NULL;
+    PyObject *left = node ? PyTuple_Pack(2, node, lines) : NULL;
+    Py_XDECREF(node);
+    Py_XDECREF(lines);
+    return left;
+}
+
+/* What was collected, and what is left (a reference that is taken; NULL with an exception). */
+static PyObject *result_of(Frame *self, PyObject *left) {
+    struct frame *frame = &self->frame;
+    int64_t rows = frame->rows.lines, session_rows = frame->session_rows.lines;
+    PyObject *events = emptied(&frame->rows), *sessions = emptied(&frame->session_rows), *result = NULL;
+    if (events && sessions && left)
+        result = Py_BuildValue("(OLOLOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
+                               frame->shelved, left);
+    Py_XDECREF(events);
+    Py_XDECREF(sessions);
+    Py_XDECREF(left);
+    Py_CLEAR(frame->messages);
+    Py_CLEAR(frame->shelved);
+    return result;
+}
+
+static PyObject *go_on(PyObject *object, PyObject *args) {
+    Frame *self = (Frame *)object;
+    long long event_rows, session_rows;
+    if (!PyArg_ParseTuple(args, "LL:go_on", &event_rows, &session_rows))
+        return NULL;
+    self->frame.event_rows = event_rows;
+    self->frame.first_session_row = session_rows;
+    Py_XDECREF(self->frame.messages);
+    Py_XDECREF(self->frame.shelved);
+    self->frame.messages = PyList_New(0);
+    self->frame.shelved = PyList_New(0);
+    if (!self->frame.messages || !self->frame.shelved)
+        return NULL;
+    while (self->next < self->groups.count) {
+        const struct group *group = &self->groups.group[self->next++];
+        enum verdict verdict = take_group(self, group);
+        if (verdict == FAILED)
+            return NULL;
+        if (verdict == REFUSED)
+            return result_of(self, left_over(self, group));
+    }
+    return result_of(self, (Py_INCREF(Py_None), Py_None));
+}
+
+PyDoc_STRVAR(go_on_doc,
+"go_on(event_rows, session_rows, /)\n--\n\n"
+"Let visitors' lines count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
+"Returns: the events' rows and their number, the sessions' rows and their number, pairs of an account's hash and a message\n"
+"to it, triples of node, start and record of clusters that are no longer the newest, and node and lines that are left, or\n"
+"None.");
+
+static PyMethodDef frame_methods[] = {{"go_on", go_on, METH_VARARGS, go_on_doc}, {NULL, NULL, 0, NULL}};
+static PyType_Slot frame_slots[] = {
+    {Py_tp_doc, "A frame on its way (stream/core/everyday.py); Everyday.frame makes it."},
+    {Py_tp_dealloc, drop_frame},
+    {Py_tp_methods, frame_methods},
+    {0, NULL},
+};
+static PyType_Spec frame_spec = {
+    "stream.core._everyday.Frame", sizeof(Frame), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, frame_slots,
+};
+
+bool make_frame_type(void) { return frames || (frames = PyType_FromSpec(&frame_spec)); }

@@ -1,11 +1,14 @@
-/* A frame's lines by the node that each names first: ``stream.core.stitch`` has it in Python. */
+/* A frame on its way: its visitors one after the other, until Python is to take one. */
 #ifndef TOUCHLINE_FRAME_H
 #define TOUCHLINE_FRAME_H
 
-#include "objects.h"
+#include "groups.h"
+#include "visit.h"
 
-/* Of a list of pairs (number, line) a dict node -> list of those pairs, in the order in which nodes first appear. None if a
-   line does not look as our encoder writes it, or for another sequence. */
-PyObject *by_node(PyObject *module, PyObject *lines);
+/* To be called before; false with an exception. */
+bool make_frame_type(void);
+
+/* ``Everyday.frame``: ``owner`` has the rules. A new reference; None if Python is to take all of the frame. */
+PyObject *new_frame(PyObject *owner, struct rules *rules, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -94,7 +94,7 @@ static bool is_engaged(const struct visit *visit) {
 }
 
 /* The session's row: what seldom changes, what its hits change, its address. */
-static PyObject *row_of(const struct visit *visit, const struct shown *shown, struct span exit) {
+static bool add_session_row(const struct visit *visit, const struct shown *shown, struct span exit) {
     uint8_t start[DECIMAL_BYTES], end[DECIMAL_BYTES], page_views[DECIMAL_BYTES], events[DECIMAL_BYTES];
     uint8_t engaged_ms[DECIMAL_BYTES], points[MILLI_BYTES], number[DECIMAL_BYTES];
     struct span quote = visit->landed ? SPAN("") : SPAN("\"");
@@ -115,9 +115,9 @@ static PyObject *row_of(const struct visit *visit, const struct shown *shown, st
         SPAN(",\"engaged\":"), is_engaged(visit) ? SPAN("true") : SPAN("false"),
         SPAN(",\"points\":"), thousandths(points, visit->points),
         visit->frame->version_and_address,
-        decimal(number, visit->frame->session_rows + (int64_t)PyList_Size(visit->session_rows)), SPAN("}"),
+        decimal(number, visit->frame->first_session_row + visit->frame->session_rows.lines), SPAN("}"),
     };
-    return joined(pieces, sizeof pieces / sizeof *pieces);
+    return add_line(&visit->frame->session_rows, pieces, sizeof pieces / sizeof *pieces);
 }
 
 /* The session that goes on: what its hits change of it. */
@@ -197,8 +197,10 @@ static enum verdict patched(struct visit *visit, const struct patches *patches) 
 }
 
 static bool shelve(struct visit *visit, struct span cluster) {
-    return appended(visit->shelved, Py_BuildValue("(Ly#)", (long long)visit->record.first, (const char *)cluster.at,
-                                                  (Py_ssize_t)cluster.size));
+    struct span node = visit->node;
+    return appended(visit->frame->shelved,
+                    Py_BuildValue("(s#Ly#)", (const char *)node.at, (Py_ssize_t)node.size, (long long)visit->record.first,
+                                  (const char *)cluster.at, (Py_ssize_t)cluster.size));
 }
 
 /* The visitor's node has one more session of its user. */
@@ -260,7 +262,7 @@ static bool tell(struct visit *visit, const struct shown *shown) {
         return true;
     PyObject *message = message_of(visit, shown);
     long hash = (long)key_hash(shown->account.whole);
-    return message && appended(visit->messages, Py_BuildValue("(lN)", hash, message));
+    return message && appended(visit->frame->messages, Py_BuildValue("(lN)", hash, message));
 }
 
 static enum verdict show(struct visit *visit, const struct shown *shown) {
@@ -268,7 +270,7 @@ static enum verdict show(struct visit *visit, const struct shown *shown) {
     struct span url = visit->landed ? visit->url : visit->record.session[SESSION_exit];
     if (!visit->landed && !needs_no_escape(exit))
         return REFUSED;
-    if (!appended(visit->session_rows, row_of(visit, shown, exit)) || !tell(visit, shown))
+    if (!add_session_row(visit, shown, exit) || !tell(visit, shown))
         return FAILED;
     return write_record(visit, url);
 }

@@ -35,22 +35,20 @@ static enum verdict begin_run(struct visit *visit) {
 enum verdict begin_visit(struct visit *visit, PyObject *packed) {
     visit->packed = packed;
     Py_INCREF(packed);
-    visit->rows = PyList_New(0);
-    visit->session_rows = PyList_New(0);
-    visit->messages = PyList_New(0);
-    visit->shelved = PyList_New(0);
-    if (!visit->rows || !visit->session_rows || !visit->messages || !visit->shelved)
-        return FAILED;
     return begin_run(visit);
+}
+
+void tidy_up(struct rules *rules) {
+    if (rules->busy)
+        return;
+    tidy(&rules->pages);
+    tidy(&rules->companies);
+    tidy(&rules->origins);
 }
 
 void drop_visit(struct visit *visit) {
     Py_CLEAR(visit->owner);
     Py_CLEAR(visit->packed);
-    Py_CLEAR(visit->rows);
-    Py_CLEAR(visit->session_rows);
-    Py_CLEAR(visit->messages);
-    Py_CLEAR(visit->shelved);
 }
 
 /* Whether a hit that came by this page goes on with the session, as ``Source.same_visit`` says: where the page's source does not
@@ -162,10 +160,7 @@ static bool add_row(struct visit *visit, const struct line *line, const struct p
     struct span pieces[] = {
         {line->text.at, line->text.size - 1}, page->columns, visit->frame->address, decimal(digits, number), SPAN("}"),
     };
-    PyObject *row = joined(pieces, sizeof pieces / sizeof *pieces);
-    bool added = row && PyList_Append(visit->rows, row) == 0;
-    Py_XDECREF(row);
-    return added;
+    return add_line(&visit->frame->rows, pieces, sizeof pieces / sizeof *pieces);
 }
 
 /* What the line says, apart from its page and of whom: whether it is by this visitor, in order, and within the session. */
@@ -256,7 +251,7 @@ static void land(struct visit *visit, const struct page *page) {
 }
 
 static enum verdict take_hit(struct visit *visit, const struct line *line, const struct page *page) {
-    int64_t number = visit->frame->event_rows + (int64_t)PyList_Size(visit->rows);
+    int64_t number = visit->frame->event_rows + visit->frame->rows.lines;
     bool lands = page->url.size > 1 && page->kind != PING;
     struct span id;
     enum verdict verdict = TAKEN;
@@ -283,12 +278,9 @@ static enum verdict take_hit(struct visit *visit, const struct line *line, const
     return TAKEN;
 }
 
-enum verdict take_line(struct visit *visit, PyObject *bytes) {
-    struct span text;
+enum verdict take_line(struct visit *visit, struct span text) {
     struct line line;
     struct page page;
-    if (!span_of_bytes(bytes, &text))
-        return FAILED;
     if (text.size > UINT32_MAX || !read_line(text, &line))
         return REFUSED;
     enum verdict verdict = find_page(visit, &line, &page);

@@ -4,6 +4,7 @@
 #ifndef TOUCHLINE_VISIT_H
 #define TOUCHLINE_VISIT_H
 
+#include "buffer.h"
 #include "cache.h"
 #include "line.h"
 #include "record.h"
@@ -21,14 +22,22 @@ struct rules {
     struct cache pages, companies, origins;
     PyObject *owner_of, *user_of, *known_since; /* asked each time: hardly two of their questions are the same */
     PyObject *direct; /* the source of a session that came from nowhere, in MessagePack */
+    PyObject *blank;  /* the record of who was never here */
     int busy;         /* how many visits are under way */
 };
 
-/* What holds for a whole frame, and where its next rows go. */
+/* If no visit is under way, nobody uses an answer that was forgotten. */
+void tidy_up(struct rules *rules);
+
+/* What holds for a whole frame, what it made, and from which number on its rows are counted. */
 struct frame {
     int64_t at, offset;
-    int64_t event_rows, session_rows;
+    int64_t event_rows, first_session_row;
     struct span forgotten, address, version_and_address;
+    struct buffer rows, session_rows;
+    /* Lists: messages with the hash of the account that each is for, and clusters that are no longer the newest, with their
+       nodes and starts. */
+    PyObject *messages, *shelved;
 };
 
 /* A derived id (``schemas.ids.derived_id``) in MessagePack: a text of 32 characters. */
@@ -38,12 +47,9 @@ struct frame {
 
 struct visit {
     struct rules *rules;
-    const struct frame *frame;
+    struct frame *frame;
     struct span node;
     PyObject *packed; /* the record, as the last run left it */
-    /* Lists: rows of the events and of the sessions, messages with the hash of the account that each is for, and clusters that are no
-       longer the newest, with their starts. */
-    PyObject *rows, *session_rows, *messages, *shelved;
     /* Of the run. */
     struct record record;
     int64_t end, page_views, events, engaged_ms, points;
@@ -63,7 +69,7 @@ struct visit {
 
 /* All PyObjects are NULL before; ``drop_visit`` is to be called whatever came of it. The lines last until then. */
 enum verdict begin_visit(struct visit *visit, PyObject *packed);
-enum verdict take_line(struct visit *visit, PyObject *line);
+enum verdict take_line(struct visit *visit, struct span text);
 /* The record is written and the session shown. */
 enum verdict end_run(struct visit *visit);
 void drop_visit(struct visit *visit);

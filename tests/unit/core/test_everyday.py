@@ -9,9 +9,10 @@ import build_native
 from schemas.codec import state_encoder
 from schemas.ids import key_hash
 from stream.core import everyday, stitch
+from stream.core.frames import by_node
 from stream.core.rulebook import rulebook_of
+from stream.core.seen import Seen
 from stream.core.sources import DIRECT_SOURCE
-from stream.core.visit import go_on
 from tests.support.everyday import needs_c
 from tests.support.everyday_fuzz import ANN, NODE, RULES, SCENES, START, Scene, in_c, lines_of
 
@@ -66,10 +67,31 @@ def test_other_room_for_hits_is_a_reason():
     assert "16384" in everyday.difference(known, hits_bytes + 1, id_bytes)
 
 
-def test_the_stitch_stage_takes_it_if_there_is_no_reason():
-    used = stitch.events_step.__kwdefaults__["everyday"]
+def test_the_stitch_stage_asks_it_first_if_there_is_no_reason():
+    used = stitch.events_step.__kwdefaults__["first"]
 
-    assert used is (go_on if everyday.WHY_NOT else everyday.take)
+    assert used is (everyday.left_to_python if everyday.WHY_NOT else everyday.take_in_c)
+
+
+def way_of(**answers):
+    """C's part under the rules, with other answers."""
+    book = rulebook_of(RULES)
+    usual = {
+        "page_of": lambda question: everyday.page_of(book, question),
+        "company_of": everyday.company_of, "origin_of": everyday.said_of_origin, "owner_of": everyday.owner_of,
+        "user_of": lambda question: everyday.user_of(book, question),
+        "known_since": lambda question: everyday.known_from(book, question),
+    }  # fmt: skip
+    return everyday.native.Everyday(
+        **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), blank=state_encoder.encode(Seen()), **usual | answers
+    )
+
+
+def go_on(way, packed, lines):
+    """What it makes of lines after the record ``packed``: rows, sessions' rows, messages, what is left."""
+    taken = way.frame(b"\n".join(lines), lambda _name: packed, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+    rows, _, shown, _, messages, _, left = taken.go_on(0, 0)
+    return rows, shown, messages, left
 
 
 @needs_c
@@ -97,18 +119,12 @@ def test_more_pages_than_it_remembers_are_asked_for_again_and_leave_nothing():
         asked.append(question)
         return everyday.page_of(book, question)
 
-    way = everyday.native.Everyday(
-        **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), page_of=page_of, company_of=everyday.company_of,
-        origin_of=everyday.said_of_origin, owner_of=everyday.owner_of,
-        user_of=lambda question: everyday.user_of(book, question),
-        known_since=lambda question: everyday.known_from(book, question),
-    )  # fmt: skip
+    way = way_of(page_of=page_of)
     packed, (line,) = scene.state.get_packed("x\x00" + NODE), lines_of(scene, 4, 1)
 
     def rows_of(number):
-        lines = [(0, line.replace(b"acme.com/", b"acme.com/%d/" % number))]
-        taken = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
-        return taken[1] + taken[2]
+        rows, shown, _, left = go_on(way, packed, [line.replace(b"acme.com/", b"acme.com/%d/" % number)])
+        return left is None and rows + shown
 
     first = [rows_of(number) for number in range(40_000)]
     before = sys.getallocatedblocks()
@@ -126,10 +142,9 @@ def test_more_pages_than_it_remembers_are_asked_for_again_and_leave_nothing():
 @pytest.mark.parametrize("group", ["A", "A1", "A12", "A123", "A1234", "ä", "A12345678901"])
 def test_an_account_is_told_in_its_partition(group):
     scene = Scene(said={0: ANN | {"group": group}})
-    way, lines = everyday._way_of(rulebook_of(RULES)), list(enumerate(lines_of(scene, 4, 2)))
     packed = scene.state.get_packed("x\x00" + NODE)
 
-    *_, messages, _ = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
+    _, _, messages, _ = go_on(way_of(), packed, lines_of(scene, 4, 2))
 
     assert [(hashed, f'"to":"default/a:{group}"'.encode() in told) for hashed, told in messages] == [
         (key_hash(f"default/a:{group}"), True)
@@ -155,88 +170,108 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     def refuse(_question):
         return None
 
-    scene, book = SCENES[scene], rulebook_of(RULES)
-    packed, lines = scene.state.get_packed("x\x00" + NODE), list(enumerate(lines_of(scene, 4, 2)))
-    answers = {"page_of": lambda question: everyday.page_of(book, question),
-               "company_of": everyday.company_of, "origin_of": everyday.said_of_origin,
-               "owner_of": everyday.owner_of,
-               "user_of": lambda question: everyday.user_of(book, question),
-               "known_since": lambda question: everyday.known_from(book, question)}  # fmt: skip
-    whole = everyday.native.Everyday(**LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), **answers)
-    assert whole.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0) is not None, "it is asked"
+    scene = SCENES[scene]
+    packed, lines = scene.state.get_packed("x\x00" + NODE), lines_of(scene, 4, 2)
+    assert go_on(way_of(), packed, lines)[-1] is None, "it is asked"
     before = sys.getallocatedblocks()
     for _ in range(300):
         for answer in (fail, refuse, lambda _question: "no tuple", lambda _question: (), lambda _question: (1,) * 9):
-            way = everyday.native.Everyday(
-                **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), **(answers | {fails: answer})
-            )
             try:
-                said = way.go_on(packed, NODE, lines, START, b"\0" * 8, 9, b",", 0, ",", 0)
+                left = go_on(way_of(**{fails: answer}), packed, lines)[-1]
             except (KeyError, TypeError):
-                said = None
-            assert said is None
+                continue
+            assert left == (NODE, list(enumerate(lines)))
 
     assert sys.getallocatedblocks() - before < 200
 
 
 @needs_c
-def test_what_is_no_argument_of_its_is_an_error():
-    way = everyday._way_of(rulebook_of(RULES))
-    whole = [b"\x90", "n", [], 1, b"\0" * 8, 1, b"", 1, "", 1]
-    assert way.go_on(*whole) is None
-    for place, wrong in [
-        (0, "x"),
-        (1, b"x"),
-        (2, ()),
-        (3, "1"),
-        (4, b"short"),
-        (5, None),
-        (6, ""),
-        (7, 1.5),
-        (8, b""),
-        (9, []),
-    ]:
-        with pytest.raises((TypeError, ValueError)):
-            way.go_on(*whole[:place], wrong, *whole[place + 1 :])
-    with pytest.raises(TypeError):
-        way.go_on(*whole[1:])
-    for numbers in ([2**70], [-1]):
-        assert way.go_on(*whole[:3], *numbers, *whole[4:]) is None, "no time of the log: Python says what becomes of it"
+@pytest.mark.parametrize("fails", ["get", "put"])
+def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
+    def fail(*_args):
+        raise KeyError(fails)
+
+    way, frame = way_of(), lines_of(SCENES[0], 4, 1)[0]
+    packed = SCENES[0].state.get_packed("x\x00" + NODE)
+    get, put = fail if fails == "get" else lambda _: packed, fail if fails == "put" else lambda *_: None
+    before = sys.getallocatedblocks()
+    for _ in range(300):
+        try:
+            way.frame(frame, get, put, START, b"\0" * 8, 9, b",", ",").go_on(0, 0)
+        except KeyError:
+            continue
+        raise AssertionError("it is told")
+
+    assert sys.getallocatedblocks() - before < 100
 
 
 @needs_c
-def test_lines_are_put_together_by_node_in_the_order_of_their_first():
+def test_what_is_no_argument_of_its_is_an_error():
+    way = way_of()
+    whole = [b'{"node":"n"}', lambda _: b"\x90", lambda *_: None, 1, b"\0" * 8, 1, b"", ""]
+    assert way.frame(*whole).go_on(0, 0)[-1] == ("n", [(0, b'{"node":"n"}')])
+    for place, wrong in [(0, "x"), (3, "1"), (4, b"short"), (5, None), (6, ""), (7, b"")]:
+        with pytest.raises((TypeError, ValueError)):
+            way.frame(*whole[:place], wrong, *whole[place + 1 :])
+    for place in (1, 2):
+        whole[place] = lambda *_: "no record"
+    with pytest.raises(TypeError):
+        way.frame(*whole).go_on(0, 0)
+    with pytest.raises(TypeError):
+        way.frame(*whole).go_on(0)
+    with pytest.raises(TypeError):
+        way.frame(*whole[1:])
+    for number in (2**70, -1):
+        assert way.frame(*whole[:3], number, *whole[4:]) is None, "no time of the log: Python says what becomes of it"
+
+
+@needs_c
+def test_lines_are_taken_by_node_in_the_order_of_their_first():
+    """All are left: they are no events."""
     lines = [
-        (n, b'{"node":"t/v:%b","event_id":"%d"}' % (name, n)) for n, name in enumerate([b"b", b"a", b"b", "ü".encode()])
+        b'{"node":"t/v:%b","event_id":"%d"}' % (name, n) for n, name in enumerate([b"b", b"a", b"b", "ü".encode()])
     ]
+    frame = b"\n".join((*lines[:2], b"", *lines[2:], b""))
+    taken = way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
 
-    grouped = everyday.native.by_node(lines)
+    left = [taken.go_on(0, 0)[-1] for _ in range(4)]
 
-    assert list(grouped.items()) == [("t/v:b", [lines[0], lines[2]]), ("t/v:a", [lines[1]]), ("t/v:ü", [lines[3]])]
-    assert all(line is lines[line[0]] for group in grouped.values() for line in group)
+    assert left == [
+        ("t/v:b", [(0, lines[0]), (3, lines[2])]), ("t/v:a", [(1, lines[1])]), ("t/v:ü", [(4, lines[3])]), None,
+    ]  # fmt: skip
+    assert dict(left[:3]) == by_node(frame)
+
+
+@needs_c
+def test_a_frame_of_thousands_of_nodes_is_put_together():
+    lines = [b'{"node":"t/v:%d","event_id":"%d"}' % (n * n % 4093, n) for n in range(10_000)]
+    frame = b"\n".join(lines)
+    taken = way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+
+    assert list(iter(lambda: taken.go_on(0, 0)[-1], None)) == list(by_node(frame).items())
 
 
 @needs_c
 @pytest.mark.parametrize(
     "odd",
     [
-        b"", b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}',
-        b'{"node":"t/v:\xff"}', b'{"node": "a"}',
+        b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}', b'{"node": "a"}',
+        b"\x00",
     ],
 )  # fmt: skip
-def test_lines_that_are_not_as_our_encoder_writes_them_are_left_to_python(odd):
-    assert everyday.native.by_node([(0, b'{"node":"t/v:a"}'), (1, odd)]) is None
-    assert everyday.native.by_node(((0, b'{"node":"t/v:a"}'),)) is None
-    with pytest.raises(TypeError):
-        everyday.native.by_node([(0, "no bytes")])
+def test_frames_that_are_not_as_our_encoder_writes_them_are_left_to_python(odd):
+    for frame in (odd, b'{"node":"t/v:a"}\n' + odd, odd + b'\n{"node":"t/v:a"}'):
+        assert way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",") is None
 
 
 @needs_c
-def test_putting_lines_together_leaves_nothing_in_memory():
-    lines = [(n, b'{"node":"t/v:%d"}' % (n % 7)) for n in range(50)]
-    for frame in (lines, [*lines, (50, b"odd")]):
-        everyday.native.by_node(frame)
+def test_a_frame_leaves_nothing_in_memory():
+    lines = [b'{"node":"t/v:%d"}' % (n % 7) for n in range(50)]
+    way = way_of()
+    for frame in (lines, [*lines, b"odd"]):
         before = sys.getallocatedblocks()
         for _ in range(300):
-            everyday.native.by_node(frame)
+            taken = way.frame(b"\n".join(frame), lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+            if taken is not None:
+                taken.go_on(0, 0)
         assert sys.getallocatedblocks() - before < 50

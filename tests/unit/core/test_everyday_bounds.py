@@ -2,14 +2,12 @@
 
 import pytest
 
-from schemas.codec import json_encoder
+from schemas.codec import lines
 from schemas.event import GROUP, PAGE, PING, Event
 from schemas.rules import Rules
-from stream.core.everyday import take
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
-from stream.core.visit import go_on
-from tests.support.everyday import in_c, needs_c
+from tests.support.everyday import WAYS, needs_c
 from tests.support.stitch import step_of
 
 START = 1_800_000_000_000
@@ -17,17 +15,18 @@ RULES = Rules()
 pytestmark = needs_c
 
 
-def run(frames, everyday):
-    """Effects after the last frame, and of each frame whether ``everyday`` took it."""
+def run(frames, way):
+    """Effects after the last frame, and of each frame whether the ``way`` took all of it without the general one."""
     state, taken, rows = MemoryState(), [], []
 
     def noted(*args):
-        taken.append(everyday(*args))
+        taken[-1] = WAYS[way]["everyday"](*args)
         return taken[-1]
 
     for offset, frame in enumerate(frames):
         step = step_of(state, RULES, offset=offset, at=START + 10**9)
-        events_step(step, [(n, json_encoder.encode(event)) for n, event in enumerate(frame)], everyday=noted)
+        taken.append(True)
+        events_step(step, lines(frame), **WAYS[way] | {"everyday": noted})
         rows.append((step.rows, step.sends, step.refused))
     return (state.encoded, rows), taken
 
@@ -42,8 +41,8 @@ def hit(number, *, at=None, name="v1", id_="", **more):
 
 def same(frames):
     """How many frames after the first one C takes, with the same effects."""
-    found, taken = run(frames, in_c)
-    general, _ = run(frames, lambda *_: False)
+    found, taken = run(frames, "in C")
+    general, _ = run(frames, "general")
     assert found == general
     return sum(taken[1:])
 
@@ -113,10 +112,10 @@ def test_the_first_visit_and_those_that_are_no_visitors():
     first, other = hit(0), hit(1)
     other.node = "default/e:ann@corp.example"
     frames = [[first], [other], [hit(2, name="v2")]]
-    found, taken = run(frames, in_c)
+    found, taken = run(frames, "in C")
 
     assert taken == [True, False, True]
-    assert found == run(frames, lambda *_: False)[0]
+    assert found == run(frames, "general")[0]
 
 
 def test_who_is_named_in_the_middle_of_a_visit_has_its_row_at_the_same_place_without_c():
@@ -127,7 +126,7 @@ def test_who_is_named_in_the_middle_of_a_visit_has_its_row_at_the_same_place_wit
         [hit(2, at=later + 1, user="u1"), hit(3, name="v2")],
         [hit(2, at=later + 1), hit(3, at=2 * later, user="u1"), hit(4, name="v2")],
     ):
-        assert run([*back, named], take) == run([*back, named], go_on)
+        assert run([*back, named], "all")[0] == run([*back, named], "short")[0]
         assert same([*back, named[:-1]]) == 2
 
 

@@ -1,0 +1,88 @@
+#include "groups.h"
+
+#include "digests.h"
+
+/* The node that a line names first. False if the line does not look as ``schemas.codec.line_of`` writes it. */
+static bool read_node(struct span line, struct span *node) {
+    static const char first[] = "{\"node\":\"";
+    const size_t head = sizeof first - 1;
+    if (line.size <= head || memcmp(line.at, first, head) != 0 || line.at[line.size - 1] != '}')
+        return false;
+    const uint8_t *begin = line.at + head, *end = memchr(begin, '"', line.size - head);
+    if (!end || memchr(begin, '\\', (size_t)(end - begin)))
+        return false;
+    *node = (struct span){begin, (size_t)(end - begin)};
+    return true;
+}
+
+static uint32_t count_lines(struct span frame) {
+    uint32_t lines = 1;
+    for (const uint8_t *at = frame.at, *end = frame.at + frame.size; (at = memchr(at, '\n', (size_t)(end - at))); at++)
+        lines++;
+    return lines;
+}
+
+/* Places of groups by their node: at least twice as many as there are lines. */
+struct places {
+    uint32_t *group, mask;
+};
+
+static void add_to_group(struct groups *groups, struct places *places, struct span node) {
+    uint32_t line = groups->lines++;
+    uint32_t place = (uint32_t)spread(node) & places->mask;
+    groups->line[line].next = NO_LINE;
+    for (; places->group[place]; place = (place + 1) & places->mask) {
+        struct group *group = &groups->group[places->group[place] - 1];
+        if (!same(group->node, node))
+            continue;
+        groups->line[group->last].next = line;
+        group->last = line;
+        group->lines++;
+        return;
+    }
+    groups->group[groups->count++] = (struct group){node, line, line, 1};
+    places->group[place] = groups->count;
+}
+
+static enum verdict group_lines(struct groups *groups, struct places *places, struct span frame) {
+    const uint8_t *at = frame.at, *end = frame.at + frame.size;
+    for (uint32_t number = 0; at; number++) {
+        const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
+        struct span node, text = {at, (size_t)((stop ? stop : end) - at)};
+        at = stop ? stop + 1 : NULL;
+        if (!text.size)
+            continue;
+        if (!read_node(text, &node))
+            return REFUSED;
+        groups->line[groups->lines].text = text;
+        groups->line[groups->lines].number = number;
+        add_to_group(groups, places, node);
+    }
+    return TAKEN;
+}
+
+enum verdict make_groups(struct groups *groups, struct span frame) {
+    struct places places = {NULL, 15};
+    *groups = (struct groups){NULL, NULL, 0, 0};
+    if (frame.size > UINT32_MAX / 4)
+        return REFUSED;
+    size_t lines = count_lines(frame);
+    while (places.mask < 2 * lines)
+        places.mask = 2 * places.mask + 1;
+    places.group = PyMem_Calloc((size_t)places.mask + 1, sizeof *places.group);
+    groups->line = PyMem_Malloc(lines * sizeof *groups->line);
+    groups->group = PyMem_Malloc(lines * sizeof *groups->group);
+    enum verdict verdict = FAILED;
+    if (places.group && groups->line && groups->group)
+        verdict = group_lines(groups, &places, frame);
+    else
+        PyErr_NoMemory();
+    PyMem_Free(places.group);
+    return verdict;
+}
+
+void drop_groups(struct groups *groups) {
+    PyMem_Free(groups->line);
+    PyMem_Free(groups->group);
+    *groups = (struct groups){NULL, NULL, 0, 0};
+}
