@@ -130,12 +130,18 @@ static bool cut(PyObject *list, Py_ssize_t size) {
     return PyList_Size(list) == size || PyList_SetSlice(list, size, PyList_Size(list), NULL) == 0;
 }
 
+/* ``tenant/v:ID``: nobody else has sessions. */
+static bool is_visitor(struct span node) {
+    const uint8_t *slash = node.size ? memchr(node.at, '/', node.size) : NULL;
+    return slash && (size_t)(slash - node.at) + 3 <= node.size && slash[1] == 'v' && slash[2] == ':';
+}
+
 /* A group's effects, or none. */
 static enum verdict take_group(Frame *self, const struct group *group) {
     struct frame *frame = &self->frame;
     struct mark rows = marked(&frame->rows), session_rows = marked(&frame->session_rows);
     Py_ssize_t messages = PyList_Size(frame->messages), shelved = PyList_Size(frame->shelved);
-    if (group->node.size > KEY_BYTES)
+    if (group->node.size > KEY_BYTES || !is_visitor(group->node))
         return REFUSED;
     PyObject *key = record_key(group->node);
     if (!key) {

@@ -208,8 +208,8 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
 @needs_c
 def test_what_is_no_argument_of_its_is_an_error():
     way = way_of()
-    whole = [b'{"node":"n"}', lambda _: b"\x90", lambda *_: None, 1, b"\0" * 8, 1, b"", ""]
-    assert way.frame(*whole).go_on(0, 0)[-1] == ("n", [(0, b'{"node":"n"}')])
+    whole = [b'{"node":"t/v:n"}', lambda _: b"\x90", lambda *_: None, 1, b"\0" * 8, 1, b"", ""]
+    assert way.frame(*whole).go_on(0, 0)[-1] == ("t/v:n", [(0, whole[0])])
     for place, wrong in [(0, "x"), (3, "1"), (4, b"short"), (5, None), (6, ""), (7, b"")]:
         with pytest.raises((TypeError, ValueError)):
             way.frame(*whole[:place], wrong, *whole[place + 1 :])
