@@ -34,13 +34,32 @@ bool read_source(struct span raw, struct record *record) {
     return read_fields(&from, record->source, SOURCE_COUNT);
 }
 
-static bool read_session(struct span raw, struct record *record) {
-    struct reader from = {raw.at, raw.at + raw.size};
+/* A record is gone through once: what is read of it is read on the way. */
+typedef bool read_inner(struct reader *from, struct record *record);
+
+/* An array of exactly ``count`` values: one of them, ``inner``, is read by ``read``, the others are noted. */
+static bool read_outer(struct reader *from, struct span *raw, uint32_t count, uint32_t inner, read_inner *read,
+                       struct record *record) {
+    uint32_t found;
+    if (!read_array(from, &found) || found != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *begin = from->at;
+        if (!(i == inner ? read(from, record) : skip_value(from, &raw[i])))
+            return false;
+        raw[i] = (struct span){begin, (size_t)(from->at - begin)};
+    }
+    return true;
+}
+
+static bool pass_source(struct reader *from, struct record *record) {
+    return read_fields(from, record->source, SOURCE_COUNT);
+}
+
+static bool read_session(struct reader *from, struct record *record) {
     struct span *field = record->session, landing, company;
     bool held;
-    if (!read_fields(&from, field, SESSION_COUNT))
-        return false;
-    if (!read_source(field[SESSION_source], record) || !truth_of(field[SESSION_held], &held) || held ||
+    if (!read_outer(from, field, SESSION_COUNT, SESSION_source, pass_source, record) || !truth_of(field[SESSION_held], &held) || held ||
         !text_of(field[SESSION_landing], &landing) || !text_of(field[SESSION_company], &company) ||
         !same(field[SESSION_company], field[SESSION_counted]))
         return false;
@@ -54,28 +73,35 @@ static bool read_session(struct span raw, struct record *record) {
            none_is_held(field[SESSION_items]);
 }
 
-static bool read_cluster(struct span raw, struct record *record) {
-    struct reader from = {raw.at, raw.at + raw.size};
-    struct span *field = record->cluster, session;
-    if (!read_fields(&from, field, CLUSTER_COUNT) || !whole_of(field[CLUSTER_start], &record->first) ||
-        !whole_of(field[CLUSTER_end], &record->end) ||
-        !whole_of(field[CLUSTER_count], &record->count) || record->count < 1 || !bytes_of(field[CLUSTER_packed], &record->packed))
+/* The sessions of a cluster, of which the last one is read. */
+static bool read_sessions(struct reader *from, struct record *record) {
+    struct span session;
+    if (!read_array(from, &record->sessions) || !record->sessions)
         return false;
-    from = (struct reader){field[CLUSTER_sessions].at, field[CLUSTER_sessions].at + field[CLUSTER_sessions].size};
-    if (!read_array(&from, &record->sessions) || !record->sessions)
-        return false;
-    record->session_list = (struct span){from.at, (size_t)(from.end - from.at)};
-    for (uint32_t i = 0; i < record->sessions; i++)
-        if (!skip_value(&from, &session))
+    const uint8_t *begin = from->at;
+    for (uint32_t i = 1; i < record->sessions; i++)
+        if (!skip_value(from, &session))
             return false;
-    return read_session(session, record);
+    if (!read_session(from, record))
+        return false;
+    record->session_list = (struct span){begin, (size_t)(from->at - begin)};
+    return true;
 }
 
-/* Nothing comes after an end like this, so no hit goes on. */
-static bool read_newest(struct record *record) {
-    record->blank = is_nil(record->seen[SEEN_newest]);
+static bool read_cluster(struct reader *from, struct record *record) {
+    struct span *field = record->cluster;
+    return read_outer(from, field, CLUSTER_COUNT, CLUSTER_sessions, read_sessions, record) &&
+           whole_of(field[CLUSTER_start], &record->first) && whole_of(field[CLUSTER_end], &record->end) &&
+           whole_of(field[CLUSTER_count], &record->count) && record->count >= 1 &&
+           bytes_of(field[CLUSTER_packed], &record->packed);
+}
+
+/* Nothing comes after an end like that of a blank one, so no hit goes on. */
+static bool read_newest(struct reader *from, struct record *record) {
+    struct span nil;
+    record->blank = from->at < from->end && is_nil((struct span){from->at, 1});
     if (!record->blank)
-        return read_cluster(record->seen[SEEN_newest], record);
+        return read_cluster(from, record);
     record->packed = record->user_text = record->exit = SPAN("");
     record->user = PACKED_TEXT;
     record->end = BOUND;
@@ -83,7 +109,7 @@ static bool read_newest(struct record *record) {
     record->points = 0;
     record->sessions = 0;
     record->key = record->landed = record->networked = false;
-    return true;
+    return skip_value(from, &nil);
 }
 
 bool read_record(struct span whole, struct record *record) {
@@ -91,12 +117,12 @@ bool read_record(struct span whole, struct record *record) {
     struct span *field = record->seen;
     bool spilled;
     record->whole = whole;
-    return read_fields(&from, field, SEEN_COUNT) && from.at == from.end &&
+    return read_outer(&from, field, SEEN_COUNT, SEEN_newest, read_newest, record) && from.at == from.end &&
            bytes_of(field[SEEN_hashes], &record->hashes) && bytes_of(field[SEEN_entries], &record->entries) &&
            record->hashes.size % HASH_BYTES == 0 &&
            record->entries.size % ENTRY_BYTES == 0 &&
            record->hashes.size / HASH_BYTES == record->entries.size / ENTRY_BYTES &&
-           truth_of(field[SEEN_spilled], &spilled) && !spilled && read_newest(record);
+           truth_of(field[SEEN_spilled], &spilled) && !spilled;
 }
 
 bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]) {
