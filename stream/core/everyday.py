@@ -8,7 +8,7 @@ escape where it needs the text) it leaves alone:
 visitors would have its effects in another order without C. What that refuses goes the general way. Without a compiler
 everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
-What pages, companies, users and sessions mean is decided in Python: C asks once for each that it meets.
+What pages, companies, users and sessions mean is decided in Python: C asks, and keeps answers that others need, too.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +19,8 @@ import msgspec
 from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
 from schemas.event import COLUMNS, WEB, Event
+from schemas.facts import SessionColumns
+from schemas.messages import Touch, TouchPut
 from stream.core.clusters import CHUNK, Cluster, cluster_prefix
 from stream.core.frames import Line, by_node
 from stream.core.hits import PING, VIEW, Hit, Item
@@ -39,7 +41,9 @@ except ImportError as error:
     native = None  # type: ignore[assignment]
     _absent = str(error)
 
-_STRUCTS: Final = (Seen, Cluster, Session, Source, Item, Hit)
+_STRUCTS: Final = (Seen, Cluster, Session, Source, Item, Hit, SessionColumns, Touch, TouchPut)
+_INTERFACE: Final = "2"
+"""What is called of C, and how: as ``stream/core/native/layout.h`` has it."""
 _KINDS: Final[dict[object, str]] = {
     str: "TEXT", int: "WHOLE", bool: "TRUTH", dict[str, bool] | None: "CONSENT", msgspec.Raw | msgspec.UnsetType: "ANY",
 }  # fmt: skip
@@ -57,6 +61,7 @@ def difference(layout: dict[str, str], hits_bytes: int, id_bytes: int) -> str:
     ours = {struct.__name__: " ".join(struct.__struct_fields__) for struct in _STRUCTS}
     fields = msgspec.structs.fields(Event)
     ours["Event"] = " ".join(f"{field.encode_name}:{_KINDS.get(field.type, '?')}" for field in fields)
+    ours["interface"] = _INTERFACE
     for name, found in ours.items():
         if layout.get(name, "").rstrip() != found:
             return f"{name} is not what stream/core/native/layout.h says: it has {found}"

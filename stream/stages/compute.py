@@ -271,6 +271,8 @@ def _one_by_one(work: Work, core: Callable[[Step, Any], None], items: list[tuple
     work.step = _empty_like(work.step, keep=topics.DEAD_LETTERS)
     bugs = 0
     for number, item in enumerate(items.split(b"\n")) if isinstance(items, bytes) else items:
+        if item == b"":
+            continue  # no line
         before = _lengths(work.step)
         try:
             core(work.step, b"\n" * number + item if isinstance(items, bytes) else [item])

@@ -1,5 +1,5 @@
 /* What is asked of Python: what pages, companies, sources and visitors mean (stream/core/everyday.py). A question is bytes
-   of the line or the record, so equal ones are asked once. */
+   of the line or the record. Answers about pages, companies and sources are kept for a while. */
 #ifndef TOUCHLINE_ANSWERS_H
 #define TOUCHLINE_ANSWERS_H
 

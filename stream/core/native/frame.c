@@ -144,12 +144,8 @@ static enum verdict take_group(Frame *self, const struct group *group) {
     if (group->node.size > KEY_BYTES || !is_visitor(group->node))
         return REFUSED;
     PyObject *key = record_key(group->node);
-    if (!key) {
-        if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-            return FAILED;
-        PyErr_Clear();
-        return REFUSED;
-    }
+    if (!key)
+        return FAILED;
     tidy_up(self->rules);
     self->rules->busy++;
     enum verdict verdict = replace_record(self, group, key);
@@ -172,7 +168,7 @@ static PyObject *left_over(const Frame *self, const struct group *group) {
             Py_CLEAR(lines);
         Py_XDECREF(pair);
     }
-    PyObject *node = lines ? PyUnicode_DecodeUTF8((const char *)group->node.at, (Py_ssize_t)group->node.size, "replace") : NULL;
+    PyObject *node = lines ? PyUnicode_DecodeUTF8((const char *)group->node.at, (Py_ssize_t)group->node.size, NULL) : NULL;
     PyObject *left = node ? PyTuple_Pack(2, node, lines) : NULL;
     Py_XDECREF(node);
     Py_XDECREF(lines);

@@ -1,6 +1,7 @@
 #include "groups.h"
 
 #include "digests.h"
+#include "line.h"
 
 /* The node that a line names first. False if the line does not look as ``schemas.codec.line_of`` writes it. */
 static bool read_node(struct span line, struct span *node) {
@@ -37,10 +38,9 @@ static void add_to_group(struct groups *groups, struct places *places, struct sp
             continue;
         groups->line[group->last].next = line;
         group->last = line;
-        group->lines++;
         return;
     }
-    groups->group[groups->count++] = (struct group){node, line, line, 1};
+    groups->group[groups->count++] = (struct group){node, line, line};
     places->group[place] = groups->count;
 }
 
@@ -52,7 +52,7 @@ static enum verdict group_lines(struct groups *groups, struct places *places, st
         at = stop ? stop + 1 : NULL;
         if (!text.size)
             continue;
-        if (!read_node(text, &node))
+        if (!read_node(text, &node) || !needs_no_escape(node)) /* two names that are not UTF-8 may be one in Python */
             return REFUSED;
         groups->line[groups->lines].text = text;
         groups->line[groups->lines].number = number;

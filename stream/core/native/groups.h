@@ -13,7 +13,7 @@ struct own_line {
 };
 struct group {
     struct span node;
-    uint32_t first, last, lines;
+    uint32_t first, last;
 };
 struct groups {
     struct own_line *line;

@@ -4,6 +4,9 @@
 #ifndef TOUCHLINE_LAYOUT_H
 #define TOUCHLINE_LAYOUT_H
 
+/* What Python calls, and how: counted up whenever arguments or results change, so that an older build is not taken. */
+#define INTERFACE "2"
+
 #define SEEN_FIELDS(F) F(hashes) F(entries) F(spilled) F(newest) F(node) F(spread) F(crm)
 #define CLUSTER_FIELDS(F) F(start) F(end) F(last) F(count) F(chunks) F(packed) F(sessions)
 #define SESSION_FIELDS(F)                                                                                          \
@@ -25,6 +28,14 @@
     F(engaged_ms, WHOLE) F(bot, TEXT) F(bot_reason, TEXT) F(device, TEXT) F(browser, TEXT) F(os, TEXT)             \
     F(country, TEXT) F(region, TEXT) F(city, TEXT) F(company, TEXT) F(consent, CONSENT) F(gpc, TRUTH)              \
     F(locale, TEXT) F(library, TEXT) F(properties, ANY) F(traits, ANY)
+
+/* What a session's row and the message about it say; outcome.c writes them. */
+#define SESSION_COLUMNS                                                                                            \
+    "tenant session_id node visitor_id person_id account_id started_at channel utm_source utm_medium utm_campaign " \
+    "landing_url touch_id by_network"
+#define TOUCH_FIELDS                                                                                               \
+    "id at type channel person node utm_source utm_medium utm_campaign session_id event_id points last_at eligible"
+#define TOUCH_PUT_FIELDS "to at cause reason touch"
 
 #define IN_SEEN(name) SEEN_##name,
 #define IN_CLUSTER(name) CLUSTER_##name,

@@ -104,9 +104,10 @@ static PyType_Spec everyday_spec = {
 /* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
 static int add_layout(PyObject *module) {
     PyObject *layout = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
         SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
-        "Event", EVENT_FIELDS(KEY));
+        "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS, "TouchPut", TOUCH_PUT_FIELDS,
+        "interface", INTERFACE);
     int result = layout ? PyModule_AddObjectRef(module, "LAYOUT", layout) : -1;
     Py_XDECREF(layout);
     return result;

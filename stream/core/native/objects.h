@@ -8,7 +8,7 @@
 
 #include "span.h"
 
-/* REFUSED: Python's way is to decide. FAILED: an exception is set. In both cases nothing has happened. */
+/* REFUSED: Python's way is to decide. FAILED: an exception is set. In both cases a group has no effects (``frame.c``). */
 enum verdict { TAKEN, REFUSED, FAILED };
 
 /* False, with an exception, if it is no such object. The span lasts as long as the object. */

@@ -54,6 +54,12 @@ def test_a_field_that_the_c_code_does_not_know_is_a_reason_not_to_take_that_way(
     assert said.startswith(f"{name} is not what stream/core/native/layout.h says")
 
 
+def test_a_build_with_other_arguments_is_a_reason():
+    known, hits_bytes, id_bytes = layout()
+
+    assert "interface" in everyday.difference(known | {"interface": "1"}, hits_bytes, id_bytes)
+
+
 def test_two_fields_that_changed_places_are_a_reason():
     known, hits_bytes, id_bytes = layout()
     known["Session"] = known["Session"].replace("points key", "key points")
@@ -256,7 +262,7 @@ def test_a_frame_of_thousands_of_nodes_is_put_together():
     "odd",
     [
         b"{}", b'{"node":"t/v:a"', b'{"node":"t/v:a', b'{"node":"t/v:\\u0061"}', b' {"node":"t/v:a"}', b'{"node": "a"}',
-        b"\x00",
+        b"\x00", b'{"node":"t/v:\xff"}', b'{"node":"t/v:\xed\xa0\x80"}',
     ],
 )  # fmt: skip
 def test_frames_that_are_not_as_our_encoder_writes_them_are_left_to_python(odd):

@@ -1,6 +1,7 @@
 """From record to outputs: addresses, repetition, poison, size."""
 
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import msgspec
@@ -124,3 +125,18 @@ def test_facts_larger_than_a_record_become_several_parts(store):
     ]
     assert sum(o.value.count(b'"total"') for o in outputs) == 20
     assert len(outputs) > 3
+
+
+def test_of_a_frame_that_our_code_fails_on_each_line_keeps_its_number_and_empty_ones_are_none(store):
+    """Of lines that the core decodes itself."""
+
+    def fail(_step, frame):
+        assert not frame.rstrip(b"\n").endswith(b"poison"), "a bug"
+
+    stage = msgspec.structs.replace(TOY, apply={topics.EVENT_FRAME: fail}, raw=frozenset({topics.EVENT_FRAME}))
+    frame = b"\n" * 150 + b"good\n\npoison\n"
+    outputs = run(store, frame, headers={topics.PACKER_HEADER: b"1"}, stage=stage)
+
+    assert [(letter.reason, letter.address, letter.body) for letter in letters(outputs)] == [
+        ("bug", "events/1/0/152", b64encode(b"poison").decode())
+    ]
