@@ -8,7 +8,7 @@ escape where it needs the text) it leaves alone:
 visitors would have its effects in another order without C. What that refuses goes the general way. Without a compiler
 everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
-What pages, companies, users and sessions mean is decided in Python: C asks, and keeps answers that others need, too.
+What pages, companies, users and sessions mean is decided in Python: C asks, and keeps the answers for a while.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -76,23 +76,19 @@ enum verdict find_company(struct visit *visit, const struct line *line, struct s
 
 enum verdict find_user(struct visit *visit, const struct line *line, uint8_t *to, size_t room, struct span *user) {
     struct question question;
-    struct span found;
-    PyObject *answer;
+    const struct answer *answer;
     begin_question(&question);
     ask_with(&question, member_of(line, EVENT_tenant));
     ask_with(&question, member_of(line, EVENT_visitor_id));
     ask_with(&question, member_of(line, EVENT_user_id));
-    enum verdict verdict = asked_once(visit->rules->user_of, &question, 1, &answer);
+    enum verdict verdict = asked(&visit->rules->users, &question, 1, &answer);
     if (verdict != TAKEN)
         return verdict;
-    if (!span_of_bytes(PyTuple_GetItem(answer, 0), &found))
-        verdict = FAILED;
-    else if (found.size > room)
-        verdict = REFUSED;
-    else
-        *user = (struct span){memcpy(to, found.at, found.size), found.size};
-    Py_DECREF(answer);
-    return verdict;
+    struct span found = answer->value[0].text;
+    if (found.size > room)
+        return REFUSED;
+    *user = (struct span){memcpy(to, found.at, found.size), found.size};
+    return TAKEN;
 }
 
 /* A text of this visitor's node, and the node itself. */
@@ -131,25 +127,40 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
     return line->whole[EVENT_occurred_at] >= since ? TAKEN : REFUSED;
 }
 
+/* Account, person and node; they last as long as the run. */
+static enum verdict owner_said(struct visit *visit, const struct question *question, struct span said[OWNER_COUNT]) {
+    const struct answer *answer;
+    enum verdict verdict;
+    if (visit->named) {
+        verdict = asked_once(visit->rules->owners.ask, question, OWNER_COUNT, &visit->owner);
+        for (int i = 0; verdict == TAKEN && i < OWNER_COUNT; i++)
+            if (!span_of_bytes(PyTuple_GetItem(visit->owner, i), &said[i]))
+                verdict = FAILED;
+        return verdict;
+    }
+    verdict = asked(&visit->rules->owners, question, OWNER_COUNT, &answer);
+    for (int i = 0; verdict == TAKEN && i < OWNER_COUNT; i++)
+        said[i] = answer->value[i].text;
+    return verdict;
+}
+
 enum verdict find_owner(struct visit *visit) {
-    struct span *field = visit->record.session, account, person;
+    struct span *field = visit->record.session, said[OWNER_COUNT];
     struct question question;
     if (is_nil(visit->record.seen[SEEN_node]))
         return visit->named ? REFUSED : TAKEN;
     begin_question(&question);
     ask_with_node(&question, visit, 3);
     ask_with(&question, visit->record.user);
-    enum verdict verdict = asked_once(visit->rules->owner_of, &question, OWNER_COUNT, &visit->owner);
+    enum verdict verdict = owner_said(visit, &question, said);
     if (verdict != TAKEN)
         return verdict;
-    if (!span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_account), &account) ||
-        !span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_person), &person))
-        return FAILED;
+    visit->owner_node = said[OWNER_node];
     if (!visit->begun)
-        return same(account, field[SESSION_account]) && same(person, field[SESSION_person]) &&
+        return same(said[OWNER_account], field[SESSION_account]) && same(said[OWNER_person], field[SESSION_person]) &&
                !visit->record.networked ? TAKEN : REFUSED;
-    field[SESSION_account] = account;
-    field[SESSION_person] = person;
+    field[SESSION_account] = said[OWNER_account];
+    field[SESSION_person] = said[OWNER_person];
     return TAKEN;
 }
 

@@ -1,5 +1,5 @@
 /* What is asked of Python: what pages, companies, sources and visitors mean (stream/core/everyday.py). A question is bytes
-   of the line or the record. Answers about pages, companies and sources are kept for a while. */
+   of the line or the record. Answers are kept for a while, but for those that change with each question. */
 #ifndef TOUCHLINE_ANSWERS_H
 #define TOUCHLINE_ANSWERS_H
 

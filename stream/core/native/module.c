@@ -42,11 +42,9 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
     rules->trusting = trusting;
     rules->direct = kept(direct);
     rules->blank = kept(blank);
-    rules->owner_of = kept(owner_of);
-    rules->user_of = kept(user_of);
     rules->known_since = kept(known_since);
     if (make_cache(&rules->pages, page_of) && make_cache(&rules->companies, company_of) &&
-        make_cache(&rules->origins, origin_of))
+        make_cache(&rules->origins, origin_of) && make_cache(&rules->users, user_of) && make_cache(&rules->owners, owner_of))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -58,10 +56,10 @@ static void drop_everyday(PyObject *self) {
     drop_cache(&rules->pages);
     drop_cache(&rules->companies);
     drop_cache(&rules->origins);
+    drop_cache(&rules->users);
+    drop_cache(&rules->owners);
     Py_CLEAR(rules->direct);
     Py_CLEAR(rules->blank);
-    Py_CLEAR(rules->owner_of);
-    Py_CLEAR(rules->user_of);
     Py_CLEAR(rules->known_since);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);

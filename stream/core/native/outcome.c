@@ -204,14 +204,9 @@ static bool shelve(struct visit *visit, struct span cluster) {
 }
 
 /* The visitor's node has one more session of its user. */
-static bool patch_node(struct patches *patches, const struct visit *visit) {
-    struct span node;
-    if (!visit->named)
-        return true;
-    if (!span_of_bytes(PyTuple_GetItem(visit->owner, OWNER_node), &node))
-        return false;
-    put_raw(patches, visit->record.seen[SEEN_node], node);
-    return true;
+static void patch_node(struct patches *patches, const struct visit *visit) {
+    if (visit->named)
+        put_raw(patches, visit->record.seen[SEEN_node], visit->owner_node);
 }
 
 /* With a session that began, in the newest cluster or with one of its own. */
@@ -231,8 +226,7 @@ static enum verdict begun_record(struct visit *visit, struct patches *patches, s
             goto done;
         put_raw(patches, old->seen[SEEN_newest], value);
     }
-    if (!patch_node(patches, visit))
-        goto done;
+    patch_node(patches, visit);
     if (visit->apart && !old->blank)
         put_truth(patches, old->seen[SEEN_spread], true);
     verdict = patched(visit, patches);
@@ -253,7 +247,8 @@ static enum verdict write_record(struct visit *visit, struct span url) {
         return begun_record(visit, &patches, id, url);
     patch_cluster(&patches, visit, id);
     patch_session(&patches, visit, url);
-    return patch_node(&patches, visit) ? patched(visit, &patches) : FAILED;
+    patch_node(&patches, visit);
+    return patched(visit, &patches);
 }
 
 /* Tells the account, if it has one. */

@@ -44,6 +44,8 @@ void tidy_up(struct rules *rules) {
     tidy(&rules->pages);
     tidy(&rules->companies);
     tidy(&rules->origins);
+    tidy(&rules->users);
+    tidy(&rules->owners);
 }
 
 void drop_visit(struct visit *visit) {

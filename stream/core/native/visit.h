@@ -19,8 +19,8 @@ struct rules {
     int64_t gap_ms, max_ms;
     int64_t engaged_ms, engaged_views; /* more than, at least */
     bool trusting;                     /* no ids are blocked, so a user named before is a user */
-    struct cache pages, companies, origins;
-    PyObject *owner_of, *user_of, *known_since; /* asked each time: hardly two of their questions are the same */
+    struct cache pages, companies, origins, users, owners;
+    PyObject *known_since; /* asked each time: hardly two of its questions are the same */
     PyObject *direct; /* the source of a session that came from nowhere, in MessagePack */
     PyObject *blank;  /* the record of who was never here */
     int busy;         /* how many visits are under way */
@@ -61,7 +61,8 @@ struct visit {
     uint8_t session_id[ID_BYTES], touch_id[ID_BYTES], start[HEAD_BYTES], person[HEAD_BYTES + NODE_BYTES];
     uint8_t users[2 + 2 * HEAD_BYTES + NODE_BYTES];
     struct span named_users; /* then the session's users, which lie there */
-    PyObject *owner;         /* answer: account and person lie in it */
+    PyObject *owner;         /* answer, if it is not kept: account, person and node lie in it */
+    struct span owner_node;  /* the visitor's node with one more session of its user */
     struct span cause;       /* id of the last line, with quotes */
     bool landed;             /* whether a page had a URL */
     struct span url, exit;   /* the last one's, as of ``struct page`` */
