@@ -9,7 +9,8 @@ from schemas.event import NODE_FIRST, Event
 
 Line = tuple[int, bytes]
 """A line's number in the frame, and the line, as the canonical encoder writes it."""
-_decode: Final = msgspec.json.Decoder(Event).decode
+decode: Final = msgspec.json.Decoder(Event).decode
+"""An event from its line."""
 
 
 def by_node(frame: bytes) -> dict[str, list[Line]]:
@@ -29,7 +30,7 @@ def by_node(frame: bytes) -> dict[str, list[Line]]:
 def _canonical(line: bytes) -> tuple[bytes, bytes]:
     """Node and line of what does not look as our encoder writes it; a line that is no event stays as it is."""
     try:
-        event = _decode(line)
+        event = decode(line)
         return event.node.encode(), line_of(event)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         return b"", line

@@ -22,7 +22,7 @@ from stream.core.clusters import Clusters
 from stream.core.costs import take_cost
 from stream.core.digest import digest
 from stream.core.everyday import First, first
-from stream.core.frames import Line
+from stream.core.frames import Line, decode
 from stream.core.fx import reporting_row, take_rate
 from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
@@ -30,7 +30,6 @@ from stream.core.identity.node import level, node_of
 from stream.core.identity.operators import registry_of
 from stream.core.items import items_of
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
-from stream.core.lines import Lines
 from stream.core.mail import Mailbox, sweep_messages
 from stream.core.opportunities import take_opportunity
 from stream.core.profiles import take_account
@@ -45,7 +44,6 @@ RULES_KEY: Final = "rules"
 Said = tuple[Event, bytes]
 """An event and its line."""
 Everyday = Callable[[Step, Rulebook, str, Sequence[Line]], bool]
-_decode: Final = msgspec.json.Decoder(Event).decode
 _FOLDS: Final = {
     kinds.CRM_OPPORTUNITY: (OPPORTUNITY, take_opportunity),
     kinds.CRM_ACTIVITY: (ACTIVITY, take_activity),
@@ -73,7 +71,7 @@ def events_step(step: Step, frame: bytes, *, first: First = first, everyday: Eve
     cache then.
     """
     book = rulebook_of(step.rules)
-    step.rows.setdefault("events", Lines())
+    step.table("events")
     leaves: list[_Leaf] = []
     for node, own in first(step, book, frame):
         if everyday(step, book, node, own):
@@ -95,7 +93,7 @@ def _decoded(step: Step, group: list[Line]) -> list[Said]:
     said: list[Said] = []
     for number, line in group:
         try:
-            event = _decode(line)
+            event = decode(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             step.refused.append((number, Rejected(RejectReason.MALFORMED, str(error)[:200], line)))
             continue

@@ -15,18 +15,10 @@ static bool make_room(struct buffer *buffer, size_t size) {
 }
 
 bool add_line(struct buffer *buffer, const struct span *pieces, int count) {
-    size_t size = 1;
-    for (int i = 0; i < count; i++)
-        size += pieces[i].size;
+    size_t size = size_of(pieces, count) + 1;
     if (!make_room(buffer, size))
         return false;
-    uint8_t *to = buffer->at + buffer->size;
-    for (int i = 0; i < count; i++) {
-        if (pieces[i].size)
-            memcpy(to, pieces[i].at, pieces[i].size);
-        to += pieces[i].size;
-    }
-    *to = '\n';
+    *copy_pieces(buffer->at + buffer->size, pieces, count) = '\n';
     buffer->size += size;
     buffer->lines++;
     return true;

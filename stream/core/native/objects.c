@@ -18,19 +18,26 @@ bool span_of_text(PyObject *object, struct span *span) {
     return true;
 }
 
-PyObject *joined(const struct span *pieces, int count) {
+size_t size_of(const struct span *pieces, int count) {
     size_t size = 0;
     for (int i = 0; i < count; i++)
         size += pieces[i].size;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (!bytes)
-        return NULL;
-    char *to = PyBytes_AsString(bytes);
+    return size;
+}
+
+uint8_t *copy_pieces(uint8_t *to, const struct span *pieces, int count) {
     for (int i = 0; i < count; i++) {
         if (pieces[i].size)
             memcpy(to, pieces[i].at, pieces[i].size);
         to += pieces[i].size;
     }
+    return to;
+}
+
+PyObject *joined(const struct span *pieces, int count) {
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size_of(pieces, count));
+    if (bytes)
+        copy_pieces((uint8_t *)PyBytes_AsString(bytes), pieces, count);
     return bytes;
 }
 

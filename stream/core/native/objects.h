@@ -15,6 +15,10 @@ enum verdict { TAKEN, REFUSED, FAILED };
 bool span_of_bytes(PyObject *object, struct span *span);
 bool span_of_text(PyObject *object, struct span *span);
 
+/* How large pieces are together, and where they end once they are copied. */
+size_t size_of(const struct span *pieces, int count);
+uint8_t *copy_pieces(uint8_t *to, const struct span *pieces, int count);
+
 PyObject *joined(const struct span *pieces, int count);
 
 /* A number in decimal. ``to`` has room for DECIMAL_BYTES. */

@@ -29,11 +29,6 @@ static bool none_is_held(struct span raw) {
     return true;
 }
 
-bool read_source(struct span raw, struct record *record) {
-    struct reader from = {raw.at, raw.at + raw.size};
-    return read_fields(&from, record->source, SOURCE_COUNT);
-}
-
 /* A record is gone through once: what is read of it is read on the way. */
 typedef bool read_inner(struct reader *from, struct record *record);
 
@@ -54,6 +49,11 @@ static bool read_outer(struct reader *from, struct span *raw, uint32_t count, ui
 
 static bool pass_source(struct reader *from, struct record *record) {
     return read_fields(from, record->source, SOURCE_COUNT);
+}
+
+bool read_source(struct span raw, struct record *record) {
+    struct reader from = {raw.at, raw.at + raw.size};
+    return pass_source(&from, record);
 }
 
 static bool read_session(struct reader *from, struct record *record) {
