@@ -31,7 +31,7 @@ from bench.traffic import FRAME_EVENTS
 from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
-from stream.core import everyday
+from stream.core import compiled
 from stream.stages.compute import Record, compute
 from stream.stages.definitions import ACCOUNT, IN_PYTHON, STITCH
 from stream.stages.partition import SAVE_CHANGES
@@ -282,7 +282,7 @@ def main():
     try:
         gc.set_threshold(50_000, 20, 50)
         worker = Worker(folder, IN_PYTHON[STITCH.name] if arguments.without_c else STITCH)
-        print(f"the short way in C: {everyday.WHY_NOT or ('left out' if arguments.without_c else 'in use')}")
+        print(f"the short way in C: {compiled.WHY_NOT or ('left out' if arguments.without_c else 'in use')}")
         warm_up(worker)
         site = Site(1)
         for _ in range(40):

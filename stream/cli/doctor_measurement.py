@@ -22,7 +22,7 @@ from stream.cli import doctor_judgement as judge
 from stream.cli.doctor_judgement import Check
 from stream.cli.lag import READERS, lags
 from stream.collect.webhooks.registry import fault_of
-from stream.core import everyday
+from stream.core import compiled
 from stream.kafka import connection
 from stream.settings import Settings, read_config
 
@@ -35,7 +35,7 @@ _TAIL: Final = 200
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks. What cannot be reached is one failed check, and what depends on it is left out."""
-    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(everyday.WHY_NOT)]
+    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT)]
     checks.append(await _collector(settings))
     newest_event, found = await _broker(settings)
     checks += found

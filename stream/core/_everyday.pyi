@@ -49,3 +49,29 @@ class Everyday:
         version_and_address: str,
         /,
     ) -> Frame | None: ...
+
+class Touches:
+    def go_on(
+        self, engagement_rows: int, account_rows: int, /
+    ) -> tuple[bytes, int, bytes, int, bool, tuple[str, list[tuple[int, bytes]]] | None]: ...
+
+class Journeys:
+    def __new__(
+        cls,
+        *,
+        half_life_ms: int,
+        half_life_days: bytes,
+        growth: tuple[bytes, bytes, bytes],
+        rules_name: bytes,
+        alerts: tuple[tuple[bytes, int, int], ...],
+        log2: Callable[[float], float],
+        of_thousand: float,
+    ) -> Self: ...
+    def frame(
+        self,
+        value: bytes,
+        get_packed: Callable[[str], bytes | None],
+        put: Callable[[str, bytes], None],
+        version_and_address: str,
+        /,
+    ) -> Touches | None: ...

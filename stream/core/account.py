@@ -7,7 +7,10 @@ sets of touches, conversions and profile before and after. Nothing here depends 
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from schemas.messages import Account, Control, Owing, RulesChanged
+from schemas.rejections import Rejected, RejectReason
 from schemas.rules import Rules
 from stream.core.account_rows import write_account, write_alert, write_conversions, write_engagement
 from stream.core.attribution.ledger import book, pay
@@ -19,6 +22,8 @@ from stream.core.engagement import (
     rescale_people,
     unpack,
 )
+from stream.core.everyday_touches import FirstTouches, first
+from stream.core.frames import Line, decode_message
 from stream.core.intent import Verdict, alert_rules_name, rescale_days, run_alerts, run_late_alerts
 from stream.core.journey import Journey
 from stream.core.state import State
@@ -43,13 +48,35 @@ def control_step(step: Step, messages: Sequence[Control]) -> None:
             step.state.put(RULES_KEY, message.rules)
 
 
+def frame_step(step: Step, frame: bytes, *, first: FirstTouches = first) -> None:
+    """Apply one record of the ``accounts`` topic, one message a line.
+
+    ``first`` takes what it can and gives the lines of those accounts that are left.
+    """
+    for _, own in first(step, frame):
+        messages = _decoded(step, own)
+        if messages:
+            messages_step(step, messages)
+
+
+def _decoded(step: Step, group: list[Line]) -> list[Account]:
+    """The messages of one account's lines. What is none can only be of another program's making: stages are trusted."""
+    messages: list[Account] = []
+    for number, line in group:
+        try:
+            messages.append(decode_message(line))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            step.refused.append((number, Rejected(RejectReason.MALFORMED, str(error)[:200], line)))
+    return messages
+
+
 def messages_step(step: Step, messages: Sequence[Account]) -> None:
-    """Apply one record of the ``accounts`` topic: rows and alerts of every account that it changes go to ``step``."""
+    """Apply messages of one record: rows and alerts of every account that they change go to ``step``."""
     by_account: dict[str, list[Account]] = {}
     for message in messages:
         by_account.setdefault(message.to, []).append(message)
     half_life = half_life_ms(step.rules.score_half_life_days)
-    rules_name = alert_rules_name(step.rules)
+    rules_name = alert_rules_name(step.rules.alerts)
     for account, mine in by_account.items():
         journey = Journey(step.state, account)
         _apply(step, journey, mine, half_life, rules_name)

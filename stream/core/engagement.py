@@ -25,7 +25,8 @@ _LATEST: Final = 4_102_444_800_000
 """2100-01-01. Times are cut to [1970, 2100): a wild clock must not make numbers of a million digits."""
 NOTHING: Final = -1e308
 """``log2_score`` of a sum that is not positive (JSON has no infinity)."""
-_LOG2_MILLI: Final = SCALE_BITS + log2(1000)
+LOG2_MILLI: Final = SCALE_BITS + log2(1000)
+"""``log2`` of what a point at time 0 is in a sum."""
 _SHIFT_BYTES: Final = 4
 
 
@@ -92,7 +93,7 @@ def unpack(packed: bytes) -> int:
 
 def log2_score(total: int) -> float:
     """``L`` with ``score(now) = 2**(L - now_ms / half_life_ms)`` in points, of ``abs(total)``; NOTHING for 0."""
-    return log2(abs(total)) - _LOG2_MILLI if total else NOTHING
+    return log2(abs(total)) - LOG2_MILLI if total else NOTHING
 
 
 def score_at(total: int, time_ms: int, half_life_ms: int) -> float:

@@ -18,64 +18,21 @@ import msgspec
 
 from schemas import event as kinds
 from schemas.codec import json_encoder, state_encoder
-from schemas.event import COLUMNS, WEB, Event
-from schemas.facts import SessionColumns
-from schemas.messages import Touch, TouchPut
-from stream.core.clusters import CHUNK, Cluster, cluster_prefix
+from schemas.event import COLUMNS, WEB
+from stream.core.clusters import cluster_prefix
+from stream.core.compiled import WHY_NOT, native
 from stream.core.frames import Line, by_node
-from stream.core.hits import PING, VIEW, Hit, Item
+from stream.core.hits import PING, VIEW
 from stream.core.identity import company_node, known_since, session_link, settled_owner
 from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
-from stream.core.seen import PACKED_BYTES, Seen
-from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS, Session
-from stream.core.sources import DIRECT_SOURCE, Source
+from stream.core.seen import Seen
+from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS
+from stream.core.sources import DIRECT_SOURCE
 from stream.core.state import time_part
 from stream.core.step import Step
 from stream.core.touches import origin_of
 from stream.core.visit import LATEST, PLAIN, SITES
-
-try:
-    from stream.core import _everyday as native
-except ImportError as error:
-    native = None  # type: ignore[assignment]
-    _absent = str(error)
-
-_STRUCTS: Final = (Seen, Cluster, Session, Source, Item, Hit, SessionColumns, Touch, TouchPut)
-_INTERFACE: Final = "2"
-"""What is called of C, and how: as ``stream/core/native/layout.h`` has it."""
-_KINDS: Final[dict[object, str]] = {
-    str: "TEXT", int: "WHOLE", bool: "TRUTH", dict[str, bool] | None: "CONSENT", msgspec.Raw | msgspec.UnsetType: "ANY",
-}  # fmt: skip
-"""What C calls the types of an event's fields."""
-
-
-def difference(layout: dict[str, str], hits_bytes: int, id_bytes: int) -> str:
-    """In what the C code and the structs differ that it reads and writes; "" if in nothing.
-
-    Args:
-        layout: the fields that C knows by struct, in order, with spaces between; of ``Event`` with their kinds.
-        hits_bytes: room for hits in a record.
-        id_bytes: room for hashes of ids in a record.
-    """
-    ours = {struct.__name__: " ".join(struct.__struct_fields__) for struct in _STRUCTS}
-    fields = msgspec.structs.fields(Event)
-    ours["Event"] = " ".join(f"{field.encode_name}:{_KINDS.get(field.type, '?')}" for field in fields)
-    ours["interface"] = _INTERFACE
-    for name, found in ours.items():
-        if layout.get(name, "").rstrip() != found:
-            return f"{name} is not what stream/core/native/layout.h says: it has {found}"
-    if (hits_bytes, id_bytes) != (CHUNK, PACKED_BYTES):
-        return (
-            f"stream/core/native/visit.h has room for {hits_bytes} and {id_bytes} bytes, not {CHUNK} and {PACKED_BYTES}"
-        )
-    return ""
-
-
-WHY_NOT: Final = (
-    f"not built ({_absent})" if native is None else difference(native.LAYOUT, native.HITS_BYTES, native.ID_BYTES)
-)
-"""Why the way in C is not taken; "" if it is."""
 
 
 class _Addressed(msgspec.Struct, gc=False, rename=COLUMNS):

@@ -34,7 +34,9 @@ def _tables() -> tuple[tuple[int, ...], ...]:
     return tuple(tables)
 
 
-_COARSE, _MIDDLE, _FINE = _tables()
+GROWTH: Final = _tables()
+"""Coarse, middle and fine, in fixed point; less than 2**61."""
+_COARSE, _MIDDLE, _FINE = GROWTH
 _LOW: Final = (1 << _TABLE_BITS) - 1
 _DROP: Final = 3 * _FIXED - SCALE_BITS
 _HALF: Final = 1 << (_DROP - 1)

@@ -10,6 +10,7 @@ kept then, and the machine runs when it has come to rest: once for all parts of 
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from schemas.alerts import Evidence
 from schemas.codec import state_encoder
 from schemas.ids import derived_id
-from schemas.rules import AlertRule, Rules
+from schemas.rules import AlertRule
 from stream.core.engagement import DAY_MS, DayChange, EngagementChange, day_of, entry_unit, pack, unpack
 from stream.core.journey import END, Journey, StoredTouch
 from stream.core.state import key
@@ -129,9 +130,10 @@ def _put_off(journey: Journey, change: EngagementChange) -> None:
     header.alerts_grew = header.alerts_grew and change.grew
 
 
-def alert_rules_name(rules: Rules) -> str:
+@lru_cache(maxsize=4)
+def alert_rules_name(alerts: tuple[AlertRule, ...]) -> str:
     """A name for the rules' alert machines; days are run again when it changes."""
-    return derived_id("alerts", state_encoder.encode(rules.alerts).hex())
+    return derived_id("alerts", state_encoder.encode(alerts).hex())
 
 
 def alert_id(account: str, tenant: str, rule: str, day: int) -> str:
@@ -244,7 +246,7 @@ class _Run:
         disarmed: list[str] = []
         standing: dict[str, Fired] = {}
         for rule in self.rules:
-            armed = rule.name not in day.before or before <= _milli(rule.threshold * rule.rearm_share) * start
+            armed = rule.name not in day.before or before <= in_milli(rule.threshold * rule.rearm_share) * start
             fires = armed and self._reaches(number, day, (before, total), rule)
             if fires:
                 fired = day.fired.get(rule.name)
@@ -271,7 +273,7 @@ class _Run:
         if rule.name in day.fired and self.change.grew:
             return True
         running, total = sums
-        threshold = _milli(rule.threshold)
+        threshold = in_milli(rule.threshold)
         if total >= threshold * entry_unit((number + 1) * DAY_MS, self.half_life):
             return True
         if not day.negatives and total < threshold * entry_unit(number * DAY_MS, self.half_life):
@@ -326,5 +328,6 @@ def rescale_days(journey: Journey, days: dict[int, int]) -> None:
     journey.header.alert_rules = ""
 
 
-def _milli(points: float) -> int:
+def in_milli(points: float) -> int:
+    """Points in thousandths."""
     return round(points * 1000)

@@ -139,7 +139,7 @@ def compute(
         _end(store, record, careful=careful)
         return _outputs(stage, work.step)
     packed = topics.PACKER_HEADER in record.headers
-    if packed and kind in stage.raw and _fits(record.value):
+    if (packed or kind == topics.MESSAGE_FRAME) and kind in stage.raw and _fits(record.value):
         _apply(work, kind, record.value, careful=careful)
     else:
         items = _items(work, kind)

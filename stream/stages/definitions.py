@@ -8,8 +8,7 @@ import msgspec
 from schemas import topics
 from schemas.event import Event
 from schemas.messages import Account, Identity
-from stream.core import account, stitch
-from stream.core.everyday import left_to_python
+from stream.core import account, everyday, everyday_touches, stitch
 from stream.stages.admission import fault_of
 from stream.stages.compute import Stage
 
@@ -37,14 +36,20 @@ ACCOUNT: Final = Stage(
     state=topics.ACCOUNT_STATE,
     default_kind=topics.MESSAGE_FRAME,
     decoders={topics.MESSAGE_FRAME: msgspec.json.Decoder(Account)},
-    apply={topics.MESSAGE_FRAME: account.messages_step, topics.CONTROL_FRAME: account.control_step},
+    apply={topics.MESSAGE_FRAME: account.frame_step, topics.CONTROL_FRAME: account.control_step},
     rules_of=account.rules_of,
+    raw=frozenset({topics.MESSAGE_FRAME}),
 )
 STAGES: Final = {stage.name: stage for stage in (STITCH, ACCOUNT)}
-IN_PYTHON: Final = STAGES | {
+IN_PYTHON: Final = {
     STITCH.name: msgspec.structs.replace(
         STITCH,
-        apply=STITCH.apply | {topics.EVENT_FRAME: partial(stitch.events_step, first=left_to_python)},
-    )
+        apply=STITCH.apply | {topics.EVENT_FRAME: partial(stitch.events_step, first=everyday.left_to_python)},
+    ),
+    ACCOUNT.name: msgspec.structs.replace(
+        ACCOUNT,
+        apply=ACCOUNT.apply
+        | {topics.MESSAGE_FRAME: partial(account.frame_step, first=everyday_touches.left_to_python)},
+    ),
 }
 """The same without what is compiled: what ``touchline verify`` computes with, so that it checks one by the other."""

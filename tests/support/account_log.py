@@ -20,7 +20,8 @@ from schemas.messages import (
     TouchWithdrawn,
 )
 from schemas.rules import Rules
-from stream.core.account import control_step, messages_step, rules_of
+from stream.core.account import control_step, frame_step, rules_of
+from stream.core.everyday_touches import FirstTouches, first
 from stream.core.state import MemoryState
 from stream.core.step import Step
 from tests.support.shares import shares_of
@@ -55,7 +56,10 @@ class LiveState(MemoryState):
 
     def put(self, name, value, /) -> None:
         super().put(name, value)
-        self.live[name] = value
+        if isinstance(value, bytes):
+            self.live.pop(name, None)
+        else:
+            self.live[name] = value
 
     def delete(self, name, /) -> None:
         super().delete(name)
@@ -71,10 +75,13 @@ class LiveState(MemoryState):
 
 
 class AccountLog:
-    """One partition of the account stage and everything that it ever wrote."""
+    """One partition of the account stage and everything that it ever wrote. ``way`` takes what is everyday."""
 
-    def __init__(self, rules: Rules | None = None, state: MemoryState | None = None) -> None:
+    def __init__(
+        self, rules: Rules | None = None, state: MemoryState | None = None, *, way: FirstTouches = first
+    ) -> None:
         self.state = state or MemoryState()
+        self.way = way
         self.offset = 0
         self.rows = defaultdict(list)
         self.alerts: list[Alert] = []
@@ -89,7 +96,7 @@ class AccountLog:
     def record(self, *messages: Account) -> dict[str, list]:
         """One record. The messages go through their wire form. Returns its rows by table."""
         step = self._step(messages[-1].at if messages else START)
-        messages_step(step, [_account.decode(json_encoder.encode(m)) for m in messages])
+        frame_step(step, b"\n".join(map(json_encoder.encode, messages)), first=self.way)
         written = {
             table: [msgspec.json.decode(row, type=TABLES[table]) for row in rows] for table, rows in step.rows.items()
         }
@@ -105,6 +112,7 @@ class AccountLog:
             else:
                 assert topic == topics.ALERTS
                 self.alerts += [msgspec.json.decode(line, type=Alert) for line in lines]
+        assert not step.refused
         self.last = step
         return written
 

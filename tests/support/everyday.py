@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from stream.core import everyday
+from stream.core import compiled, everyday
 from stream.core.visit import go_on
 
 needs_c = pytest.mark.skipif(
-    bool(everyday.WHY_NOT) and os.environ.get("CI") != "true",
-    reason=f"the short way in C is not in use: {everyday.WHY_NOT}; python build_native.py builds it",
+    bool(compiled.WHY_NOT) and os.environ.get("CI") != "true",
+    reason=f"the short way in C is not in use: {compiled.WHY_NOT}; python build_native.py builds it",
 )
 """In CI it has to be there: the tests run, and fail without it."""
 

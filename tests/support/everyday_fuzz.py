@@ -194,8 +194,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    assert not everyday.WHY_NOT, everyday.WHY_NOT
-    print(f"{arguments.rounds} of each; taken: {fuzz(arguments.rounds, arguments.seed)}; {everyday.native.__file__}")
+    assert not compiled.WHY_NOT, compiled.WHY_NOT
+    print(f"{arguments.rounds} of each; taken: {fuzz(arguments.rounds, arguments.seed)}; {compiled.native.__file__}")
     print(f"single bytes: {sum(map(byte_by_byte, SCENES))} taken")
 
 
@@ -218,7 +218,7 @@ import msgspec  # noqa: E402 - after the build is chosen
 
 from schemas.codec import json_encoder, state_encoder  # noqa: E402
 from schemas.rules import Rules  # noqa: E402
-from stream.core import everyday  # noqa: E402
+from stream.core import compiled, everyday  # noqa: E402
 from stream.core.frames import by_node  # noqa: E402
 from stream.core.lines import Lines  # noqa: E402
 from stream.core.rulebook import rulebook_of  # noqa: E402

@@ -36,7 +36,7 @@ static enum verdict read_frame(Frame *self) {
     enum verdict verdict = read_number(argument[AT], &frame->at);
     if (verdict == TAKEN)
         verdict = read_number(argument[OFFSET], &frame->offset);
-    return verdict == TAKEN ? make_groups(&self->groups, value) : verdict;
+    return verdict == TAKEN ? make_groups(&self->groups, value, read_node) : verdict;
 }
 
 /* The type; it lasts as long as the process. */
@@ -158,23 +158,6 @@ static enum verdict take_group(Frame *self, const struct group *group) {
     return cut(frame->messages, messages) && cut(frame->shelved, shelved) ? REFUSED : FAILED;
 }
 
-/* Node and lines of a group, for Python. */
-static PyObject *left_over(const Frame *self, const struct group *group) {
-    PyObject *lines = PyList_New(0);
-    for (uint32_t i = group->first; lines && i != NO_LINE; i = self->groups.line[i].next) {
-        const struct own_line *line = &self->groups.line[i];
-        PyObject *pair = Py_BuildValue("(Iy#)", (unsigned)line->number, (const char *)line->text.at, (Py_ssize_t)line->text.size);
-        if (!pair || PyList_Append(lines, pair) < 0)
-            Py_CLEAR(lines);
-        Py_XDECREF(pair);
-    }
-    PyObject *node = lines ? PyUnicode_DecodeUTF8((const char *)group->node.at, (Py_ssize_t)group->node.size, NULL) : NULL;
-    PyObject *left = node ? PyTuple_Pack(2, node, lines) : NULL;
-    Py_XDECREF(node);
-    Py_XDECREF(lines);
-    return left;
-}
-
 /* What was collected, and what is left (a reference that is taken; NULL with an exception). */
 static PyObject *result_of(Frame *self, PyObject *left) {
     struct frame *frame = &self->frame;
@@ -210,7 +193,7 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
         if (verdict == FAILED)
             return NULL;
         if (verdict == REFUSED)
-            return result_of(self, left_over(self, group));
+            return result_of(self, group_for_python(&self->groups, group));
     }
     return result_of(self, (Py_INCREF(Py_None), Py_None));
 }

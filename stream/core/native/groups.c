@@ -1,15 +1,12 @@
 #include "groups.h"
 
 #include "digests.h"
-#include "line.h"
+#include "json.h"
 
-/* The node that a line names first. False if the line does not look as ``schemas.codec.line_of`` writes it. */
-static bool read_node(struct span line, struct span *node) {
-    static const char first[] = "{\"node\":\"";
-    const size_t head = sizeof first - 1;
-    if (line.size <= head || memcmp(line.at, first, head) != 0 || line.at[line.size - 1] != '}')
+bool read_name_after(struct span line, struct span head, struct span *node) {
+    if (line.size <= head.size || memcmp(line.at, head.at, head.size) != 0 || line.at[line.size - 1] != '}')
         return false;
-    const uint8_t *begin = line.at + head, *end = memchr(begin, '"', line.size - head);
+    const uint8_t *begin = line.at + head.size, *end = memchr(begin, '"', line.size - head.size);
     if (!end || memchr(begin, '\\', (size_t)(end - begin)))
         return false;
     *node = (struct span){begin, (size_t)(end - begin)};
@@ -44,7 +41,7 @@ static void add_to_group(struct groups *groups, struct places *places, struct sp
     places->group[place] = groups->count;
 }
 
-static enum verdict group_lines(struct groups *groups, struct places *places, struct span frame) {
+static enum verdict group_lines(struct groups *groups, struct places *places, struct span frame, name_reader read_name) {
     const uint8_t *at = frame.at, *end = frame.at + frame.size;
     for (uint32_t number = 0; at; number++) {
         const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
@@ -52,7 +49,7 @@ static enum verdict group_lines(struct groups *groups, struct places *places, st
         at = stop ? stop + 1 : NULL;
         if (!text.size)
             continue;
-        if (!read_node(text, &node) || !needs_no_escape(node)) /* two names that are not UTF-8 may be one in Python */
+        if (!read_name(text, &node) || !needs_no_escape(node)) /* two names that are not UTF-8 may be one in Python */
             return REFUSED;
         groups->line[groups->lines].text = text;
         groups->line[groups->lines].number = number;
@@ -61,7 +58,7 @@ static enum verdict group_lines(struct groups *groups, struct places *places, st
     return TAKEN;
 }
 
-enum verdict make_groups(struct groups *groups, struct span frame) {
+enum verdict make_groups(struct groups *groups, struct span frame, name_reader read_name) {
     struct places places = {NULL, 15};
     *groups = (struct groups){NULL, NULL, 0, 0};
     if (frame.size > UINT32_MAX / 4)
@@ -74,7 +71,7 @@ enum verdict make_groups(struct groups *groups, struct span frame) {
     groups->group = PyMem_Malloc(lines * sizeof *groups->group);
     enum verdict verdict = FAILED;
     if (places.group && groups->line && groups->group)
-        verdict = group_lines(groups, &places, frame);
+        verdict = group_lines(groups, &places, frame, read_name);
     else
         PyErr_NoMemory();
     PyMem_Free(places.group);
@@ -85,4 +82,20 @@ void drop_groups(struct groups *groups) {
     PyMem_Free(groups->line);
     PyMem_Free(groups->group);
     *groups = (struct groups){NULL, NULL, 0, 0};
+}
+
+PyObject *group_for_python(const struct groups *groups, const struct group *group) {
+    PyObject *lines = PyList_New(0);
+    for (uint32_t i = group->first; lines && i != NO_LINE; i = groups->line[i].next) {
+        const struct own_line *line = &groups->line[i];
+        PyObject *pair = Py_BuildValue("(Iy#)", (unsigned)line->number, (const char *)line->text.at, (Py_ssize_t)line->text.size);
+        if (!pair || PyList_Append(lines, pair) < 0)
+            Py_CLEAR(lines);
+        Py_XDECREF(pair);
+    }
+    PyObject *node = lines ? PyUnicode_DecodeUTF8((const char *)group->node.at, (Py_ssize_t)group->node.size, NULL) : NULL;
+    PyObject *left = node ? PyTuple_Pack(2, node, lines) : NULL;
+    Py_XDECREF(node);
+    Py_XDECREF(lines);
+    return left;
 }

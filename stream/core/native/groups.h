@@ -1,5 +1,5 @@
-/* A frame's lines by the node that each names first, in the order in which nodes first appear
-   (``stream.core.frames.by_node`` has it in Python). */
+/* A frame's lines by the node that each names first, in the order in which nodes first appear (``stream.core.frames`` has it in
+   Python). */
 #ifndef TOUCHLINE_GROUPS_H
 #define TOUCHLINE_GROUPS_H
 
@@ -21,8 +21,17 @@ struct groups {
     uint32_t lines, count;
 };
 
-/* REFUSED if a line does not look as our encoder writes it. ``drop_groups`` is to be called in any case. The frame lasts longer. */
-enum verdict make_groups(struct groups *groups, struct span frame);
+/* The node that a line names first, false if it does not look as our encoder writes it. */
+typedef bool (*name_reader)(struct span line, struct span *node);
+
+/* REFUSED if there is such a line. ``drop_groups`` is to be called in any case. The frame lasts longer. */
+enum verdict make_groups(struct groups *groups, struct span frame, name_reader read_name);
 void drop_groups(struct groups *groups);
+
+/* Node and lines of a group, for Python. */
+PyObject *group_for_python(const struct groups *groups, const struct group *group);
+
+/* What follows ``head`` up to the next quote. False if the line does not begin so and end with a brace, or has an escape there. */
+bool read_name_after(struct span line, struct span head, struct span *node);
 
 #endif

@@ -5,7 +5,7 @@
 #define TOUCHLINE_LAYOUT_H
 
 /* What Python calls, and how: counted up whenever arguments or results change, so that an older build is not taken. */
-#define INTERFACE "2"
+#define INTERFACE "3"
 
 #define SEEN_FIELDS(F) F(hashes) F(entries) F(spilled) F(newest) F(node) F(spread) F(crm)
 #define CLUSTER_FIELDS(F) F(start) F(end) F(last) F(count) F(chunks) F(packed) F(sessions)
@@ -29,13 +29,37 @@
     F(country, TEXT) F(region, TEXT) F(city, TEXT) F(company, TEXT) F(consent, CONSENT) F(gpc, TRUTH)              \
     F(locale, TEXT) F(library, TEXT) F(properties, ANY) F(traits, ANY)
 
-/* What a session's row and the message about it say; outcome.c writes them. */
+/* What a session's row says; outcome.c writes it. */
 #define SESSION_COLUMNS                                                                                            \
     "tenant session_id node visitor_id person_id account_id started_at channel utm_source utm_medium utm_campaign " \
     "landing_url touch_id by_network"
-#define TOUCH_FIELDS                                                                                               \
-    "id at type channel person node utm_source utm_medium utm_campaign session_id event_id points last_at eligible"
-#define TOUCH_PUT_FIELDS "to at cause reason touch"
+
+/* What an account is told (outcome.c writes it, message.c reads it), and how its values are written. */
+#define TOUCH_PUT_FIELDS(F) F(to, TEXT) F(at, WHOLE) F(cause, TEXT) F(reason, TEXT) F(touch, TOUCH)
+#define TOUCH_FIELDS(F)                                                                                            \
+    F(id, TEXT) F(at, WHOLE) F(type, TEXT) F(channel, TEXT) F(person, TEXT) F(node, TEXT) F(utm_source, TEXT)      \
+    F(utm_medium, TEXT) F(utm_campaign, TEXT) F(session_id, TEXT) F(event_id, TEXT) F(points, WHOLE)               \
+    F(last_at, WHOLE) F(eligible, TRUTH)
+
+/* An account's records. */
+#define HEADER_FIELDS(F)                                                                                           \
+    F(entries) F(newest_at) F(touches) F(people) F(first_touch_at) F(last_touch_at) F(conversions)                 \
+    F(opportunities) F(last_conversion_at) F(reach_ms) F(stage) F(score) F(half_life_ms) F(newest_day)             \
+    F(alert_rules) F(name) F(domain) F(profile_stage) F(parent) F(owner) F(profile_at) F(owing) F(calm) F(waited)  \
+    F(pages) F(alerts_from) F(alerts_grew) F(pages_forgotten)
+#define STORED_TOUCH_FIELDS(F)                                                                                     \
+    F(id) F(at) F(type) F(channel) F(person) F(points) F(last_at) F(utm_source) F(utm_medium) F(utm_campaign)      \
+    F(eligible)
+#define TALLY_FIELDS(F) F(entries) F(touches) F(score)
+#define DAY_FIELDS(F) F(score) F(entries) F(negatives) F(before) F(after) F(fired)
+#define FIRED_FIELDS(F) F(rule_version) F(fired_at) F(score) F(threshold) F(evidence) F(sent)
+
+/* What an account's rows say; journey_rows.c writes them. */
+#define ACCOUNT_COLUMNS                                                                                            \
+    "tenant account_id name domain parent_id owner people touches first_touch_at last_touch_at stage log2_score "   \
+    "half_life_days deleted version _p _o _i"
+#define ENGAGEMENT_COLUMNS                                                                                         \
+    "tenant account_id person_id log2_score sign touches half_life_days version _p _o _i"
 
 #define IN_SEEN(name) SEEN_##name,
 #define IN_CLUSTER(name) CLUSTER_##name,
@@ -44,6 +68,13 @@
 #define IN_ITEM(name) ITEM_##name,
 #define IN_HIT(name) HIT_##name,
 #define IN_EVENT(name, kind) EVENT_##name,
+#define IN_SAID(name, kind) SAID_##name,
+#define IN_TOLD(name, kind) TOLD_##name,
+#define IN_HEADER(name) HEADER_##name,
+#define IN_STORED(name) STORED_##name,
+#define IN_TALLY(name) TALLY_##name,
+#define IN_DAY(name) DAY_##name,
+#define IN_FIRED(name) FIRED_##name,
 
 enum { SEEN_FIELDS(IN_SEEN) SEEN_COUNT };
 enum { CLUSTER_FIELDS(IN_CLUSTER) CLUSTER_COUNT };
@@ -52,5 +83,12 @@ enum { SOURCE_FIELDS(IN_SOURCE) SOURCE_COUNT };
 enum { ITEM_FIELDS(IN_ITEM) ITEM_COUNT };
 enum { HIT_FIELDS(IN_HIT) HIT_COUNT };
 enum { EVENT_FIELDS(IN_EVENT) EVENT_COUNT };
+enum { TOUCH_PUT_FIELDS(IN_SAID) SAID_COUNT };
+enum { TOUCH_FIELDS(IN_TOLD) TOLD_COUNT };
+enum { HEADER_FIELDS(IN_HEADER) HEADER_COUNT };
+enum { STORED_TOUCH_FIELDS(IN_STORED) STORED_COUNT };
+enum { TALLY_FIELDS(IN_TALLY) TALLY_COUNT };
+enum { DAY_FIELDS(IN_DAY) DAY_COUNT };
+enum { FIRED_FIELDS(IN_FIRED) FIRED_COUNT };
 
 #endif

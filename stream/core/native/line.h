@@ -17,6 +17,9 @@ struct line {
 
 bool read_line(struct span text, struct line *line);
 
+/* The node that a line names first, without the rest being looked at (``groups.h``). */
+bool read_node(struct span text, struct span *node);
+
 /* The member as it is written, from the comma before its key to the end of its value. Not for the first one. */
 struct span member_of(const struct line *line, int key);
 
@@ -25,8 +28,5 @@ bool plain_text(const struct line *line, int key, struct span *text);
 
 /* Whether a text is absent or "". */
 static inline bool is_blank(const struct line *line, int key) { return line->value[key].size <= 2; }
-
-/* Whether a text is UTF-8, and in JSON the same between quotes. */
-bool needs_no_escape(struct span text);
 
 #endif

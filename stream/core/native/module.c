@@ -1,5 +1,6 @@
 /* ``stream.core._everyday``: the everyday event on the visitor's packed record. ``stream/core/everyday.py`` uses it. */
 #include "frame.h"
+#include "journeys.h"
 
 typedef struct {
     PyObject_HEAD
@@ -102,21 +103,28 @@ static PyType_Spec everyday_spec = {
 /* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
 static int add_layout(PyObject *module) {
     PyObject *layout = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
         SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
-        "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS, "TouchPut", TOUCH_PUT_FIELDS,
+        "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS(KEY), "TouchPut", TOUCH_PUT_FIELDS(KEY),
+        "Header", HEADER_FIELDS(NAME), "StoredTouch", STORED_TOUCH_FIELDS(NAME), "PersonTally", TALLY_FIELDS(NAME), "Day",
+        DAY_FIELDS(NAME), "Fired", FIRED_FIELDS(NAME), "AccountRow", ACCOUNT_COLUMNS, "EngagementRow", ENGAGEMENT_COLUMNS,
         "interface", INTERFACE);
     int result = layout ? PyModule_AddObjectRef(module, "LAYOUT", layout) : -1;
     Py_XDECREF(layout);
     return result;
 }
 
+/* Takes the reference to the type, which may be NULL. */
+static int add_type(PyObject *module, const char *name, PyObject *type) {
+    int result = type ? PyModule_AddObjectRef(module, name, type) : -1;
+    Py_XDECREF(type);
+    return result;
+}
+
 static int fill_module(PyObject *module) {
     make_crc_tables();
-    PyObject *type = PyType_FromSpec(&everyday_spec);
-    int result = type ? PyModule_AddObjectRef(module, "Everyday", type) : -1;
-    Py_XDECREF(type);
-    if (result < 0 || !make_frame_type() || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ||
+    int result = add_type(module, "Everyday", PyType_FromSpec(&everyday_spec));
+    if (result < 0 || add_type(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ||
         PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);

@@ -117,6 +117,14 @@ bool read_array(struct reader *from, uint32_t *count) {
     return true;
 }
 
+bool read_map(struct reader *from, uint32_t *count) {
+    struct head head;
+    if (!read_head(from, &head) || head.kind != MAP)
+        return false;
+    *count = (uint32_t)head.number;
+    return true;
+}
+
 bool read_fields(struct reader *from, struct span *raw, uint32_t count) {
     uint32_t found;
     if (!read_array(from, &found) || found != count)

@@ -1,5 +1,7 @@
 /* What comes of a run: the record, the session's row, the message. */
 #include "answers.h"
+#include "json.h"
+#include "name.h"
 
 /* Thousandths as Python writes the float: exact, since so few digits are what the float is told by. */
 #define MILLI_AT_MOST INT64_C(1000000000000000)
@@ -20,27 +22,6 @@ static struct span thousandths(uint8_t *to, int64_t number) {
     if (fraction % 10)
         *at++ = (uint8_t)('0' + fraction % 10);
     return (struct span){to, (size_t)(at - to)};
-}
-
-/* A node's name, ``tenant/kind:value``, and its parts; all of size 0 if it is nobody's. */
-struct name {
-    struct span whole, tenant, bare, value;
-    uint8_t kind;
-};
-
-/* False if it is none, or would have to be escaped. */
-static bool read_name(struct span whole, struct name *name) {
-    *name = (struct name){.whole = whole};
-    if (!whole.size)
-        return true;
-    const uint8_t *slash = memchr(whole.at, '/', whole.size), *end = whole.at + whole.size;
-    if (!slash || end - slash < 3 || slash[2] != ':' || !needs_no_escape(whole))
-        return false;
-    name->tenant = (struct span){whole.at, (size_t)(slash - whole.at)};
-    name->bare = (struct span){slash + 1, (size_t)(end - slash - 1)};
-    name->value = (struct span){slash + 3, (size_t)(end - slash - 3)};
-    name->kind = slash[1];
-    return true;
 }
 
 /* What is said of the session, wherever it is said: of what it is, of whom, and where it came from. */
@@ -64,11 +45,6 @@ static bool read_shown(const struct visit *visit, struct shown *shown) {
            read_name(visit->node, &shown->node) && shown->node.kind == 'v' &&
            text_of(field[SESSION_account], &account) && read_name(account, &shown->account) &&
            text_of(field[SESSION_person], &person) && read_name(person, &shown->person);
-}
-
-/* An account as tables write it (``schemas.ids.account_id``): the journey of a person without an account has none. */
-static struct span account_id(const struct name *account) {
-    return account->kind == 'd' || account->kind == 'a' ? account->value : SPAN("");
 }
 
 /* What the account is told, a ``TouchPut``. */

@@ -8,7 +8,7 @@ import pytest
 import build_native
 from schemas.codec import state_encoder
 from schemas.ids import key_hash
-from stream.core import everyday, stitch
+from stream.core import account, compiled, everyday, everyday_touches, stitch
 from stream.core.frames import by_node
 from stream.core.rulebook import rulebook_of
 from stream.core.seen import Seen
@@ -17,30 +17,30 @@ from tests.support.everyday import needs_c
 from tests.support.everyday_fuzz import ANN, NODE, RULES, SCENES, START, Scene, in_c, lines_of
 
 LIMITS = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
-SHAPES = (*everyday._STRUCTS, everyday.Event)
+SHAPES = (*compiled._RECORDS, *compiled._ROWS, *compiled._READ)
 
 
 def layout():
-    if everyday.native is None and os.environ.get("CI") != "true":
-        pytest.skip(f"{everyday.WHY_NOT}; python build_native.py builds it")
-    return dict(everyday.native.LAYOUT), everyday.native.HITS_BYTES, everyday.native.ID_BYTES
+    if compiled.native is None and os.environ.get("CI") != "true":
+        pytest.skip(f"{compiled.WHY_NOT}; python build_native.py builds it")
+    return dict(compiled.native.LAYOUT), compiled.native.HITS_BYTES, compiled.native.ID_BYTES
 
 
 def test_in_ci_it_is_built():
     if os.environ.get("CI") != "true":
         pytest.skip("CI is not set: this checkout may be without a compiler")
-    assert everyday.WHY_NOT == ""
+    assert compiled.WHY_NOT == ""
 
 
 def test_the_c_code_has_the_fields_of_the_structs_that_it_reads_and_writes():
     """If this fails: change stream/core/native/layout.h, think about what an everyday hit does to the field, build again."""
-    assert everyday.difference(*layout()) == ""
+    assert compiled.difference(*layout()) == ""
 
 
 def test_the_module_is_made_of_the_sources_that_are_there():
     layout()
 
-    assert build_native.sources() == everyday.native.SOURCES, "python build_native.py builds it anew"
+    assert build_native.sources() == compiled.native.SOURCES, "python build_native.py builds it anew"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -49,7 +49,7 @@ def test_a_field_that_the_c_code_does_not_know_is_a_reason_not_to_take_that_way(
     name = shape.__name__
     known[name] = known[name].rsplit(" ", 2)[0]
 
-    said = everyday.difference(known, hits_bytes, id_bytes)
+    said = compiled.difference(known, hits_bytes, id_bytes)
 
     assert said.startswith(f"{name} is not what stream/core/native/layout.h says")
 
@@ -57,26 +57,32 @@ def test_a_field_that_the_c_code_does_not_know_is_a_reason_not_to_take_that_way(
 def test_a_build_with_other_arguments_is_a_reason():
     known, hits_bytes, id_bytes = layout()
 
-    assert "interface" in everyday.difference(known | {"interface": "1"}, hits_bytes, id_bytes)
+    assert "interface" in compiled.difference(known | {"interface": "1"}, hits_bytes, id_bytes)
 
 
 def test_two_fields_that_changed_places_are_a_reason():
     known, hits_bytes, id_bytes = layout()
     known["Session"] = known["Session"].replace("points key", "key points")
 
-    assert everyday.difference(known, hits_bytes, id_bytes) != ""
+    assert compiled.difference(known, hits_bytes, id_bytes) != ""
 
 
 def test_other_room_for_hits_is_a_reason():
     known, hits_bytes, id_bytes = layout()
 
-    assert "16384" in everyday.difference(known, hits_bytes + 1, id_bytes)
+    assert "16384" in compiled.difference(known, hits_bytes + 1, id_bytes)
 
 
 def test_the_stitch_stage_asks_it_first_if_there_is_no_reason():
     used = stitch.events_step.__kwdefaults__["first"]
 
-    assert used is (everyday.left_to_python if everyday.WHY_NOT else everyday.take_in_c)
+    assert used is (everyday.left_to_python if compiled.WHY_NOT else everyday.take_in_c)
+
+
+def test_the_account_stage_does_so_too():
+    used = account.frame_step.__kwdefaults__["first"]
+
+    assert used is (everyday_touches.left_to_python if compiled.WHY_NOT else everyday_touches.take_in_c)
 
 
 def way_of(**answers):
@@ -88,7 +94,7 @@ def way_of(**answers):
         "user_of": lambda question: everyday.user_of(book, question),
         "known_since": lambda question: everyday.known_from(book, question),
     }  # fmt: skip
-    return everyday.native.Everyday(
+    return compiled.native.Everyday(
         **LIMITS, direct=state_encoder.encode(DIRECT_SOURCE), blank=state_encoder.encode(Seen()), **usual | answers
     )
 

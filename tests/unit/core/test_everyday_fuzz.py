@@ -109,18 +109,27 @@ def test_random_damage_does_not_show_what_python_would_not():
     assert min(taken.values()) > 50, "else it would say little"
 
 
-def test_under_the_compilers_sanitizers_nothing_is_found(tmp_path):
-    """Every access within bounds, no overflow, nothing undefined; and not a warning."""
+@pytest.fixture(scope="module")
+def checked_build(tmp_path_factory):
+    """C with the compiler's sanitizers in it, and their library."""
     compiler = shutil.which("cc")
     if compiler is None and os.environ.get("CI") != "true":
         pytest.skip("no C compiler (cc)")
-    module = build_native.build(tmp_path, tmp_path / "work", *CHECKED)
+    folder = tmp_path_factory.mktemp("checked")
+    module = build_native.build(folder, folder / "work", *CHECKED)
     assert module is not None, "it cannot be built: see what the compiler says above"
     preloaded = subprocess.run(
         [compiler, "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
     ).stdout.strip()
+    return module, preloaded
+
+
+@pytest.mark.parametrize("fuzz", ["everyday_fuzz", "everyday_touches_fuzz"])
+def test_under_the_compilers_sanitizers_nothing_is_found(fuzz, checked_build):
+    """Every access within bounds, no overflow, nothing undefined; and not a warning."""
+    module, preloaded = checked_build
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.everyday_fuzz", "--rounds", "4000", "--seed", "2", "--module", str(module)],
+        [sys.executable, "-m", f"tests.support.{fuzz}", "--rounds", "4000", "--seed", "2", "--module", str(module)],
         check=False, capture_output=True, text=True, cwd=ROOT, timeout=240,
         env=os.environ | {"LD_PRELOAD": preloaded, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"},
     )  # fmt: skip

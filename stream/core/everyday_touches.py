@@ -1,0 +1,89 @@
+"""Everyday touches in C: on an account's records as they are stored.
+
+A session that begins or goes on is told to its account, which counts it, adds it to sums of engagement and looks whether an alert
+follows. C (``stream/core/native``) takes what only does that: touches of accounts that are known, after the last
+conversion, on the newest day with engagement or a later one, as long as no alert fires or ends and nothing is owed. Whatever else
+there is (conversions, profiles, touches that go or came late) it leaves to ``stream.core.account``, which takes
+everything, with the same effects. ``tests/properties/test_everyday_touches.py`` holds the two together.
+
+Nothing is asked of Python here but logarithms: rules are few numbers, and the sums are integers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from math import log2
+from typing import Final
+
+from schemas.codec import json_encoder, state_encoder
+from schemas.rules import AlertRule
+from stream.core.compiled import WHY_NOT, native
+from stream.core.engagement import DAY_MS, LOG2_MILLI, half_life_ms
+from stream.core.frames import Line, by_account
+from stream.core.half_life import GROWTH
+from stream.core.intent import alert_rules_name, in_milli
+from stream.core.step import Step
+
+_LONGEST_MS: Final = 1 << 34
+"""Half-lives from here on (198 days) are Python's, as are ..."""
+_MOST_ALERTS: Final = 8
+"""... more rules of alerts ..."""
+_MOST_MILLI: Final = 1 << 31
+"""... and thresholds of two million points."""
+
+
+@lru_cache(maxsize=4)
+def _way_of(half_life: int, alerts: tuple[AlertRule, ...]) -> "native.Journeys | None":
+    """C's part under rules that say so much of scores; None if Python is to take all."""
+    machines = tuple(
+        (state_encoder.encode(a.name), in_milli(a.threshold), in_milli(a.threshold * a.rearm_share)) for a in alerts
+    )
+    if (
+        half_life >= _LONGEST_MS
+        or len({name for name, _, _ in machines}) < len(alerts)
+        or len(alerts) > _MOST_ALERTS
+        or not all(0 <= milli < _MOST_MILLI for _, *millis in machines for milli in millis)
+    ):
+        return None
+    coarse, middle, fine = (b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
+    return native.Journeys(
+        half_life_ms=half_life,
+        half_life_days=json_encoder.encode(half_life / DAY_MS),
+        growth=(coarse, middle, fine),
+        rules_name=state_encoder.encode(alert_rules_name(alerts)),
+        alerts=machines,
+        log2=log2,
+        of_thousand=LOG2_MILLI,
+    )
+
+
+def take_in_c(step: Step, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
+    """Let what is everyday of a record count. Gives account and lines of each account that is left, when its turn comes.
+
+    Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the record.
+    """
+    way = _way_of(half_life_ms(step.rules.score_half_life_days), step.rules.alerts)
+    taken = None if way is None else way.frame(frame, step.state.get_packed, step.state.put, step.version_and_address)
+    if taken is None:
+        yield from by_account(frame).items()
+        return
+    while True:
+        people, many, accounts, more, accounts_first, left = taken.go_on(
+            step.next_row("engagement"), step.next_row("accounts")
+        )
+        made = [("engagement", people, many), ("accounts", accounts, more)]
+        for table, rows, count in reversed(made) if accounts_first else made:
+            if count:  # a table that has no row is none
+                step.table(table).extend(rows, count)
+        if left is None:
+            return
+        yield left
+
+
+def left_to_python(_step: Step, frame: bytes) -> Iterable[tuple[str, list[Line]]]:
+    """Stands for ``take_in_c`` where there is no C."""
+    return by_account(frame).items()
+
+
+FirstTouches = Callable[[Step, bytes], Iterable[tuple[str, list[Line]]]]
+first: Final[FirstTouches] = left_to_python if WHY_NOT else take_in_c
+"""Who is asked first in this process."""

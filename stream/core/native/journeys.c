@@ -1,0 +1,256 @@
+#include "journeys.h"
+
+#include "groups.h"
+#include "journey_rows.h"
+
+/* The accounts under one version of the rules. */
+typedef struct {
+    PyObject_HEAD
+    struct scoring scoring;
+    PyObject *rules_name, *half_life_days, *alerts, *log2; /* where what is above lies */
+    double of_thousand;
+} Journeys;
+
+/* A frame on its way. */
+typedef struct {
+    PyObject_HEAD
+    Journeys *owner;
+    PyObject *value, *get, *put, *version_and_address;
+    struct journey_rows rows;
+    struct groups groups;
+    uint32_t next; /* group */
+    bool accounts_first; /* of the rows that were collected, the first one is an account's */
+} Touches;
+
+static bool fill_table(PyObject *bytes, uint64_t *table) {
+    struct span packed;
+    if (!span_of_bytes(bytes, &packed))
+        return false;
+    if (packed.size != 8 * GROWTH_ENTRIES) {
+        PyErr_SetString(PyExc_ValueError, "a table of growth has another size");
+        return false;
+    }
+    for (int i = 0; i < GROWTH_ENTRIES; i++) {
+        table[i] = read_big_endian(packed.at + 8 * i, 8);
+        if (table[i] >> 61) {
+            PyErr_SetString(PyExc_ValueError, "an entry of a table of growth is out of bounds");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Triples of a rule's name, its threshold and where it is armed again. */
+static bool read_alerts(struct scoring *scoring, PyObject *alerts) {
+    Py_ssize_t count = PyTuple_Size(alerts);
+    if (count < 0)
+        return false;
+    if (count > ALERTS) {
+        PyErr_SetString(PyExc_ValueError, "too many rules of alerts");
+        return false;
+    }
+    scoring->alerts = (int)count;
+    for (int i = 0; i < count; i++) {
+        struct alert *alert = &scoring->alert[i];
+        PyObject *rule = PyTuple_GetItem(alerts, i);
+        if (!is_tuple(rule, 3) || !span_of_bytes(PyTuple_GetItem(rule, 0), &alert->name))
+            return false;
+        alert->threshold = PyLong_AsLongLong(PyTuple_GetItem(rule, 1));
+        alert->rearmed = PyLong_AsLongLong(PyTuple_GetItem(rule, 2));
+        if (PyErr_Occurred())
+            return false;
+        if (alert->threshold >> 31 || alert->rearmed >> 31) { /* negative, or too large */
+            PyErr_SetString(PyExc_ValueError, "a threshold is out of bounds");
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *named) {
+    static char *names[] = {"half_life_ms", "half_life_days", "growth", "rules_name", "alerts", "log2", "of_thousand", NULL};
+    long long half_life_ms;
+    double of_thousand;
+    struct span text;
+    PyObject *half_life_days, *table[GROWTH_LEVELS], *rules_name, *alerts, *log2;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LS(SSS)SO!Od:Journeys", names, &half_life_ms, &half_life_days, &table[0],
+                                     &table[1], &table[2], &rules_name, &PyTuple_Type, &alerts, &log2, &of_thousand))
+        return NULL;
+    if (half_life_ms <= 0 || half_life_ms >= LONGEST_HALF_LIFE) {
+        PyErr_SetString(PyExc_ValueError, "half_life_ms is out of bounds");
+        return NULL;
+    }
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Journeys *self = (Journeys *)allocate(type, 0);
+    if (!self)
+        return NULL;
+    Py_INCREF(self->rules_name = rules_name);
+    Py_INCREF(self->half_life_days = half_life_days);
+    Py_INCREF(self->alerts = alerts);
+    Py_INCREF(self->log2 = log2);
+    self->of_thousand = of_thousand;
+    self->scoring.growth.half_life = half_life_ms;
+    bool done = span_of_bytes(rules_name, &text) && read_alerts(&self->scoring, alerts);
+    self->scoring.rules_name = text;
+    for (int i = 0; done && i < GROWTH_LEVELS; i++)
+        done = fill_table(table[i], self->scoring.growth.table[i]);
+    if (done)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static void release(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(object);
+    Py_DECREF(type);
+}
+
+static void drop_journeys(PyObject *object) {
+    Journeys *self = (Journeys *)object;
+    Py_CLEAR(self->rules_name);
+    Py_CLEAR(self->half_life_days);
+    Py_CLEAR(self->alerts);
+    Py_CLEAR(self->log2);
+    release(object);
+}
+
+static void drop_touches(PyObject *object) {
+    Touches *self = (Touches *)object;
+    drop_groups(&self->groups);
+    drop_buffer(&self->rows.engagement);
+    drop_buffer(&self->rows.accounts);
+    Py_CLEAR(self->owner);
+    Py_CLEAR(self->value);
+    Py_CLEAR(self->get);
+    Py_CLEAR(self->put);
+    Py_CLEAR(self->version_and_address);
+    release(object);
+}
+
+/* The type of frames; it lasts as long as the process. */
+static PyObject *frames;
+
+static PyObject *frame(PyObject *object, PyObject *args) {
+    Journeys *owner = (Journeys *)object;
+    PyObject *value, *get, *put, *version_and_address;
+    struct span lines;
+    if (!PyArg_ParseTuple(args, "SOOU:frame", &value, &get, &put, &version_and_address))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)frames, Py_tp_alloc);
+    Touches *self = (Touches *)allocate((PyTypeObject *)frames, 0);
+    if (!self)
+        return NULL;
+    self->owner = (Journeys *)(Py_INCREF(object), object);
+    Py_INCREF(self->value = value);
+    Py_INCREF(self->get = get);
+    Py_INCREF(self->put = put);
+    Py_INCREF(self->version_and_address = version_and_address);
+    enum verdict verdict = FAILED;
+    self->rows.log2 = owner->log2;
+    self->rows.of_thousand = owner->of_thousand;
+    if (span_of_text(version_and_address, &self->rows.version_and_address) &&
+        span_of_bytes(owner->half_life_days, &self->rows.half_life_days) && span_of_bytes(value, &lines))
+        verdict = make_groups(&self->groups, lines, read_addressee);
+    if (verdict == TAKEN)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return verdict == REFUSED ? (Py_INCREF(Py_None), Py_None) : NULL;
+}
+
+static enum verdict go_on_with(Touches *self, struct journey *journey, const struct group *group) {
+    enum verdict verdict = begin_journey(journey, &self->owner->scoring, group->node, self->get, self->put);
+    for (uint32_t line = group->first; verdict == TAKEN && line != NO_LINE; line = self->groups.line[line].next)
+        verdict = take_touch(journey, self->groups.line[line].text);
+    if (verdict == TAKEN)
+        verdict = settle_journey(journey);
+    if (verdict == TAKEN && journey->changes)
+        verdict = write_rows(journey, &self->rows);
+    return verdict == TAKEN && journey->changes ? store_journey(journey) : verdict;
+}
+
+/* A group's effects, or none. */
+static enum verdict take_group(Touches *self, const struct group *group) {
+    struct mark engagement = marked(&self->rows.engagement), accounts = marked(&self->rows.accounts);
+    struct journey journey;
+    enum verdict verdict = go_on_with(self, &journey, group);
+    drop_journey(&journey);
+    if (!engagement.lines && !accounts.lines)
+        self->accounts_first = !self->rows.engagement.lines;
+    if (verdict == REFUSED) {
+        return_to(&self->rows.engagement, engagement);
+        return_to(&self->rows.accounts, accounts);
+    }
+    return verdict;
+}
+
+/* What was collected, and what is left (a reference that is taken; NULL with an exception). */
+static PyObject *result_of(Touches *self, PyObject *left) {
+    int64_t people = self->rows.engagement.lines, accounts = self->rows.accounts.lines;
+    PyObject *engagement_rows = emptied(&self->rows.engagement), *account_rows = emptied(&self->rows.accounts), *result = NULL;
+    if (engagement_rows && account_rows && left)
+        result = Py_BuildValue("(OLOLOO)", engagement_rows, (long long)people, account_rows, (long long)accounts,
+                               self->accounts_first ? Py_True : Py_False, left);
+    Py_XDECREF(engagement_rows);
+    Py_XDECREF(account_rows);
+    Py_XDECREF(left);
+    return result;
+}
+
+static PyObject *go_on(PyObject *object, PyObject *args) {
+    Touches *self = (Touches *)object;
+    long long engagement_rows, account_rows;
+    if (!PyArg_ParseTuple(args, "LL:go_on", &engagement_rows, &account_rows))
+        return NULL;
+    self->rows.first_engagement = engagement_rows;
+    self->rows.first_account = account_rows;
+    while (self->next < self->groups.count) {
+        const struct group *group = &self->groups.group[self->next++];
+        enum verdict verdict = take_group(self, group);
+        if (verdict == FAILED)
+            return NULL;
+        if (verdict == REFUSED)
+            return result_of(self, group_for_python(&self->groups, group));
+    }
+    return result_of(self, (Py_INCREF(Py_None), Py_None));
+}
+
+PyDoc_STRVAR(go_on_doc,
+"go_on(engagement_rows, account_rows, /)\n--\n\n"
+"Let accounts' touches count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
+"Returns: rows of engagement and their number, rows of accounts and their number, whether one of accounts is the first, and\n"
+"account and lines that are left, or None.");
+PyDoc_STRVAR(frame_doc,
+"frame(value, get_packed, put, version_and_address, /)\n--\n\n"
+"The touches of a record of the accounts topic.\n\n"
+"Returns: None if Python is to take all of it.");
+
+static PyMethodDef touches_methods[] = {{"go_on", go_on, METH_VARARGS, go_on_doc}, {NULL, NULL, 0, NULL}};
+static PyType_Slot touches_slots[] = {
+    {Py_tp_doc, "A record's touches on their way (stream/core/everyday_touches.py); Journeys.frame makes it."},
+    {Py_tp_dealloc, drop_touches},
+    {Py_tp_methods, touches_methods},
+    {0, NULL},
+};
+static PyType_Spec touches_spec = {
+    "stream.core._everyday.Touches", sizeof(Touches), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, touches_slots,
+};
+
+static PyMethodDef journeys_methods[] = {{"frame", frame, METH_VARARGS, frame_doc}, {NULL, NULL, 0, NULL}};
+static PyType_Slot journeys_slots[] = {
+    {Py_tp_doc, "Everyday touches of accounts under one version of the rules."},
+    {Py_tp_new, new_journeys},
+    {Py_tp_dealloc, drop_journeys},
+    {Py_tp_methods, journeys_methods},
+    {0, NULL},
+};
+static PyType_Spec journeys_spec = {
+    "stream.core._everyday.Journeys", sizeof(Journeys), 0, Py_TPFLAGS_DEFAULT, journeys_slots,
+};
+
+PyObject *make_journeys_type(void) {
+    if (!frames && !(frames = PyType_FromSpec(&touches_spec)))
+        return NULL;
+    return PyType_FromSpec(&journeys_spec);
+}

@@ -1,0 +1,265 @@
+"""What is in C of the account stage: sums and powers as Python has them, nothing left in memory, failures told."""
+
+import gc
+import random
+import sys
+from math import log2
+
+import msgspec
+import pytest
+
+from schemas.codec import json_encoder
+from schemas.facts import EngagementRow
+from schemas.messages import Touch, TouchPut
+from schemas.rules import AlertRule, Rules
+from stream.core import compiled
+from stream.core.account import frame_step
+from stream.core.engagement import LOG2_MILLI, PersonTally, entry_unit, log2_score, pack, unpack
+from stream.core.everyday_touches import take_in_c
+from stream.core.half_life import GROWTH
+from stream.core.journey import Header
+from stream.core.state import MemoryState
+from stream.core.step import Step
+from tests.support.everyday import needs_c
+from tests.support.everyday_touches_fuzz import (
+    SCENES,
+    START,
+    broken,
+    byte_by_byte,
+    copy_of,
+    effects_of,
+    fuzz,
+    in_c,
+    in_python,
+    step_with,
+)
+
+DAY = 86_400_000
+PERSON = "default/e:ann@home.example"
+"""Journey of a person: no alerts, so scores may be anything."""
+
+
+def put(touch_id, at, points, **fields):
+    said = Touch(touch_id, at, "session", "Email", PERSON, "default/v:1", points=points, last_at=at, **fields)
+    return json_encoder.encode(TouchPut(PERSON, START, "e1", "new", said))
+
+
+def after(scores, message, rules):
+    """What C makes of a message to a person with these sums of entries: the sum and the row. None if it leaves it."""
+    state = MemoryState()
+    half_life = round(rules.score_half_life_days * DAY)
+    state.put(
+        "h\0" + PERSON,
+        Header(entries=9, newest_at=-(1 << 60), touches=9, people=1, score=pack(scores), half_life_ms=half_life),
+    )
+    state.put(f"p\0{PERSON}\0ann@home.example", PersonTally(9, 9, pack(scores)))
+    step = Step(state, rules, partition=0, partitions=1, offset=1, at=START)
+    if list(take_in_c(step, message)):
+        assert effects_of(step)[1] == []
+        return None
+    tally = state.get(f"p\0{PERSON}\0ann@home.example", PersonTally)
+    header = state.get("h\0" + PERSON, Header)
+    assert header.score == tally.score == pack(unpack(tally.score)), "in the one form"
+    (row,) = step.rows["engagement"]
+    return unpack(tally.score), msgspec.json.decode(row, type=EngagementRow)
+
+
+@needs_c
+@pytest.mark.parametrize("days", [0.01, 0.3, 1, 7, 14, 90, 198])
+def test_sums_and_logarithms_are_those_of_python(days):
+    rules, rng = Rules(score_half_life_days=days), random.Random(days)
+    half_life = round(days * DAY)
+    for _ in range(300):
+        at = rng.choice([rng.randrange(4_102_444_800_001), -5, 1 << 55, rng.randrange(3 * half_life), half_life])
+        worth = entry_unit(at, half_life)
+        points = rng.choice([-1, 1, 999, -(1 << 30) + 1, rng.randrange(1, 1 << 30)])
+        bits = rng.choice([1, 31, 32, 33, 63, 64, 65, 200, 400])
+        near = rng.getrandbits(bits) << max(0, worth.bit_length() - rng.randrange(1, bits + 60))
+        scores = rng.choice(
+            [0, near, -near, -points * worth, points * worth, (1 << bits) * worth, -(worth << 64) + 1 * worth]
+        )
+
+        total = scores + points * worth
+        found = after(scores, put("t1", at, points), rules)
+
+        if total and log2_score(total) < 1:
+            assert found is None, "such scores are of 1970, and JSON might write them otherwise"
+            continue
+        assert found is not None
+        stored, row = found
+        assert stored == total
+        assert row.log2_score == log2_score(total)
+        assert row.sign == (total > 0) - (total < 0)
+
+
+@needs_c
+def test_sums_of_many_digits_are_left_to_python():
+    rules = Rules(score_half_life_days=1)
+    state = MemoryState()
+    lines = [put(f"t{number}", number * 800 * DAY, 1001) for number in range(4)]
+    left = []
+    for offset, line in enumerate(lines):
+        step = Step(state, rules, partition=0, partitions=1, offset=offset, at=START)
+
+        def way(step, frame, offset=offset):
+            for account, own in take_in_c(step, frame):
+                left.append(offset)
+                yield account, own
+
+        frame_step(step, line, first=way)
+
+    assert left == [0, 2, 3], "each half-life takes a bit, and there are 992"
+    expected = sum(1001 * entry_unit(number * 800 * DAY, DAY) for number in range(4))
+    assert unpack(state.get("h\0" + PERSON, Header).score) == expected
+
+
+@needs_c
+@pytest.mark.parametrize("scene", SCENES)
+def test_any_single_byte_may_be_wrong(scene):
+    assert byte_by_byte(scene) > 300, "else it would say little"
+
+
+@needs_c
+def test_random_damage_does_not_show_what_python_would_not():
+    taken = fuzz(3_000, 1)
+
+    assert min(taken.values()) > 50, "else it would say little"
+
+
+@needs_c
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("damage", [[], [("cut", 60_000, 0, b"")], [("put", 20_000, 0, b" ")]])
+def test_nothing_is_left_in_memory(scene, damage):
+    """Whether the lines are taken, or refused early or late."""
+    lines = scene.next()
+    lines[2] = broken(lines[2], damage)
+    for _ in range(20):
+        in_c(scene.state, lines)
+    before = sys.getallocatedblocks()
+    for _ in range(300):
+        in_c(scene.state, lines)
+
+    assert sys.getallocatedblocks() - before < 100
+
+
+class Failing(MemoryState):
+    """Fails at one of its accesses, counted from 0."""
+
+    fails_at, accesses = -1, 0
+
+    def _count(self):
+        self.accesses += 1
+        if self.accesses == self.fails_at + 1:
+            raise KeyError("it fails")
+
+    def get_packed(self, name, /):
+        self._count()
+        return super().get_packed(name)
+
+    def put(self, name, value, /):
+        self._count()
+        super().put(name, value)
+
+
+@needs_c
+def test_a_failure_of_the_state_is_told_and_leaves_nothing():
+    scene = SCENES[1]
+
+    def run(fails_at):
+        state = Failing()
+        state.encoded, state.order, state.fails_at = dict(scene.state.encoded), list(scene.state.order), fails_at
+        step_with(state, scene.next(), take_in_c)
+        return state.accesses
+
+    accesses = run(-1)
+    assert accesses > 10
+    for _ in range(20):
+        for fails_at in range(accesses):
+            with pytest.raises(KeyError):
+                run(fails_at)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(100):
+        for fails_at in range(accesses):
+            with pytest.raises(KeyError):
+                run(fails_at)
+    gc.collect()
+
+    assert sys.getallocatedblocks() - before < 100
+
+
+def journeys(**changes):
+    tables = tuple(b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
+    usual = {
+        "half_life_ms": DAY, "half_life_days": b"1.0", "growth": tables, "rules_name": b"\xa0", "alerts": (), "log2": log2,
+        "of_thousand": LOG2_MILLI,
+    }  # fmt: skip
+    return compiled.native.Journeys(**usual | changes)
+
+
+@needs_c
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"half_life_ms": 0},
+        {"half_life_ms": 1 << 34},
+        {"half_life_ms": 1 << 70},
+        {"growth": (b"", b"", b"")},
+        {"growth": (b"\xff" * 8192,) * 3},
+        {"alerts": ((b"\xa1a", 1, 1),) * 9},
+        {"alerts": ((b"\xa1a", -1, 1),)},
+        {"alerts": ((b"\xa1a", 1, 1 << 31),)},
+        {"alerts": ((b"\xa1a", 1),)},
+        {"alerts": [(b"\xa1a", 1, 1)]},
+        {"rules_name": "text"},
+    ],
+)
+def test_rules_that_c_cannot_do_with_are_refused(changes):
+    assert journeys() is not None
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        journeys(**changes)
+
+
+@needs_c
+@pytest.mark.parametrize("answer", [None, "text", 10**400])
+def test_a_logarithm_that_is_none_is_told(answer):
+    scene = SCENES[2]
+    way = journeys(half_life_ms=14 * DAY, log2=lambda _x: answer)
+
+    with pytest.raises((TypeError, OverflowError)):
+        way.frame(b"\n".join(scene.next()), scene.state.get_packed, lambda *_: None, ",").go_on(0, 0)
+
+
+@needs_c
+@pytest.mark.parametrize(
+    "line", [b"{}", b'{"m":"A"}', b'{"m":"A","to":"a\\"b"}', b'{"m":"A","to":"\xff"}', b'x{"m":"A","to":"a"}']
+)
+def test_a_record_with_a_line_that_is_not_ours_is_all_left_to_python(line):
+    whole = SCENES[0].next()
+
+    assert in_c(SCENES[0].state, [*whole, line])[1] is False
+    assert in_c(SCENES[0].state, [*whole, line])[0] == in_python(SCENES[0].state, [*whole, line])
+    assert compiled.native is not None
+    assert journeys().frame(b"\n".join([*whole, line]), lambda _name: None, lambda *_: None, ",") is None
+
+
+@needs_c
+def test_empty_lines_are_none():
+    scene = SCENES[0]
+    lines = scene.next()
+
+    found, taken = in_c(scene.state, [b"", lines[0], b"", *lines[1:], b""])
+    assert taken
+    assert found == in_c(scene.state, lines)[0]
+
+
+@needs_c
+def test_an_alert_rule_of_another_kind_is_left_to_python():
+    for rules in (
+        Rules(score_half_life_days=199),
+        Rules(alerts=(AlertRule("a"), AlertRule("a"))),
+        Rules(alerts=(AlertRule("a", -1.0),)),
+    ):
+        step = Step(copy_of(SCENES[0].state), rules, partition=0, partitions=1, offset=9, at=START)
+        assert len(list(take_in_c(step, SCENES[0].next()[0]))) == 1
+        assert effects_of(step)[1] == []
