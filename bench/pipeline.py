@@ -2,7 +2,7 @@
 
     python -m bench.pipeline [--events N] [--kafka | --embedded]
 
-Worker, sink and SQL server run and take frames of 1,000 from the ``events`` topic. The clock stops when everything that
+Worker, sink and SQL server run and take frames of 1 MB from the ``events`` topic. The clock stops when everything that
 follows from them, sums of the ledger included, is in ClickHouse and committed. The floor reads the same frames.
 """
 

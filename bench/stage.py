@@ -27,7 +27,6 @@ from pathlib import Path
 import msgspec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from bench.traffic import FRAME_EVENTS
 from schemas import topics
 from schemas.codec import lines
 from schemas.event import Event
@@ -37,7 +36,7 @@ from stream.stages.definitions import ACCOUNT, IN_PYTHON, STITCH
 from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import PartitionStore
 
-FRAME = FRAME_EVENTS
+FRAME = 1000
 VISITORS = 60_000
 DEALS = 8000
 """Those that the warm state knows."""

@@ -2,7 +2,7 @@
 
     python -m bench.stitch_stage [--events N] [--kafka | --embedded]
 
-A real worker process with the stitch stage reads frames of 1,000 from the ``events`` topic; RocksDB, outputs, acks,
+A real worker process with the stitch stage reads frames of 1 MB from the ``events`` topic; RocksDB, outputs, acks,
 checkpoints and the messages between identity nodes are all in. Its state is warm: every second visitor is known, and
 100,000 events came before. The CPU is the process's, as the kernel counts it. Both take turns, and all of theirs are
 compared: on a machine that others share, what one of them does at a time differs by a quarter.
@@ -11,6 +11,7 @@ compared: on a machine that others share, what one of them does at a time differ
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import islice
 from math import ceil
 from statistics import harmonic_mean
 
@@ -21,7 +22,7 @@ from bench.figure import Figure
 from bench.place import STITCH_ONLY, Broker, Installation, create, fill
 from bench.processes import answer, stopping
 from bench.scale import Scale
-from bench.traffic import FRAME_EVENTS, Crowd, Frame, pack, singles
+from bench.traffic import Crowd, Frame, pack, singles
 
 _WARM = 100_000
 _SINGLES = 10_000
@@ -86,7 +87,7 @@ def empty_rate(broker: Broker, frames: list[Frame]) -> float:
 def single_events(broker: Broker, frames: list[Frame], most: int) -> tuple[int, str]:
     """A topic with the first of the same events, one a record: how many, and its name."""
     topic = f"singles-{time.monotonic_ns()}"
-    records = singles(frames[: 1 + most // FRAME_EVENTS])[:most]
+    records = list(islice(singles(frames), most))
 
     async def prepare() -> None:
         await create(broker.bootstrap, topic)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from schemas.codec import lines
+from schemas.codec import line_of
 from schemas.event import (
     CRM_CONTACT,
     CRM_OPPORTUNITY,
@@ -27,10 +27,11 @@ from schemas.event import (
     Event,
 )
 from schemas.ids import EMAIL, OPPORTUNITY, USER, VISITOR, node, partition_of
+from stream.collect.frames import FRAME_BYTES
+from stream.settings import Settings
 
-FRAME_EVENTS = 1000
-"""What the collector makes of 4,000 events a second and partition, about what one core takes from four."""
 COMPANIES = 4000
+_FRAME_EVENTS = Settings().frame_events
 _ACTIVE = 3000
 _STAY = 12
 """Events of a visit, on average."""
@@ -166,26 +167,34 @@ def _address(number: int) -> str:
     return f"p{number}@company{number % COMPANIES}.example"
 
 
-def pack(events: Iterable[Event], *, partitions: int = 4, size: int = FRAME_EVENTS) -> list[Frame]:
-    """Frames of ``size`` events in the order in which they fill; the last of each partition may be smaller."""
+def pack(events: Iterable[Event], *, partitions: int = 4) -> list[Frame]:
+    """Frames as the collector makes them of a full load, in the order in which they fill: of 1 MB, some 1,660 events.
+
+    It does so from 6,700 events a second and partition on (``stream.collect.pace``); a core takes more than that from four.
+    The last of each partition may be smaller.
+    """
     frames: list[Frame] = []
-    open_: list[list[Event]] = [[] for _ in range(partitions)]
+    open_: list[list[bytes]] = [[] for _ in range(partitions)]
+    sizes = [0] * partitions
 
     def close(partition: int) -> None:
-        frames.append(Frame(partition, lines(open_[partition]), len(open_[partition])))
-        open_[partition] = []
+        frames.append(Frame(partition, b"\n".join(open_[partition]), len(open_[partition])))
+        open_[partition], sizes[partition] = [], 0
 
     for event in events:
-        partition = partition_of(event.node, partitions)
-        open_[partition].append(event)
-        if len(open_[partition]) == size:
+        partition, line = partition_of(event.node, partitions), line_of(event)
+        if sizes[partition] + len(line) > FRAME_BYTES or len(open_[partition]) == _FRAME_EVENTS:
             close(partition)
+        open_[partition].append(line)
+        sizes[partition] += len(line) + 1
     for partition in range(partitions):
         if open_[partition]:
             close(partition)
     return frames
 
 
-def singles(frames: Iterable[Frame]) -> list[Frame]:
+def singles(frames: Iterable[Frame]) -> Iterator[Frame]:
     """The same events, one a record."""
-    return [Frame(frame.partition, line, 1) for frame in frames for line in frame.value.split(b"\n")]
+    for frame in frames:
+        for line in frame.value.split(b"\n"):
+            yield Frame(frame.partition, line, 1)

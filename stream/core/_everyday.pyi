@@ -6,6 +6,8 @@ SOURCES: str
 HITS_BYTES: int
 ID_BYTES: int
 
+def line_ends(frame: bytes, /) -> int: ...
+
 class Frame:
     def go_on(
         self, event_rows: int, session_rows: int, /

@@ -8,6 +8,7 @@ import msgspec
 from schemas.codec import line_of
 from schemas.event import NODE_FIRST, Event
 from schemas.messages import Account
+from stream.core.compiled import WHY_NOT, native
 
 Line = tuple[int, bytes]
 """A line's number in the frame, and the line, as the canonical encoder writes it."""
@@ -17,6 +18,11 @@ decode_message: Final[Callable[[bytes], Account]] = msgspec.json.Decoder(Account
 """What an account is told, from its line."""
 _TAG_FIRST: Final = b'{"m":"'
 _THEN_TO: Final = b'","to":"'
+
+
+def line_ends(frame: bytes) -> int:
+    """How many line ends a frame has. Of a frame of a megabyte Python's ``count`` takes as long as a checksum."""
+    return frame.count(b"\n") if WHY_NOT else native.line_ends(frame)
 
 
 def by_node(frame: bytes) -> dict[str, list[Line]]:

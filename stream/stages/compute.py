@@ -17,6 +17,7 @@ from schemas.ids import derived_id
 from schemas.messages import Control
 from schemas.rejections import Rejected, RejectReason, dead_letter
 from schemas.rules import Rules
+from stream.core.frames import line_ends
 from stream.core.lines import Lines
 from stream.core.step import Step
 from stream.stages.admission import Home
@@ -195,7 +196,7 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
 
 def _fits(frame: bytes) -> bool:
     """Whether the core may decode it line by line. If not, ``_items`` says why."""
-    return len(frame) <= LARGEST_INPUT and frame.count(b"\n") < _MOST_LINES
+    return len(frame) <= LARGEST_INPUT and line_ends(frame) < _MOST_LINES
 
 
 def _raw(items: list[tuple[int, Any]]) -> bytes:

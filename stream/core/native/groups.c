@@ -13,11 +13,11 @@ bool read_name_after(struct span line, struct span head, struct span *node) {
     return true;
 }
 
-static uint32_t count_lines(struct span frame) {
-    uint32_t lines = 1;
+size_t count_line_ends(struct span frame) {
+    size_t count = 0;
     for (const uint8_t *at = frame.at, *end = frame.at + frame.size; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        lines++;
-    return lines;
+        count++;
+    return count;
 }
 
 /* Places of groups by their node: at least twice as many as there are lines. */
@@ -63,7 +63,7 @@ enum verdict make_groups(struct groups *groups, struct span frame, name_reader r
     *groups = (struct groups){NULL, NULL, 0, 0};
     if (frame.size > UINT32_MAX / 4)
         return REFUSED;
-    size_t lines = count_lines(frame);
+    size_t lines = count_line_ends(frame) + 1;
     while (places.mask < 2 * lines)
         places.mask = 2 * places.mask + 1;
     places.group = PyMem_Calloc((size_t)places.mask + 1, sizeof *places.group);

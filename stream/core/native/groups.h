@@ -28,6 +28,8 @@ typedef bool (*name_reader)(struct span line, struct span *node);
 enum verdict make_groups(struct groups *groups, struct span frame, name_reader read_name);
 void drop_groups(struct groups *groups);
 
+size_t count_line_ends(struct span frame);
+
 /* Node and lines of a group, for Python. */
 PyObject *group_for_python(const struct groups *groups, const struct group *group);
 

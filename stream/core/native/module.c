@@ -130,9 +130,19 @@ static int fill_module(PyObject *module) {
     return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
 }
 
+static PyObject *line_ends(PyObject *module, PyObject *frame) {
+    struct span text;
+    (void)module;
+    return span_of_bytes(frame, &text) ? PyLong_FromSize_t(count_line_ends(text)) : NULL;
+}
+
+static PyMethodDef functions[] = {
+    {"line_ends", line_ends, METH_O, "line_ends(frame, /)\n--\n\nHow many line ends a frame has."},
+    {NULL, NULL, 0, NULL},
+};
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, NULL, module_slots,
+    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, functions, module_slots,
     NULL, NULL, NULL,
 };
 
