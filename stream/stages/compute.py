@@ -388,5 +388,5 @@ def _runs(pieces: list[bytes], count: int, largest: int) -> Iterator[tuple[list[
         if end < 0:
             end = text.index(b"\n", begin)
         run = text[begin:end]
-        yield [run], run.count(b"\n") + 1, end + 1 - begin
+        yield [run], line_ends(run) + 1, end + 1 - begin
         begin = end + 1

@@ -16,6 +16,7 @@ from stream.core import compiled
 from stream.core.account import frame_step
 from stream.core.engagement import LOG2_MILLI, PersonTally, entry_unit, log2_score, pack, unpack
 from stream.core.everyday_touches import take_in_c
+from stream.core.frames import line_ends
 from stream.core.half_life import GROWTH
 from stream.core.journey import Header
 from stream.core.state import MemoryState
@@ -241,6 +242,14 @@ def test_a_record_with_a_line_that_is_not_ours_is_all_left_to_python(line):
     assert in_c(SCENES[0].state, [*whole, line])[0] == in_python(SCENES[0].state, [*whole, line])
     assert compiled.native is not None
     assert journeys().frame(b"\n".join([*whole, line]), lambda _name: None, lambda *_: None, ",") is None
+
+
+@needs_c
+@pytest.mark.parametrize("frame", [b"", b"\n", b"a", b"a\n", b"\n\na\n\n", b"a" * 100 + b"\n" + b"b" * 7])
+def test_line_ends_are_counted(frame):
+    assert line_ends(frame) == frame.count(b"\n")
+    with pytest.raises(TypeError):
+        compiled.native.line_ends("text")
 
 
 @needs_c
