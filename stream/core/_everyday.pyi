@@ -55,7 +55,15 @@ class Everyday:
 class Touches:
     def go_on(
         self, engagement_rows: int, account_rows: int, /
-    ) -> tuple[bytes, int, bytes, int, bool, tuple[str, list[tuple[int, bytes]]] | None]: ...
+    ) -> tuple[
+        bytes,
+        int,
+        bytes,
+        int,
+        bool,
+        list[tuple[str, int, int, bytes, bytes, int]],
+        tuple[str, list[tuple[int, bytes]]] | None,
+    ]: ...
 
 class Journeys:
     def __new__(

@@ -2,9 +2,9 @@
 
 A session that begins or goes on is told to its account, which counts it, adds it to sums of engagement and looks whether an alert
 follows. C (``stream/core/native``) takes what only does that: touches of accounts that are known, after the last
-conversion, on the newest day with engagement or a later one, as long as no alert fires or ends and nothing is owed. Whatever else
-there is (conversions, profiles, touches that go or came late) it leaves to ``stream.core.account``, which takes
-everything, with the same effects. ``tests/properties/test_everyday_touches.py`` holds the two together.
+conversion, on the newest day with engagement or a later one, as long as no alert ends and nothing is owed. Alerts that
+fire are written here. Whatever else there is (conversions, profiles, touches that go or came late) it leaves to
+``stream.core.account``, which takes everything, with the same effects: ``tests/properties/test_everyday_touches.py``.
 
 Nothing is asked of Python here but logarithms: rules are few numbers, and the sums are integers.
 """
@@ -16,11 +16,13 @@ from typing import Final
 
 from schemas.codec import json_encoder, state_encoder
 from schemas.rules import AlertRule
+from stream.core.account_rows import write_alert
 from stream.core.compiled import WHY_NOT, native
-from stream.core.engagement import DAY_MS, LOG2_MILLI, half_life_ms
+from stream.core.engagement import DAY_MS, LOG2_MILLI, half_life_ms, unpack
 from stream.core.frames import Line, by_account
 from stream.core.half_life import GROWTH
-from stream.core.intent import alert_rules_name, in_milli
+from stream.core.intent import Verdict, alert_rules_name, in_milli
+from stream.core.journey import Journey
 from stream.core.step import Step
 
 _LONGEST_MS: Final = 1 << 34
@@ -67,13 +69,17 @@ def take_in_c(step: Step, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
         yield from by_account(frame).items()
         return
     while True:
-        people, many, accounts, more, accounts_first, left = taken.go_on(
+        people, many, accounts, more, accounts_first, fired, left = taken.go_on(
             step.next_row("engagement"), step.next_row("accounts")
         )
         made = [("engagement", people, many), ("accounts", accounts, more)]
         for table, rows, count in reversed(made) if accounts_first else made:
             if count:  # a table that has no row is none
                 step.table(table).extend(rows, count)
+        for account, number, day, before, now, at in fired:
+            rule = step.rules.alerts[number]
+            verdict = Verdict(rule.name, day, new=rule, score_before=unpack(before), score=unpack(now))
+            write_alert(step, Journey(step.state, account), verdict, at)
         if left is None:
             return
         yield left

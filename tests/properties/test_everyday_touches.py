@@ -131,7 +131,7 @@ def test_c_and_python_have_the_same_effects(seed):
 
 @needs_c
 def test_c_takes_what_is_everyday():
-    """Of 40 records of one account the first, the alert and what comes near it are left."""
+    """Of 40 records of one account the first one and those near the threshold are left."""
     played, left = Played(None), []
 
     def in_c(step, frame):

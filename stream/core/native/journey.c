@@ -105,6 +105,8 @@ enum verdict begin_journey(struct journey *journey, const struct scoring *scorin
     journey->packed = journey->day.packed = NULL;
     journey->touches = journey->changes = journey->people = 0;
     journey->day.number = -1;
+    journey->day.alerts = 0;
+    journey->said_at = INT64_MIN;
     if (account.size > NAME_BYTES || !account.size || !read_name(account, &journey->account))
         return REFUSED;
     begin_key(&key, 'h', journey);
@@ -175,8 +177,11 @@ static bool is_among(const struct journey *journey, const struct change *change)
 
 enum verdict take_touch(struct journey *journey, struct span line) {
     struct touch touch;
-    if (!read_message(line, &touch) || !usable(&touch))
+    int64_t at;
+    if (!read_message(line, &touch, &at) || !usable(&touch))
         return REFUSED;
+    if (at > journey->said_at)
+        journey->said_at = at;
     struct change *change = find_touch(journey, &touch);
     bool differs = true;
     if (change) {
@@ -448,21 +453,21 @@ static enum verdict reaches(const struct journey *journey, const struct alert *a
     return !day->negatives && at_start < 0 ? TAKEN : REFUSED;
 }
 
-/* The machines over the day (``stream.core.intent._Run._run_day``). REFUSED if an alert fires, or holds no longer. */
+/* The machines over the day (``stream.core.intent._Run._run_day``). REFUSED if an alert holds no longer. */
 static enum verdict run_alerts(struct journey *journey) {
     const struct scoring *scoring = journey->scoring;
     struct day *day = &journey->day;
-    struct sum before = journey->header.score;
     uint32_t stand = 0, fired = 0;
     day->disarmed = 0;
-    if (!add_sums(&before, &day->score, true))
+    day->score_before = journey->header.score;
+    if (!add_sums(&day->score_before, &day->score, true))
         return REFUSED;
     for (int i = 0; i < scoring->alerts; i++) {
         const struct alert *alert = &scoring->alert[i];
         bool valid, has_fired, reached = false;
         int sign;
         if (!read_fired(day->fired, alert->name, &fired, &has_fired) ||
-            !compare_sum(&before, alert->rearmed, weight_at(&scoring->growth, day->number * DAY_MS), &sign))
+            !compare_sum(&day->score_before, alert->rearmed, weight_at(&scoring->growth, day->number * DAY_MS), &sign))
             return REFUSED;
         bool armed = !has_text(day->before, alert->name, &valid) || sign <= 0;
         if (!valid)
@@ -471,8 +476,8 @@ static enum verdict run_alerts(struct journey *journey) {
         if (verdict != TAKEN)
             return verdict;
         if (reached && !has_fired)
-            return REFUSED;
-        stand += reached;
+            day->fires[day->alerts++] = (uint8_t)i;
+        stand += reached && has_fired;
         if (reached || !armed)
             day->after[day->disarmed++] = (uint8_t)i;
     }

@@ -1,5 +1,5 @@
 /* What a frame's touches make of one account's journey (``stream.core.journey``): which are new, what they change in its
-   counts and sums (``stream.core.engagement``), and that no alert follows from it (``stream.core.intent``). Whatever is less certain
+   counts and sums (``stream.core.engagement``), and which alerts follow from it (``stream.core.intent``). Whatever is less certain
    is REFUSED. */
 #ifndef TOUCHLINE_JOURNEY_H
 #define TOUCHLINE_JOURNEY_H
@@ -57,8 +57,10 @@ struct day {
     struct sum score, change;
     bool grew;
     struct span before, fired; /* in MessagePack */
-    uint8_t after[1 + ALERTS]; /* which rules are disarmed when it ends, by their numbers */
-    int disarmed;
+    uint8_t after[ALERTS]; /* which rules are disarmed when it ends, by their numbers */
+    uint8_t fires[ALERTS]; /* whose alerts are new */
+    int disarmed, alerts;
+    struct sum score_before; /* of all entries before it */
     PyObject *packed; /* where ``before`` and ``fired`` lie */
 };
 
@@ -72,6 +74,7 @@ struct journey {
     struct change *changed[TOUCHES]; /* in the order in which they first did */
     struct person person[PEOPLE];
     int touches, changes, people;
+    int64_t said_at; /* the last message */
     struct day day;
 };
 

@@ -18,6 +18,7 @@ typedef struct {
     PyObject *value, *get, *put, *version_and_address;
     struct journey_rows rows;
     struct groups groups;
+    PyObject *alerts; /* list */
     uint32_t next; /* group */
     bool accounts_first; /* of the rows that were collected, the first one is an account's */
 } Touches;
@@ -121,6 +122,7 @@ static void drop_touches(PyObject *object) {
     drop_groups(&self->groups);
     drop_buffer(&self->rows.engagement);
     drop_buffer(&self->rows.accounts);
+    Py_CLEAR(self->alerts);
     Py_CLEAR(self->owner);
     Py_CLEAR(self->value);
     Py_CLEAR(self->get);
@@ -159,6 +161,29 @@ static PyObject *frame(PyObject *object, PyObject *args) {
     return verdict == REFUSED ? (Py_INCREF(Py_None), Py_None) : NULL;
 }
 
+static PyObject *sum_as_bytes(const struct sum *sum) {
+    uint8_t bytes[SUM_BYTES];
+    struct sum written = *sum;
+    struct span packed = write_sum(bytes, &written);
+    return PyBytes_FromStringAndSize((const char *)packed.at, (Py_ssize_t)packed.size);
+}
+
+/* Python is told of the alerts that fire. */
+static enum verdict tell_alerts(Touches *self, const struct journey *journey) {
+    const struct day *day = &journey->day;
+    struct span account = journey->account.whole;
+    for (int i = 0; i < day->alerts; i++) {
+        PyObject *told = Py_BuildValue("(s#iLNNL)", (const char *)account.at, (Py_ssize_t)account.size, (int)day->fires[i],
+                                       (long long)day->number, sum_as_bytes(&day->score_before),
+                                       sum_as_bytes(&journey->header.score), (long long)journey->said_at);
+        bool done = told && PyList_Append(self->alerts, told) == 0;
+        Py_XDECREF(told);
+        if (!done)
+            return FAILED;
+    }
+    return TAKEN;
+}
+
 static enum verdict go_on_with(Touches *self, struct journey *journey, const struct group *group) {
     enum verdict verdict = begin_journey(journey, &self->owner->scoring, group->node, self->get, self->put);
     for (uint32_t line = group->first; verdict == TAKEN && line != NO_LINE; line = self->groups.line[line].next)
@@ -167,7 +192,9 @@ static enum verdict go_on_with(Touches *self, struct journey *journey, const str
         verdict = settle_journey(journey);
     if (verdict == TAKEN && journey->changes)
         verdict = write_rows(journey, &self->rows);
-    return verdict == TAKEN && journey->changes ? store_journey(journey) : verdict;
+    if (verdict == TAKEN && journey->changes)
+        verdict = store_journey(journey);
+    return verdict == TAKEN ? tell_alerts(self, journey) : verdict;
 }
 
 /* A group's effects, or none. */
@@ -190,11 +217,12 @@ static PyObject *result_of(Touches *self, PyObject *left) {
     int64_t people = self->rows.engagement.lines, accounts = self->rows.accounts.lines;
     PyObject *engagement_rows = emptied(&self->rows.engagement), *account_rows = emptied(&self->rows.accounts), *result = NULL;
     if (engagement_rows && account_rows && left)
-        result = Py_BuildValue("(OLOLOO)", engagement_rows, (long long)people, account_rows, (long long)accounts,
-                               self->accounts_first ? Py_True : Py_False, left);
+        result = Py_BuildValue("(OLOLOOO)", engagement_rows, (long long)people, account_rows, (long long)accounts,
+                               self->accounts_first ? Py_True : Py_False, self->alerts, left);
     Py_XDECREF(engagement_rows);
     Py_XDECREF(account_rows);
     Py_XDECREF(left);
+    Py_CLEAR(self->alerts);
     return result;
 }
 
@@ -205,6 +233,9 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
         return NULL;
     self->rows.first_engagement = engagement_rows;
     self->rows.first_account = account_rows;
+    Py_XDECREF(self->alerts);
+    if (!(self->alerts = PyList_New(0)))
+        return NULL;
     while (self->next < self->groups.count) {
         const struct group *group = &self->groups.group[self->next++];
         enum verdict verdict = take_group(self, group);
@@ -219,8 +250,9 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
 PyDoc_STRVAR(go_on_doc,
 "go_on(engagement_rows, account_rows, /)\n--\n\n"
 "Let accounts' touches count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
-"Returns: rows of engagement and their number, rows of accounts and their number, whether one of accounts is the first, and\n"
-"account and lines that are left, or None.");
+"Returns: rows of engagement and their number, rows of accounts and their number, whether one of accounts is the first, what\n"
+"fires (account, number of the rule, day, sums before the day and now, when it was last told something), and account and\n"
+"lines that are left, or None.");
 PyDoc_STRVAR(frame_doc,
 "frame(value, get_packed, put, version_and_address, /)\n--\n\n"
 "The touches of a record of the accounts topic.\n\n"

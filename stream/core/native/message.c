@@ -66,7 +66,7 @@ static const uint8_t *past_members(const uint8_t *at, const uint8_t *end, const 
     return at && at < end && *at == '}' ? at + 1 : NULL;
 }
 
-bool read_message(struct span text, struct touch *touch) {
+bool read_message(struct span text, struct touch *touch, int64_t *at) {
     static const struct span head = {(const uint8_t *)"{\"m\":\"A\"", 8};
     struct member message[SAID_COUNT] = {{0}}, put[TOLD_COUNT] = {{0}};
     const uint8_t *end = text.at + text.size;
@@ -77,6 +77,7 @@ bool read_message(struct span text, struct touch *touch) {
     if (!message[SAID_to].found || !message[SAID_at].found || !message[SAID_touch].found || !put[TOLD_id].found ||
         !put[TOLD_at].found || !put[TOLD_type].found || !put[TOLD_channel].found || !put[TOLD_person].found || !put[TOLD_node].found)
         return false;
+    *at = message[SAID_at].number;
     *touch = (struct touch){
         put[TOLD_id].text, put[TOLD_type].text, put[TOLD_channel].text, put[TOLD_person].text, put[TOLD_utm_source].text,
         put[TOLD_utm_medium].text, put[TOLD_utm_campaign].text, put[TOLD_at].number, put[TOLD_points].number,

@@ -12,7 +12,8 @@ struct touch {
     bool eligible;
 };
 
-bool read_message(struct span text, struct touch *touch);
+/* ``at`` is when it was said. */
+bool read_message(struct span text, struct touch *touch, int64_t *at);
 
 /* The account that a line names first, whatever it says to it (``groups.h``). */
 bool read_addressee(struct span text, struct span *account);
