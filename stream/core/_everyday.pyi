@@ -74,6 +74,7 @@ class Journeys:
         growth: tuple[bytes, bytes, bytes],
         rules_name: bytes,
         alerts: tuple[tuple[bytes, int, int], ...],
+        blank: bytes,
         log2: Callable[[float], float],
         of_thousand: float,
     ) -> Self: ...

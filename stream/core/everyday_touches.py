@@ -1,10 +1,10 @@
 """Everyday touches in C: on an account's records as they are stored.
 
 A session that begins or goes on is told to its account, which counts it, adds it to sums of engagement and looks whether an alert
-follows. C (``stream/core/native``) takes what only does that: touches of accounts that are known, after the last
-conversion, on the newest day with engagement or a later one, as long as no alert ends and nothing is owed. Alerts that
-fire are written here. Whatever else there is (conversions, profiles, touches that go or came late) it leaves to
-``stream.core.account``, which takes everything, with the same effects: ``tests/properties/test_everyday_touches.py``.
+follows. C (``stream/core/native``) takes what only does that: touches after the last conversion, on the newest day with
+engagement or a later one, as long as no alert ends and nothing is owed. Alerts that fire are written here. Whatever
+else there is (conversions, profiles, touches that go or came late) it leaves to ``stream.core.account``, which takes
+everything, with the same effects: ``tests/properties/test_everyday_touches.py``.
 
 Nothing is asked of Python here but logarithms: rules are few numbers, and the sums are integers.
 """
@@ -22,7 +22,7 @@ from stream.core.engagement import DAY_MS, LOG2_MILLI, half_life_ms, unpack
 from stream.core.frames import Line, by_account
 from stream.core.half_life import GROWTH
 from stream.core.intent import Verdict, alert_rules_name, in_milli
-from stream.core.journey import Journey
+from stream.core.journey import Header, Journey
 from stream.core.step import Step
 
 _LONGEST_MS: Final = 1 << 34
@@ -53,6 +53,7 @@ def _way_of(half_life: int, alerts: tuple[AlertRule, ...]) -> "native.Journeys |
         growth=(coarse, middle, fine),
         rules_name=state_encoder.encode(alert_rules_name(alerts)),
         alerts=machines,
+        blank=state_encoder.encode(Header()),
         log2=log2,
         of_thousand=LOG2_MILLI,
     )

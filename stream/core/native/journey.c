@@ -93,8 +93,17 @@ static bool read_header(struct journey *journey) {
            small(field[HEADER_newest_day], &header->newest_day) &&
            whole_of(field[HEADER_half_life_ms], &half_life) && (!half_life || half_life == journey->scoring->growth.half_life) &&
            truth_of(field[HEADER_owing], &owing) && !owing &&
-           small(field[HEADER_alerts_from], &alerts_from) && alerts_from < 0 &&
-           (!account_id(&journey->account).size || same(field[HEADER_alert_rules], journey->scoring->rules_name));
+           small(field[HEADER_alerts_from], &alerts_from) && alerts_from < 0;
+}
+
+/* Whether the days were run through the alerts' rules as they are. Of a new account there are none yet. */
+static bool knows_rules(struct journey *journey, bool is_new) {
+    struct span *known = &journey->header.field[HEADER_alert_rules];
+    if (!account_id(&journey->account).size)
+        return true;
+    if (is_new)
+        *known = journey->scoring->rules_name;
+    return same(*known, journey->scoring->rules_name);
 }
 
 enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get, PyObject *put) {
@@ -113,10 +122,10 @@ enum verdict begin_journey(struct journey *journey, const struct scoring *scorin
     journey->packed = record_of(journey, &key);
     if (!journey->packed)
         return FAILED;
-    if (journey->packed == Py_None) /* an account that nobody heard of is one of few, and Python's */
-        return REFUSED;
-    enum verdict verdict = fields_of(journey->packed, journey->header.field, HEADER_COUNT);
-    return verdict == TAKEN && !read_header(journey) ? REFUSED : verdict;
+    bool is_new = journey->packed == Py_None;
+    PyObject *packed = is_new ? scoring->blank : journey->packed;
+    enum verdict verdict = fields_of(packed, journey->header.field, HEADER_COUNT);
+    return verdict == TAKEN && !(read_header(journey) && knows_rules(journey, is_new)) ? REFUSED : verdict;
 }
 
 static bool read_stored(const struct span *field, struct touch *touch) {

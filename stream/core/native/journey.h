@@ -27,6 +27,7 @@ struct alert {
 struct scoring {
     struct growth growth;
     struct span rules_name; /* of the alerts, in MessagePack */
+    PyObject *blank;        /* the header of an account that nobody heard of */
     struct alert alert[ALERTS];
     int alerts;
 };

@@ -69,13 +69,14 @@ static bool read_alerts(struct scoring *scoring, PyObject *alerts) {
 }
 
 static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *named) {
-    static char *names[] = {"half_life_ms", "half_life_days", "growth", "rules_name", "alerts", "log2", "of_thousand", NULL};
+    static char *names[] = {"half_life_ms", "half_life_days", "growth", "rules_name", "alerts", "blank", "log2",
+                            "of_thousand", NULL};
     long long half_life_ms;
     double of_thousand;
     struct span text;
-    PyObject *half_life_days, *table[GROWTH_LEVELS], *rules_name, *alerts, *log2;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LS(SSS)SO!Od:Journeys", names, &half_life_ms, &half_life_days, &table[0],
-                                     &table[1], &table[2], &rules_name, &PyTuple_Type, &alerts, &log2, &of_thousand))
+    PyObject *half_life_days, *table[GROWTH_LEVELS], *rules_name, *alerts, *blank, *log2;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LS(SSS)SO!SOd:Journeys", names, &half_life_ms, &half_life_days, &table[0],
+                                     &table[1], &table[2], &rules_name, &PyTuple_Type, &alerts, &blank, &log2, &of_thousand))
         return NULL;
     if (half_life_ms <= 0 || half_life_ms >= LONGEST_HALF_LIFE) {
         PyErr_SetString(PyExc_ValueError, "half_life_ms is out of bounds");
@@ -88,6 +89,7 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
     Py_INCREF(self->rules_name = rules_name);
     Py_INCREF(self->half_life_days = half_life_days);
     Py_INCREF(self->alerts = alerts);
+    Py_INCREF(self->scoring.blank = blank);
     Py_INCREF(self->log2 = log2);
     self->of_thousand = of_thousand;
     self->scoring.growth.half_life = half_life_ms;
@@ -113,6 +115,7 @@ static void drop_journeys(PyObject *object) {
     Py_CLEAR(self->rules_name);
     Py_CLEAR(self->half_life_days);
     Py_CLEAR(self->alerts);
+    Py_CLEAR(self->scoring.blank);
     Py_CLEAR(self->log2);
     release(object);
 }

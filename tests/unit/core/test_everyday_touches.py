@@ -8,7 +8,7 @@ from math import log2
 import msgspec
 import pytest
 
-from schemas.codec import json_encoder
+from schemas.codec import json_encoder, state_encoder
 from schemas.facts import EngagementRow
 from schemas.messages import Touch, TouchPut
 from schemas.rules import AlertRule, Rules
@@ -193,7 +193,7 @@ def journeys(**changes):
     tables = tuple(b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
     usual = {
         "half_life_ms": DAY, "half_life_days": b"1.0", "growth": tables, "rules_name": b"\xa0", "alerts": (), "log2": log2,
-        "of_thousand": LOG2_MILLI,
+        "blank": state_encoder.encode(Header()), "of_thousand": LOG2_MILLI,
     }  # fmt: skip
     return compiled.native.Journeys(**usual | changes)
 
