@@ -5,6 +5,8 @@ LAYOUT: dict[str, str]
 SOURCES: str
 HITS_BYTES: int
 ID_BYTES: int
+ALERTS: int
+LONGEST_HALF_LIFE_MS: int
 
 def line_ends(frame: bytes, /) -> int: ...
 

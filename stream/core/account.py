@@ -53,20 +53,27 @@ def frame_step(step: Step, frame: bytes, *, first: FirstTouches = first) -> None
 
     ``first`` takes what it can and gives the lines of those accounts that are left.
     """
-    for _, own in first(step, frame):
-        messages = _decoded(step, own)
+    for account, own in first(step, frame):
+        messages = _decoded(step, account, own)
         if messages:
             messages_step(step, messages)
 
 
-def _decoded(step: Step, group: list[Line]) -> list[Account]:
-    """The messages of one account's lines. What is none can only be of another program's making: stages are trusted."""
+def _decoded(step: Step, account: str, group: list[Line]) -> list[Account]:
+    """The messages of one account's lines. Stages write no others, so what is refused here is of another program's making."""
     messages: list[Account] = []
     for number, line in group:
+        if not line.strip():
+            continue
         try:
-            messages.append(decode_message(line))
+            message = decode_message(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             step.refused.append((number, Rejected(RejectReason.MALFORMED, str(error)[:200], line)))
+            continue
+        if message.to == account:
+            messages.append(message)
+        else:
+            step.refused.append((number, Rejected(RejectReason.MALFORMED, "it names two accounts", line)))
     return messages
 
 

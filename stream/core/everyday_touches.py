@@ -1,7 +1,7 @@
 """Everyday touches in C: on an account's records as they are stored.
 
 A session that begins or goes on is told to its account, which counts it, adds it to sums of engagement and looks whether an alert
-follows. C (``stream/core/native``) takes what only does that: touches after the last conversion, on the newest day with
+follows. C (``stream/core/native``) takes what only does that: touches that no conversion is after, on the newest day with
 engagement or a later one, as long as no alert ends and nothing is owed. Alerts that fire are written here. Whatever
 else there is (conversions, profiles, touches that go or came late) it leaves to ``stream.core.account``, which takes
 everything, with the same effects: ``tests/properties/test_everyday_touches.py``.
@@ -14,6 +14,8 @@ from functools import lru_cache
 from math import log2
 from typing import Final
 
+import msgspec
+
 from schemas.codec import json_encoder, state_encoder
 from schemas.rules import AlertRule
 from stream.core.account_rows import write_alert
@@ -25,27 +27,28 @@ from stream.core.intent import Verdict, alert_rules_name, in_milli
 from stream.core.journey import Header, Journey
 from stream.core.step import Step
 
-_LONGEST_MS: Final = 1 << 34
-"""Half-lives from here on (198 days) are Python's, as are ..."""
-_MOST_ALERTS: Final = 8
-"""... more rules of alerts ..."""
-_MOST_MILLI: Final = 1 << 31
-"""... and thresholds of two million points."""
+_MOST_POINTS: Final = 2_000_000.0
+"""Rules with larger thresholds are Python's."""
+_alerts_of: Final = msgspec.msgpack.Decoder(tuple[AlertRule, ...]).decode
 
 
 @lru_cache(maxsize=4)
-def _way_of(half_life: int, alerts: tuple[AlertRule, ...]) -> "native.Journeys | None":
-    """C's part under rules that say so much of scores; None if Python is to take all."""
+def _way_of(half_life: int, encoded: bytes) -> "native.Journeys | None":
+    """C's part under rules that say so much of scores; None if Python is to take all.
+
+    The rules of alerts are ``encoded``: two that are equal (0.0 and -0.0) may have different names.
+    """
+    alerts = _alerts_of(encoded)
+    if (
+        half_life >= native.LONGEST_HALF_LIFE_MS
+        or len(alerts) > native.ALERTS
+        or len({alert.name for alert in alerts}) < len(alerts)
+        or not all(0 <= alert.threshold * share < _MOST_POINTS for alert in alerts for share in (1, alert.rearm_share))
+    ):
+        return None
     machines = tuple(
         (state_encoder.encode(a.name), in_milli(a.threshold), in_milli(a.threshold * a.rearm_share)) for a in alerts
     )
-    if (
-        half_life >= _LONGEST_MS
-        or len({name for name, _, _ in machines}) < len(alerts)
-        or len(alerts) > _MOST_ALERTS
-        or not all(0 <= milli < _MOST_MILLI for _, *millis in machines for milli in millis)
-    ):
-        return None
     coarse, middle, fine = (b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
     return native.Journeys(
         half_life_ms=half_life,
@@ -64,7 +67,7 @@ def take_in_c(step: Step, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
 
     Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the record.
     """
-    way = _way_of(half_life_ms(step.rules.score_half_life_days), step.rules.alerts)
+    way = _way_of(half_life_ms(step.rules.score_half_life_days), state_encoder.encode(step.rules.alerts))
     taken = None if way is None else way.frame(frame, step.state.get_packed, step.state.put, step.version_and_address)
     if taken is None:
         yield from by_account(frame).items()

@@ -10,7 +10,6 @@ kept then, and the machine runs when it has come to rest: once for all parts of 
 """
 
 from datetime import date
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -130,7 +129,6 @@ def _put_off(journey: Journey, change: EngagementChange) -> None:
     header.alerts_grew = header.alerts_grew and change.grew
 
 
-@lru_cache(maxsize=4)
 def alert_rules_name(alerts: tuple[AlertRule, ...]) -> str:
     """A name for the rules' alert machines; days are run again when it changes."""
     return derived_id("alerts", state_encoder.encode(alerts).hex())

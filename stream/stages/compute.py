@@ -28,7 +28,8 @@ LARGEST_INPUT: Final = 4 << 20
 _MOST_BUGS: Final = 100
 """Items of one record that our own code may fail on before the worker stops: then it is not the data."""
 _MOST_LINES: Final = 10_000
-"""Lines of an event or control record; ours have 2,000. Each may become a dead letter, and an address has 65,536 parts."""
+"""Lines of an event or control record; ours have 2,000. Each may become a dead letter, and an address has 65,536 parts.
+Messages come from our stages only, and none of them becomes one."""
 _KEPT: Final = 512 << 10
 """Bytes of a refused line that its dead letter keeps; the log has the rest, at the letter's address."""
 _control = msgspec.json.Decoder(Control)
@@ -140,7 +141,7 @@ def compute(
         _end(store, record, careful=careful)
         return _outputs(stage, work.step)
     packed = topics.PACKER_HEADER in record.headers
-    if (packed or kind == topics.MESSAGE_FRAME) and kind in stage.raw and _fits(record.value):
+    if (packed or kind == topics.MESSAGE_FRAME) and kind in stage.raw and _fits(record.value, kind):
         _apply(work, kind, record.value, careful=careful)
     else:
         items = _items(work, kind)
@@ -194,9 +195,9 @@ def _items(work: Work, kind: str) -> list[tuple[int, Any]]:
         return list(_line_by_line(work, decoder))
 
 
-def _fits(frame: bytes) -> bool:
+def _fits(frame: bytes, kind: str) -> bool:
     """Whether the core may decode it line by line. If not, ``_items`` says why."""
-    return len(frame) <= LARGEST_INPUT and line_ends(frame) < _MOST_LINES
+    return len(frame) <= LARGEST_INPUT and (kind == topics.MESSAGE_FRAME or line_ends(frame) < _MOST_LINES)
 
 
 def _raw(items: list[tuple[int, Any]]) -> bytes:

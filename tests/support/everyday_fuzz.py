@@ -3,7 +3,7 @@
     python -m tests.support.everyday_fuzz [--rounds N] [--seed N] [--module PATH]
 
 ``--module`` is another build of ``stream.core._everyday``, with the sanitizers of the compiler in it, say
-(``tests/unit/core/test_everyday_sanitized.py``).
+(``tests/unit/core/test_everyday_fuzz.py``).
 """
 
 import argparse

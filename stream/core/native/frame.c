@@ -10,6 +10,7 @@ typedef struct {
     struct frame frame;
     struct groups groups;
     uint32_t next; /* group */
+    bool busy;
 } Frame;
 
 /* A number beyond what is handled here is REFUSED. */
@@ -174,11 +175,7 @@ static PyObject *result_of(Frame *self, PyObject *left) {
     return result;
 }
 
-static PyObject *go_on(PyObject *object, PyObject *args) {
-    Frame *self = (Frame *)object;
-    long long event_rows, session_rows;
-    if (!PyArg_ParseTuple(args, "LL:go_on", &event_rows, &session_rows))
-        return NULL;
+static PyObject *take_groups(Frame *self, int64_t event_rows, int64_t session_rows) {
     self->frame.event_rows = event_rows;
     self->frame.first_session_row = session_rows;
     Py_XDECREF(self->frame.messages);
@@ -196,6 +193,16 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
             return result_of(self, group_for_python(&self->groups, group));
     }
     return result_of(self, (Py_INCREF(Py_None), Py_None));
+}
+
+static PyObject *go_on(PyObject *object, PyObject *args) {
+    Frame *self = (Frame *)object;
+    long long event_rows, session_rows;
+    if (!PyArg_ParseTuple(args, "LL:go_on", &event_rows, &session_rows) || !enters(&self->busy))
+        return NULL;
+    PyObject *result = take_groups(self, event_rows, session_rows);
+    self->busy = false;
+    return result;
 }
 
 PyDoc_STRVAR(go_on_doc,

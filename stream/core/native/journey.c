@@ -106,7 +106,8 @@ static bool knows_rules(struct journey *journey, bool is_new) {
     return same(*known, journey->scoring->rules_name);
 }
 
-enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get, PyObject *put) {
+enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get,
+                           PyObject *put) {
     struct state_key key;
     journey->scoring = scoring;
     journey->get = get;

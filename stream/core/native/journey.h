@@ -75,12 +75,13 @@ struct journey {
     struct change *changed[TOUCHES]; /* in the order in which they first did */
     struct person person[PEOPLE];
     int touches, changes, people;
-    int64_t said_at; /* the last message */
+    int64_t said_at; /* of the latest message */
     struct day day;
 };
 
 /* ``drop_journey`` is to be called whatever came of it. */
-enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get, PyObject *put);
+enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get,
+                           PyObject *put);
 enum verdict take_touch(struct journey *journey, struct span line);
 /* What comes of it is decided; nothing is stored. With ``changes`` 0 nothing comes of it. */
 enum verdict settle_journey(struct journey *journey);

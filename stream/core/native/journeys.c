@@ -20,6 +20,7 @@ typedef struct {
     struct groups groups;
     PyObject *alerts; /* list */
     uint32_t next; /* group */
+    bool busy;
     bool accounts_first; /* of the rows that were collected, the first one is an account's */
 } Touches;
 
@@ -73,7 +74,7 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
                             "of_thousand", NULL};
     long long half_life_ms;
     double of_thousand;
-    struct span text;
+    struct span text = {NULL, 0};
     PyObject *half_life_days, *table[GROWTH_LEVELS], *rules_name, *alerts, *blank, *log2;
     if (!PyArg_ParseTupleAndKeywords(args, named, "$LS(SSS)SO!SOd:Journeys", names, &half_life_ms, &half_life_days, &table[0],
                                      &table[1], &table[2], &rules_name, &PyTuple_Type, &alerts, &blank, &log2, &of_thousand))
@@ -208,7 +209,7 @@ static enum verdict take_group(Touches *self, const struct group *group) {
     drop_journey(&journey);
     if (!engagement.lines && !accounts.lines)
         self->accounts_first = !self->rows.engagement.lines;
-    if (verdict == REFUSED) {
+    if (verdict != TAKEN) {
         return_to(&self->rows.engagement, engagement);
         return_to(&self->rows.accounts, accounts);
     }
@@ -229,11 +230,7 @@ static PyObject *result_of(Touches *self, PyObject *left) {
     return result;
 }
 
-static PyObject *go_on(PyObject *object, PyObject *args) {
-    Touches *self = (Touches *)object;
-    long long engagement_rows, account_rows;
-    if (!PyArg_ParseTuple(args, "LL:go_on", &engagement_rows, &account_rows))
-        return NULL;
+static PyObject *take_groups(Touches *self, int64_t engagement_rows, int64_t account_rows) {
     self->rows.first_engagement = engagement_rows;
     self->rows.first_account = account_rows;
     Py_XDECREF(self->alerts);
@@ -250,11 +247,21 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
     return result_of(self, (Py_INCREF(Py_None), Py_None));
 }
 
+static PyObject *go_on(PyObject *object, PyObject *args) {
+    Touches *self = (Touches *)object;
+    long long engagement_rows, account_rows;
+    if (!PyArg_ParseTuple(args, "LL:go_on", &engagement_rows, &account_rows) || !enters(&self->busy))
+        return NULL;
+    PyObject *result = take_groups(self, engagement_rows, account_rows);
+    self->busy = false;
+    return result;
+}
+
 PyDoc_STRVAR(go_on_doc,
 "go_on(engagement_rows, account_rows, /)\n--\n\n"
 "Let accounts' touches count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
 "Returns: rows of engagement and their number, rows of accounts and their number, whether one of accounts is the first, what\n"
-"fires (account, number of the rule, day, sums before the day and now, when it was last told something), and account and\n"
+"fires (account, number of the rule, day, sums before the day and now, latest time of what it was told), and account and\n"
 "lines that are left, or None.");
 PyDoc_STRVAR(frame_doc,
 "frame(value, get_packed, put, version_and_address, /)\n--\n\n"
@@ -288,4 +295,11 @@ PyObject *make_journeys_type(void) {
     if (!frames && !(frames = PyType_FromSpec(&touches_spec)))
         return NULL;
     return PyType_FromSpec(&journeys_spec);
+}
+
+int add_bounds_of_journeys(PyObject *module) {
+    PyObject *longest = PyLong_FromLongLong(LONGEST_HALF_LIFE);
+    int result = longest ? PyModule_AddObjectRef(module, "LONGEST_HALF_LIFE_MS", longest) : -1;
+    Py_XDECREF(longest);
+    return result < 0 ? result : PyModule_AddIntConstant(module, "ALERTS", ALERTS);
 }

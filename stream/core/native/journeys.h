@@ -7,4 +7,7 @@
 /* The types ``Journeys`` and ``Touches``, the first of which is for Python. A new reference; NULL with an exception. */
 PyObject *make_journeys_type(void);
 
+/* What Python has to keep within: ``ALERTS`` and ``LONGEST_HALF_LIFE_MS``. -1 with an exception. */
+int add_bounds_of_journeys(PyObject *module);
+
 #endif

@@ -1,6 +1,6 @@
 /* The fields of the structs that are read and written here, in their order. The names are compared with those of the
-   classes when the module is loaded (stream/core/everyday.py): if one was added or moved, the way in C is not taken.
-   Whoever changes a class changes this file, and thinks about what an everyday hit does to the field. */
+   classes when the module is loaded (stream/core/compiled.py): if one was added or moved, the way in C is not taken.
+   Whoever changes a class changes this file, and thinks about what an everyday hit or touch does to the field. */
 #ifndef TOUCHLINE_LAYOUT_H
 #define TOUCHLINE_LAYOUT_H
 

@@ -74,8 +74,10 @@ bool read_message(struct span text, struct touch *touch, int64_t *at) {
         return false;
     if (past_members(text.at + head.size, end, said, SAID_COUNT, message, put) != end)
         return false;
-    if (!message[SAID_to].found || !message[SAID_at].found || !message[SAID_touch].found || !put[TOLD_id].found ||
-        !put[TOLD_at].found || !put[TOLD_type].found || !put[TOLD_channel].found || !put[TOLD_person].found || !put[TOLD_node].found)
+    if (!message[SAID_to].found || !message[SAID_at].found || !message[SAID_touch].found)
+        return false;
+    if (!put[TOLD_id].found || !put[TOLD_at].found || !put[TOLD_type].found || !put[TOLD_channel].found ||
+        !put[TOLD_person].found || !put[TOLD_node].found)
         return false;
     *at = message[SAID_at].number;
     *touch = (struct touch){
@@ -83,7 +85,7 @@ bool read_message(struct span text, struct touch *touch, int64_t *at) {
         put[TOLD_utm_medium].text, put[TOLD_utm_campaign].text, put[TOLD_at].number, put[TOLD_points].number,
         put[TOLD_last_at].number, !put[TOLD_eligible].found || put[TOLD_eligible].number,
     };
-    return within_bounds(touch->at) && within_bounds(touch->last_at);
+    return true; /* 18 digits are within bounds */
 }
 
 bool read_addressee(struct span text, struct span *account) {

@@ -1,4 +1,4 @@
-/* ``stream.core._everyday``: the everyday event on the visitor's packed record. ``stream/core/everyday.py`` uses it. */
+/* ``stream.core._everyday``: what is everyday, on packed records. Used by ``stream/core/everyday.py`` and ``everyday_touches.py``. */
 #include "frame.h"
 #include "journeys.h"
 
@@ -103,7 +103,8 @@ static PyType_Spec everyday_spec = {
 /* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
 static int add_layout(PyObject *module) {
     PyObject *layout = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
+        "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
         SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
         "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS(KEY), "TouchPut", TOUCH_PUT_FIELDS(KEY),
         "Header", HEADER_FIELDS(NAME), "StoredTouch", STORED_TOUCH_FIELDS(NAME), "PersonTally", TALLY_FIELDS(NAME), "Day",
@@ -124,7 +125,9 @@ static int add_type(PyObject *module, const char *name, PyObject *type) {
 static int fill_module(PyObject *module) {
     make_crc_tables();
     int result = add_type(module, "Everyday", PyType_FromSpec(&everyday_spec));
-    if (result < 0 || add_type(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0 || PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ||
+    if (result < 0 || add_type(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0)
+        return -1;
+    if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 || add_bounds_of_journeys(module) < 0 ||
         PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
@@ -142,7 +145,7 @@ static PyMethodDef functions[] = {
 };
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_everyday", "The everyday event on the visitor's packed record.", 0, functions, module_slots,
+    PyModuleDef_HEAD_INIT, "_everyday", "What is everyday, on packed records.", 0, functions, module_slots,
     NULL, NULL, NULL,
 };
 

@@ -53,6 +53,12 @@ struct span decimal(uint8_t *to, int64_t number) {
     return (struct span){at, (size_t)(to + DECIMAL_BYTES - at)};
 }
 
+bool enters(bool *busy) {
+    if (*busy)
+        PyErr_SetString(PyExc_RuntimeError, "it is called by what it called");
+    return !*busy && (*busy = true);
+}
+
 bool is_tuple(PyObject *object, int size) {
     if (PyTuple_Check(object) && PyTuple_Size(object) == size)
         return true;

@@ -25,6 +25,9 @@ PyObject *joined(const struct span *pieces, int count);
 #define DECIMAL_BYTES 20
 struct span decimal(uint8_t *to, int64_t number);
 
+/* Begins something that is not done twice at a time. False, with an exception, if it is under way. */
+bool enters(bool *busy);
+
 /* False, with an exception, if it is none of that size. */
 bool is_tuple(PyObject *object, int size);
 

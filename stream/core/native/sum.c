@@ -136,17 +136,13 @@ bool read_sum(struct span packed, struct sum *sum) {
     for (int i = 3; i >= 0; i--)
         sum->exponent = sum->exponent << 8 | packed.at[i];
     sum->negative = byte[count - 1] & 0x80;
-    uint32_t carry = sum->negative; /* of its two's complement */
+    uint32_t carry = sum->negative; /* of its two's complement; none is left, since the last byte is 0x80 at least */
     for (size_t i = 0; i < count; i++) {
         carry += sum->negative ? (uint8_t)~byte[i] : byte[i];
         sum->limb[i / 4] |= (carry & 0xFF) << 8 * (i % 4);
         carry >>= 8;
     }
     sum->size = (int)(count + 3) / 4;
-    if (carry && count % 4 == 0)
-        sum->limb[sum->size++] = carry;
-    else if (carry)
-        sum->limb[count / 4] |= carry << 8 * (count % 4);
     strip(sum);
     return true;
 }

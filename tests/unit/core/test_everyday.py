@@ -198,6 +198,21 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
 
 
 @needs_c
+def test_it_is_not_entered_twice():
+    packed, raised = SCENES[0].state.get_packed("x\x00" + NODE), []
+
+    def again(_name):
+        with pytest.raises(RuntimeError, match="called by what it called"):
+            taken.go_on(0, 0)
+        raised.append(1)
+        return packed
+
+    taken = way_of().frame(lines_of(SCENES[0], 4, 1)[0], again, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+    assert taken.go_on(0, 0)[-1] is None
+    assert raised
+
+
+@needs_c
 @pytest.mark.parametrize("fails", ["get", "put"])
 def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
     def fail(*_args):

@@ -10,19 +10,22 @@ import pytest
 
 from schemas.codec import json_encoder, state_encoder
 from schemas.facts import EngagementRow
+from schemas.ids import derived_id
 from schemas.messages import Touch, TouchPut
 from schemas.rules import AlertRule, Rules
 from stream.core import compiled
 from stream.core.account import frame_step
 from stream.core.engagement import LOG2_MILLI, PersonTally, entry_unit, log2_score, pack, unpack
-from stream.core.everyday_touches import take_in_c
+from stream.core.everyday_touches import first, take_in_c
 from stream.core.frames import line_ends
 from stream.core.half_life import GROWTH
+from stream.core.intent import in_milli
 from stream.core.journey import Header
 from stream.core.state import MemoryState
 from stream.core.step import Step
 from tests.support.everyday import needs_c
 from tests.support.everyday_touches_fuzz import (
+    RULES,
     SCENES,
     START,
     broken,
@@ -260,6 +263,86 @@ def test_empty_lines_are_none():
     found, taken = in_c(scene.state, [b"", lines[0], b"", *lines[1:], b""])
     assert taken
     assert found == in_c(scene.state, lines)[0]
+
+
+@needs_c
+def test_it_is_not_entered_twice():
+    scene, raised = SCENES[0], []
+
+    def again(name):
+        with pytest.raises(RuntimeError, match="called by what it called"):
+            taken.go_on(0, 0)
+        raised.append(name)
+        return scene.state.get_packed(name)
+
+    taken = way_of(scene).frame(b"\n".join(scene.next()), again, lambda *_: None, ",")
+    assert taken.go_on(0, 0)[-1] is None
+    assert raised
+
+
+def way_of(scene):
+    rules = [
+        (state_encoder.encode(a.name), in_milli(a.threshold), in_milli(a.threshold * a.rearm_share))
+        for a in RULES.alerts
+    ]
+    known = scene.state.get("h\0" + scene.account, Header)
+    return journeys(
+        half_life_ms=known.half_life_ms, rules_name=state_encoder.encode(known.alert_rules), alerts=tuple(rules)
+    )
+
+
+@needs_c
+def test_a_touch_without_its_optional_members_is_what_python_takes_it_for():
+    """C has the defaults of ``Touch`` in its code."""
+    state = SCENES[0].state
+    line = b'{"m":"A","to":"default/a:acme","at":7,"touch":{"id":"new","at":%d,"type":"t","channel":"c","person":"","node":"n"}}'
+    line = line % (START + 10**7)
+
+    found, taken = in_c(state, [line])
+    assert taken
+    assert found == in_python(state, [line])
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        (b'{"m":"A","to":"default/a:acme","at":7,"to":"default/a:other"}', ["it names two accounts"]),
+        (b" ", []),
+        (b"\r", []),
+        (b"{}", ["Object missing required field `m`"]),
+    ],
+)
+def test_what_stages_never_write_is_refused_without_a_loss_for_others(line, refused):
+    lines = SCENES[0].next()
+    step = step_with(copy_of(SCENES[0].state), [lines[0], line, *lines[1:]], first)
+    plain = step_with(copy_of(SCENES[0].state), lines, first)
+
+    assert [(number, rejected.detail.partition(" `type")[0], rejected.body) for number, rejected in step.refused] == [
+        (1, detail, line) for detail in refused
+    ]
+    assert effects_of(step)[:3] == effects_of(plain)[:3]
+
+
+@needs_c
+@pytest.mark.parametrize("threshold", [1e306, 1e300, 2_000_001.0])
+def test_a_threshold_that_nobody_reaches_is_no_reason_to_fail(threshold):
+    rules = Rules(alerts=(AlertRule("never", threshold),))
+    step = Step(MemoryState(), rules, partition=0, partitions=1, offset=1, at=START)
+    frame_step(step, put("t1", START, 1000))
+
+    assert len(step.rows["engagement"]) == 1, "a person's journey has no alerts"
+
+
+@needs_c
+@pytest.mark.parametrize("order", [(0.0, -0.0), (-0.0, 0.0)])
+def test_rules_have_their_names_whatever_was_asked_before(order):
+    for share in order:
+        alerts = (AlertRule("a", 30.0, share),)
+        state = MemoryState()
+        step = Step(state, Rules(alerts=alerts), partition=0, partitions=1, offset=1, at=START)
+        frame_step(step, SCENES[0].line(0))
+        name = derived_id("alerts", state_encoder.encode(alerts).hex())
+        assert state.get("h\0default/a:acme", Header).alert_rules == name
 
 
 @needs_c
