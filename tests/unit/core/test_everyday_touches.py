@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from schemas.codec import json_encoder, state_encoder
-from schemas.facts import EngagementRow
+from schemas.facts import AlertRow, EngagementRow
 from schemas.ids import derived_id
 from schemas.messages import Touch, TouchPut
 from schemas.rules import AlertRule, Rules
 from stream.core import compiled
 from stream.core.account import frame_step
 from stream.core.engagement import LOG2_MILLI, PersonTally, entry_unit, log2_score, pack, unpack
-from stream.core.everyday_touches import first, take_in_c
+from stream.core.everyday_touches import first, left_to_python, take_in_c
 from stream.core.frames import line_ends
 from stream.core.half_life import GROWTH
 from stream.core.intent import in_milli
@@ -263,6 +263,93 @@ def test_empty_lines_are_none():
     found, taken = in_c(scene.state, [b"", lines[0], b"", *lines[1:], b""])
     assert taken
     assert found == in_c(scene.state, lines)[0]
+
+
+MIDNIGHT = START - START % DAY
+"""Touches at whole days and a half-life of a day: sums are equal to the last bit."""
+
+
+def said(touch_id, at, points, *, told_at=0):
+    touch = Touch(touch_id, at, "session", "Email", PERSON, "default/v:1", points=points, last_at=at)
+    return json_encoder.encode(TouchPut("default/a:acme", told_at or at, "e1", "new", touch))
+
+
+def alerts_by(way, records, rules):
+    """Each record's alerts with when they fired, and what is stored in the end."""
+    state, fired = MemoryState(), []
+    for offset, record in enumerate(records):
+        step = Step(state, rules, partition=0, partitions=1, offset=offset, at=START)
+        frame_step(step, b"\n".join(record), first=way)
+        rows = [msgspec.json.decode(row, type=AlertRow) for row in step.rows.get("alerts", ())]
+        fired.append([(row.rule, row.fired_at, row.withdrawn_at) for row in rows])
+    return fired, state.encoded
+
+
+@needs_c
+@pytest.mark.parametrize(
+    ("records", "fired"),
+    [
+        # In one record up to the threshold and down again: it was reached, whatever the day ends with.
+        ([[said("t0", START, 1)], [said("t1", START + 1, 13_000), said("t2", START + 2, -9000)]], [0, 1]),
+        # Decayed to exactly half of the threshold it is armed again: 12 points of yesterday are 6 today.
+        ([[said("t0", MIDNIGHT, 12_000)], [said("t1", MIDNIGHT + DAY, 1000)], [said("t2", MIDNIGHT + DAY + 1, 9000)]], [1, 0, 1]),
+        # A bit more than half: it is not.
+        ([[said("t0", MIDNIGHT, 12_002)], [said("t1", MIDNIGHT + DAY, 1000)], [said("t2", MIDNIGHT + DAY + 1, 9000)]], [1, 0, 0]),
+        # What is said and taken back within a record was not said.
+        ([[said("t0", START, 1000)], [said("t0", START, 30_000), said("t0", START, 1000)]], [0, 0]),
+    ],
+)  # fmt: skip
+def test_alerts_fire_by_the_rules(records, fired):
+    rules = Rules(score_half_life_days=1, alerts=(AlertRule("hot", 12.0, 0.5),))
+
+    found, stored = alerts_by(take_in_c, records, rules)
+
+    assert [len(alerts) for alerts in found] == fired
+    assert (found, stored) == alerts_by(left_to_python, records, rules)
+
+
+@needs_c
+def test_an_alert_has_the_latest_time_of_its_record_whatever_comes_last():
+    rules = Rules(alerts=(AlertRule("hot", 12.0, 0.5),))
+    record = [said("t1", START + 1, 20_000, told_at=START + 90), said("t2", START + 2, 20_000, told_at=START + 40)]
+
+    assert alerts_by(take_in_c, [record], rules)[0] == [[("hot", START + 90, 0)]]
+
+
+@needs_c
+def test_what_changed_back_within_a_record_says_nothing():
+    state = copy_of(SCENES[0].state)
+    before = dict(state.encoded)
+    line = SCENES[0].line(5)
+
+    step = step_with(state, [line.replace(b'"points":1000', b'"points":2000'), line], take_in_c)
+
+    assert step.rows == {}
+    assert state.encoded == before
+
+
+@needs_c
+def test_days_that_were_put_off_are_left_to_python():
+    state = copy_of(SCENES[0].state)
+    header = state.get("h\0default/a:acme", Header)
+    header.alerts_from = header.newest_day
+    state.put("h\0default/a:acme", header)
+    step = Step(state, RULES, partition=0, partitions=1, offset=9, at=START)
+
+    assert len(list(take_in_c(step, SCENES[0].line(6)))) == 1
+
+
+@needs_c
+def test_a_score_that_does_not_change_is_not_written_anew():
+    """Not even into its one form: a touch without points says nothing of it."""
+    state = copy_of(SCENES[0].state)
+    header = state.get("h\0default/a:acme", Header)
+    shift = int.from_bytes(header.score[:4], "little") - 1
+    header.score = shift.to_bytes(4, "little") + (unpack(header.score) >> shift).to_bytes(9, "little", signed=True)
+    state.put("h\0default/a:acme", header)
+    line = SCENES[0].line(6).replace(b'"points":1000,', b"")
+
+    assert in_c(state, [line]) == (in_python(state, [line]), True)
 
 
 @needs_c
