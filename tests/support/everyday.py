@@ -1,6 +1,8 @@
 """The short way in C, for tests: built here if it is not, a reason where it cannot be."""
 
+import gc
 import os
+import sys
 
 import pytest
 
@@ -12,6 +14,12 @@ needs_c = pytest.mark.skipif(
     reason=f"the short way in C is not in use: {compiled.WHY_NOT}; python build_native.py builds it",
 )
 """In CI it has to be there: the tests run, and fail without it."""
+
+
+def blocks():
+    """Pieces of memory that objects have. What only waits to be collected, of other tests too, is none."""
+    gc.collect()
+    return sys.getallocatedblocks()
 
 
 def neither(*_args):

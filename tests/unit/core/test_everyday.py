@@ -1,7 +1,6 @@
 """The short way in C is in use only where it knows the structs as they are."""
 
 import os
-import sys
 
 import pytest
 
@@ -13,7 +12,7 @@ from stream.core.frames import by_node
 from stream.core.rulebook import rulebook_of
 from stream.core.seen import Seen
 from stream.core.sources import DIRECT_SOURCE
-from tests.support.everyday import needs_c
+from tests.support.everyday import blocks, needs_c
 from tests.support.everyday_fuzz import ANN, NODE, RULES, SCENES, START, Scene, in_c, lines_of
 
 LIMITS = {"gap_ms": 1_800_000, "max_ms": 86_400_000, "engaged_ms": 10_000, "engaged_views": 2, "trusting": True}
@@ -116,11 +115,11 @@ def test_nothing_is_left_in_memory(scene, change):
     lines = [line.replace(*change) if change else line for line in lines_of(scene, 4, 3)]
     for _ in range(20):
         in_c(scene.state, lines)
-    before = sys.getallocatedblocks()
+    before = blocks()
     for _ in range(500):
         in_c(scene.state, lines)
 
-    assert sys.getallocatedblocks() - before < 100
+    assert blocks() - before < 100
 
 
 @needs_c
@@ -139,11 +138,11 @@ def test_more_pages_than_it_remembers_are_asked_for_again_and_leave_nothing():
         return left is None and rows + shown
 
     first = [rows_of(number) for number in range(40_000)]
-    before = sys.getallocatedblocks()
+    before = blocks()
     for number in range(40_000, 80_000):
         rows_of(number)
 
-    assert sys.getallocatedblocks() - before < 100, "what was forgotten is free again"
+    assert blocks() - before < 100, "what was forgotten is free again"
     assert len(asked) == 80_000
     assert rows_of(79_999)
     assert len(asked) == 80_000, "it is remembered"
@@ -185,7 +184,7 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
     scene = SCENES[scene]
     packed, lines = scene.state.get_packed("x\x00" + NODE), lines_of(scene, 4, 2)
     assert go_on(way_of(), packed, lines)[-1] is None, "it is asked"
-    before = sys.getallocatedblocks()
+    before = blocks()
     for _ in range(300):
         for answer in (fail, refuse, lambda _question: "no tuple", lambda _question: (), lambda _question: (1,) * 9):
             try:
@@ -194,7 +193,7 @@ def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):
                 continue
             assert left == (NODE, list(enumerate(lines)))
 
-    assert sys.getallocatedblocks() - before < 200
+    assert blocks() - before < 200
 
 
 @needs_c
@@ -221,7 +220,7 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
     way, frame = way_of(), lines_of(SCENES[0], 4, 1)[0]
     packed = SCENES[0].state.get_packed("x\x00" + NODE)
     get, put = fail if fails == "get" else lambda _: packed, fail if fails == "put" else lambda *_: None
-    before = sys.getallocatedblocks()
+    before = blocks()
     for _ in range(300):
         try:
             way.frame(frame, get, put, START, b"\0" * 8, 9, b",", ",").go_on(0, 0)
@@ -229,7 +228,7 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
             continue
         raise AssertionError("it is told")
 
-    assert sys.getallocatedblocks() - before < 100
+    assert blocks() - before < 100
 
 
 @needs_c
@@ -296,9 +295,9 @@ def test_a_frame_leaves_nothing_in_memory():
     lines = [b'{"node":"t/v:%d"}' % (n % 7) for n in range(50)]
     way = way_of()
     for frame in (lines, [*lines, b"odd"]):
-        before = sys.getallocatedblocks()
+        before = blocks()
         for _ in range(300):
             taken = way.frame(b"\n".join(frame), lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
             if taken is not None:
                 taken.go_on(0, 0)
-        assert sys.getallocatedblocks() - before < 50
+        assert blocks() - before < 50

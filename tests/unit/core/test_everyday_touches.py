@@ -1,8 +1,6 @@
 """What is in C of the account stage: sums and powers as Python has them, nothing left in memory, failures told."""
 
-import gc
 import random
-import sys
 from math import log2
 
 import msgspec
@@ -23,7 +21,7 @@ from stream.core.intent import in_milli
 from stream.core.journey import Header
 from stream.core.state import MemoryState
 from stream.core.step import Step
-from tests.support.everyday import needs_c
+from tests.support.everyday import blocks, needs_c
 from tests.support.everyday_touches_fuzz import (
     RULES,
     SCENES,
@@ -139,11 +137,11 @@ def test_nothing_is_left_in_memory(scene, damage):
     lines[2] = broken(lines[2], damage)
     for _ in range(20):
         in_c(scene.state, lines)
-    before = sys.getallocatedblocks()
+    before = blocks()
     for _ in range(300):
         in_c(scene.state, lines)
 
-    assert sys.getallocatedblocks() - before < 100
+    assert blocks() - before < 100
 
 
 class Failing(MemoryState):
@@ -181,15 +179,13 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing():
         for fails_at in range(accesses):
             with pytest.raises(KeyError):
                 run(fails_at)
-    gc.collect()
-    before = sys.getallocatedblocks()
+    before = blocks()
     for _ in range(100):
         for fails_at in range(accesses):
             with pytest.raises(KeyError):
                 run(fails_at)
-    gc.collect()
 
-    assert sys.getallocatedblocks() - before < 100
+    assert blocks() - before < 100
 
 
 def journeys(**changes):
