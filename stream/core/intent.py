@@ -10,6 +10,7 @@ kept then, and the machine runs when it has come to rest: once for all parts of 
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -131,7 +132,13 @@ def _put_off(journey: Journey, change: EngagementChange) -> None:
 
 def alert_rules_name(alerts: tuple[AlertRule, ...]) -> str:
     """A name for the rules' alert machines; days are run again when it changes."""
-    return derived_id("alerts", state_encoder.encode(alerts).hex())
+    return _name_of(state_encoder.encode(alerts))
+
+
+@lru_cache(maxsize=4)
+def _name_of(encoded: bytes) -> str:
+    """By their bytes: equal rules (0.0 and -0.0) may have different names."""
+    return derived_id("alerts", encoded.hex())
 
 
 def alert_id(account: str, tenant: str, rule: str, day: int) -> str:

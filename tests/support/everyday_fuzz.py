@@ -171,6 +171,14 @@ def check_record(scene, changes):
     return found is not None
 
 
+def random_changes(rng):
+    """What ``broken`` takes."""
+    return [
+        (rng.choice(OPERATIONS), rng.randrange(1 << 16), rng.randrange(1 << 16), rng.choice(PIECES))
+        for _ in range(rng.choice((1, 1, 1, 2, 3)))
+    ]
+
+
 def fuzz(rounds, seed):
     """Break lines and records at random. Returns: how many of each there were, and how many of them C took."""
     rng = random.Random(seed)
@@ -180,23 +188,20 @@ def fuzz(rounds, seed):
         assert check_record(scene, []), "a whole record is, too"
     for _ in range(rounds):
         scene = rng.choice(SCENES)
-        changes = [
-            (rng.choice(OPERATIONS), rng.randrange(1 << 16), rng.randrange(1 << 16), rng.choice(PIECES))
-            for _ in range(rng.choice((1, 1, 1, 2, 3)))
-        ]
+        changes = random_changes(rng)
         taken["lines"] += check_line(scene, changes, rng.randrange(3))
         taken["records"] += check_record(scene, changes)
     return taken
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(about, fuzz, byte_by_byte, scenes):
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     assert not compiled.WHY_NOT, compiled.WHY_NOT
     print(f"{arguments.rounds} of each; taken: {fuzz(arguments.rounds, arguments.seed)}; {compiled.native.__file__}")
-    print(f"single bytes: {sum(map(byte_by_byte, SCENES))} taken")
+    print(f"single bytes: {sum(map(byte_by_byte, scenes))} taken")
 
 
 def use(path):
@@ -254,4 +259,4 @@ of a visit, and in the second of three in one frame; one whose first visit this 
 to be remembered; one who opens a network's link again and again."""
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, fuzz, byte_by_byte, SCENES)

@@ -5,16 +5,14 @@
 ``--module`` as in ``tests.support.everyday_fuzz``.
 """
 
-import argparse
 import random
 
 import msgspec
 
-from tests.support.everyday_fuzz import OPERATIONS, PIECES, ROUNDS, broken, copy_of  # isort: skip - it chooses the build
+from tests.support.everyday_fuzz import broken, copy_of, main, random_changes  # isort: skip - it chooses the build
 from schemas.codec import json_encoder, state_encoder
 from schemas.messages import Touch, TouchPut
 from schemas.rules import AlertRule, Rules
-from stream.core import compiled
 from stream.core.account import frame_step, rules_of
 from stream.core.engagement import PersonTally
 from stream.core.everyday_touches import left_to_python, take_in_c
@@ -151,23 +149,10 @@ def fuzz(rounds, seed):
         assert check_line(scene, []), "whole messages are taken"
     for _ in range(rounds):
         scene = rng.choice(SCENES)
-        changes = [
-            (rng.choice(OPERATIONS), rng.randrange(1 << 16), rng.randrange(1 << 16), rng.choice(PIECES))
-            for _ in range(rng.choice((1, 1, 1, 2, 3)))
-        ]
+        changes = random_changes(rng)
         taken["messages"] += check_line(scene, changes, rng.randrange(3))
         taken["records"] += check_record(scene, rng.choice(list(scene.state.encoded)), changes)
     return taken
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    assert not compiled.WHY_NOT, compiled.WHY_NOT
-    print(f"{arguments.rounds} of each; taken: {fuzz(arguments.rounds, arguments.seed)}; {compiled.native.__file__}")
-    print(f"single bytes: {sum(map(byte_by_byte, SCENES))} taken")
 
 
 RULES = Rules(alerts=(AlertRule("hot", 40.0, 0.5), AlertRule("warm", 5.5, 0.3)))
@@ -182,4 +167,4 @@ SCENES = (
 an alert that stands, and touches that score nothing."""
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, fuzz, byte_by_byte, SCENES)

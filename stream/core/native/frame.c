@@ -48,8 +48,7 @@ PyObject *new_frame(PyObject *owner, struct rules *rules, PyObject *const *args,
         PyErr_Format(PyExc_TypeError, "frame takes %d arguments", ARGUMENTS);
         return NULL;
     }
-    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)frames, Py_tp_alloc);
-    Frame *self = (Frame *)allocate((PyTypeObject *)frames, 0);
+    Frame *self = (Frame *)allocated((PyTypeObject *)frames);
     if (!self)
         return NULL;
     self->rules = rules;
@@ -65,7 +64,6 @@ PyObject *new_frame(PyObject *owner, struct rules *rules, PyObject *const *args,
 
 static void drop_frame(PyObject *object) {
     Frame *self = (Frame *)object;
-    PyTypeObject *type = Py_TYPE(object);
     drop_groups(&self->groups);
     drop_buffer(&self->frame.rows);
     drop_buffer(&self->frame.session_rows);
@@ -74,9 +72,7 @@ static void drop_frame(PyObject *object) {
     Py_CLEAR(self->owner);
     for (int i = 0; i < ARGUMENTS; i++)
         Py_CLEAR(self->argument[i]);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);
-    Py_DECREF(type);
 }
 
 /* Of a node. Longer ones are rare, and Python's way takes them. */
@@ -138,7 +134,8 @@ static bool is_visitor(struct span node) {
 }
 
 /* A group's effects, or none. */
-static enum verdict take_group(Frame *self, const struct group *group) {
+static enum verdict take_group(void *taker, const struct group *group) {
+    Frame *self = taker;
     struct frame *frame = &self->frame;
     struct mark rows = marked(&frame->rows), session_rows = marked(&frame->session_rows);
     Py_ssize_t messages = PyList_Size(frame->messages), shelved = PyList_Size(frame->shelved);
@@ -159,23 +156,23 @@ static enum verdict take_group(Frame *self, const struct group *group) {
     return cut(frame->messages, messages) && cut(frame->shelved, shelved) ? REFUSED : FAILED;
 }
 
-/* What was collected, and what is left (a reference that is taken; NULL with an exception). */
+/* What was collected, and what is left (a reference that is taken). */
 static PyObject *result_of(Frame *self, PyObject *left) {
     struct frame *frame = &self->frame;
     int64_t rows = frame->rows.lines, session_rows = frame->session_rows.lines;
     PyObject *events = emptied(&frame->rows), *sessions = emptied(&frame->session_rows), *result = NULL;
-    if (events && sessions && left)
+    if (events && sessions)
         result = Py_BuildValue("(OLOLOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
                                frame->shelved, left);
     Py_XDECREF(events);
     Py_XDECREF(sessions);
-    Py_XDECREF(left);
+    Py_DECREF(left);
     Py_CLEAR(frame->messages);
     Py_CLEAR(frame->shelved);
     return result;
 }
 
-static PyObject *take_groups(Frame *self, int64_t event_rows, int64_t session_rows) {
+static PyObject *take_rest(Frame *self, int64_t event_rows, int64_t session_rows) {
     self->frame.event_rows = event_rows;
     self->frame.first_session_row = session_rows;
     Py_XDECREF(self->frame.messages);
@@ -184,15 +181,8 @@ static PyObject *take_groups(Frame *self, int64_t event_rows, int64_t session_ro
     self->frame.shelved = PyList_New(0);
     if (!self->frame.messages || !self->frame.shelved)
         return NULL;
-    while (self->next < self->groups.count) {
-        const struct group *group = &self->groups.group[self->next++];
-        enum verdict verdict = take_group(self, group);
-        if (verdict == FAILED)
-            return NULL;
-        if (verdict == REFUSED)
-            return result_of(self, group_for_python(&self->groups, group));
-    }
-    return result_of(self, (Py_INCREF(Py_None), Py_None));
+    PyObject *left = take_groups(&self->groups, &self->next, take_group, self);
+    return left ? result_of(self, left) : NULL;
 }
 
 static PyObject *go_on(PyObject *object, PyObject *args) {
@@ -200,7 +190,7 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
     long long event_rows, session_rows;
     if (!PyArg_ParseTuple(args, "LL:go_on", &event_rows, &session_rows) || !enters(&self->busy))
         return NULL;
-    PyObject *result = take_groups(self, event_rows, session_rows);
+    PyObject *result = take_rest(self, event_rows, session_rows);
     self->busy = false;
     return result;
 }

@@ -84,7 +84,8 @@ void drop_groups(struct groups *groups) {
     *groups = (struct groups){NULL, NULL, 0, 0};
 }
 
-PyObject *group_for_python(const struct groups *groups, const struct group *group) {
+/* Node and lines of a group. */
+static PyObject *group_for_python(const struct groups *groups, const struct group *group) {
     PyObject *lines = PyList_New(0);
     for (uint32_t i = group->first; lines && i != NO_LINE; i = groups->line[i].next) {
         const struct own_line *line = &groups->line[i];
@@ -98,4 +99,14 @@ PyObject *group_for_python(const struct groups *groups, const struct group *grou
     Py_XDECREF(node);
     Py_XDECREF(lines);
     return left;
+}
+
+PyObject *take_groups(const struct groups *groups, uint32_t *next, group_taker take, void *taker) {
+    while (*next < groups->count) {
+        const struct group *group = &groups->group[(*next)++];
+        enum verdict verdict = take(taker, group);
+        if (verdict != TAKEN)
+            return verdict == REFUSED ? group_for_python(groups, group) : NULL;
+    }
+    return Py_INCREF(Py_None), Py_None;
 }

@@ -30,8 +30,12 @@ void drop_groups(struct groups *groups);
 
 size_t count_line_ends(struct span frame);
 
-/* Node and lines of a group, for Python. */
-PyObject *group_for_python(const struct groups *groups, const struct group *group);
+/* A group's effects, or none. */
+typedef enum verdict (*group_taker)(void *taker, const struct group *group);
+
+/* Lets groups be taken from ``next`` on, which is moved on. Returns: node and lines of the first that is REFUSED, for Python; None if
+   all are done; NULL with an exception. */
+PyObject *take_groups(const struct groups *groups, uint32_t *next, group_taker take, void *taker);
 
 /* What follows ``head`` up to the next quote. False if the line does not begin so and end with a brace, or has an escape there. */
 bool read_name_after(struct span line, struct span head, struct span *node);

@@ -83,8 +83,7 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
         PyErr_SetString(PyExc_ValueError, "half_life_ms is out of bounds");
         return NULL;
     }
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Journeys *self = (Journeys *)allocate(type, 0);
+    Journeys *self = (Journeys *)allocated(type);
     if (!self)
         return NULL;
     Py_INCREF(self->rules_name = rules_name);
@@ -102,13 +101,6 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
-}
-
-static void release(PyObject *object) {
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    free(object);
-    Py_DECREF(type);
 }
 
 static void drop_journeys(PyObject *object) {
@@ -144,8 +136,7 @@ static PyObject *frame(PyObject *object, PyObject *args) {
     struct span lines;
     if (!PyArg_ParseTuple(args, "SOOU:frame", &value, &get, &put, &version_and_address))
         return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)frames, Py_tp_alloc);
-    Touches *self = (Touches *)allocate((PyTypeObject *)frames, 0);
+    Touches *self = (Touches *)allocated((PyTypeObject *)frames);
     if (!self)
         return NULL;
     self->owner = (Journeys *)(Py_INCREF(object), object);
@@ -202,7 +193,8 @@ static enum verdict go_on_with(Touches *self, struct journey *journey, const str
 }
 
 /* A group's effects, or none. */
-static enum verdict take_group(Touches *self, const struct group *group) {
+static enum verdict take_group(void *taker, const struct group *group) {
+    Touches *self = taker;
     struct mark engagement = marked(&self->rows.engagement), accounts = marked(&self->rows.accounts);
     struct journey journey;
     enum verdict verdict = go_on_with(self, &journey, group);
@@ -216,35 +208,28 @@ static enum verdict take_group(Touches *self, const struct group *group) {
     return verdict;
 }
 
-/* What was collected, and what is left (a reference that is taken; NULL with an exception). */
+/* What was collected, and what is left (a reference that is taken). */
 static PyObject *result_of(Touches *self, PyObject *left) {
     int64_t people = self->rows.engagement.lines, accounts = self->rows.accounts.lines;
     PyObject *engagement_rows = emptied(&self->rows.engagement), *account_rows = emptied(&self->rows.accounts), *result = NULL;
-    if (engagement_rows && account_rows && left)
+    if (engagement_rows && account_rows)
         result = Py_BuildValue("(OLOLOOO)", engagement_rows, (long long)people, account_rows, (long long)accounts,
                                self->accounts_first ? Py_True : Py_False, self->alerts, left);
     Py_XDECREF(engagement_rows);
     Py_XDECREF(account_rows);
-    Py_XDECREF(left);
+    Py_DECREF(left);
     Py_CLEAR(self->alerts);
     return result;
 }
 
-static PyObject *take_groups(Touches *self, int64_t engagement_rows, int64_t account_rows) {
+static PyObject *take_rest(Touches *self, int64_t engagement_rows, int64_t account_rows) {
     self->rows.first_engagement = engagement_rows;
     self->rows.first_account = account_rows;
     Py_XDECREF(self->alerts);
     if (!(self->alerts = PyList_New(0)))
         return NULL;
-    while (self->next < self->groups.count) {
-        const struct group *group = &self->groups.group[self->next++];
-        enum verdict verdict = take_group(self, group);
-        if (verdict == FAILED)
-            return NULL;
-        if (verdict == REFUSED)
-            return result_of(self, group_for_python(&self->groups, group));
-    }
-    return result_of(self, (Py_INCREF(Py_None), Py_None));
+    PyObject *left = take_groups(&self->groups, &self->next, take_group, self);
+    return left ? result_of(self, left) : NULL;
 }
 
 static PyObject *go_on(PyObject *object, PyObject *args) {
@@ -252,7 +237,7 @@ static PyObject *go_on(PyObject *object, PyObject *args) {
     long long engagement_rows, account_rows;
     if (!PyArg_ParseTuple(args, "LL:go_on", &engagement_rows, &account_rows) || !enters(&self->busy))
         return NULL;
-    PyObject *result = take_groups(self, engagement_rows, account_rows);
+    PyObject *result = take_rest(self, engagement_rows, account_rows);
     self->busy = false;
     return result;
 }
@@ -298,8 +283,6 @@ PyObject *make_journeys_type(void) {
 }
 
 int add_bounds_of_journeys(PyObject *module) {
-    PyObject *longest = PyLong_FromLongLong(LONGEST_HALF_LIFE);
-    int result = longest ? PyModule_AddObjectRef(module, "LONGEST_HALF_LIFE_MS", longest) : -1;
-    Py_XDECREF(longest);
+    int result = add_object(module, "LONGEST_HALF_LIFE_MS", PyLong_FromLongLong(LONGEST_HALF_LIFE));
     return result < 0 ? result : PyModule_AddIntConstant(module, "ALERTS", ALERTS);
 }

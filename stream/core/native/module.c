@@ -31,8 +31,7 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
         !within(gap_ms, "gap_ms") || !within(max_ms, "max_ms") || !within(engaged_ms, "engaged_ms") ||
         !within(engaged_views, "engaged_views"))
         return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Everyday *self = (Everyday *)allocate(type, 0);
+    Everyday *self = (Everyday *)allocated(type);
     if (!self)
         return NULL;
     struct rules *rules = &self->rules;
@@ -53,7 +52,6 @@ static PyObject *new_everyday(PyTypeObject *type, PyObject *args, PyObject *name
 
 static void drop_everyday(PyObject *self) {
     struct rules *rules = &((Everyday *)self)->rules;
-    PyTypeObject *type = Py_TYPE(self);
     drop_cache(&rules->pages);
     drop_cache(&rules->companies);
     drop_cache(&rules->origins);
@@ -62,9 +60,7 @@ static void drop_everyday(PyObject *self) {
     Py_CLEAR(rules->direct);
     Py_CLEAR(rules->blank);
     Py_CLEAR(rules->known_since);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
-    Py_DECREF(type);
 }
 
 PyDoc_STRVAR(frame_doc,
@@ -110,22 +106,13 @@ static int add_layout(PyObject *module) {
         "Header", HEADER_FIELDS(NAME), "StoredTouch", STORED_TOUCH_FIELDS(NAME), "PersonTally", TALLY_FIELDS(NAME), "Day",
         DAY_FIELDS(NAME), "Fired", FIRED_FIELDS(NAME), "AccountRow", ACCOUNT_COLUMNS, "EngagementRow", ENGAGEMENT_COLUMNS,
         "interface", INTERFACE);
-    int result = layout ? PyModule_AddObjectRef(module, "LAYOUT", layout) : -1;
-    Py_XDECREF(layout);
-    return result;
-}
-
-/* Takes the reference to the type, which may be NULL. */
-static int add_type(PyObject *module, const char *name, PyObject *type) {
-    int result = type ? PyModule_AddObjectRef(module, name, type) : -1;
-    Py_XDECREF(type);
-    return result;
+    return add_object(module, "LAYOUT", layout);
 }
 
 static int fill_module(PyObject *module) {
     make_crc_tables();
-    int result = add_type(module, "Everyday", PyType_FromSpec(&everyday_spec));
-    if (result < 0 || add_type(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0)
+    int result = add_object(module, "Everyday", PyType_FromSpec(&everyday_spec));
+    if (result < 0 || add_object(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 || add_bounds_of_journeys(module) < 0 ||
         PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)

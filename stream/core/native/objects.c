@@ -53,6 +53,24 @@ struct span decimal(uint8_t *to, int64_t number) {
     return (struct span){at, (size_t)(to + DECIMAL_BYTES - at)};
 }
 
+PyObject *allocated(PyTypeObject *type) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
+void release(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(object);
+    Py_DECREF(type);
+}
+
+int add_object(PyObject *module, const char *name, PyObject *object) {
+    int result = object ? PyModule_AddObjectRef(module, name, object) : -1;
+    Py_XDECREF(object);
+    return result;
+}
+
 bool enters(bool *busy) {
     if (*busy)
         PyErr_SetString(PyExc_RuntimeError, "it is called by what it called");

@@ -25,6 +25,13 @@ PyObject *joined(const struct span *pieces, int count);
 #define DECIMAL_BYTES 20
 struct span decimal(uint8_t *to, int64_t number);
 
+/* A new object of a type that was made of a specification, all zero; NULL with an exception. ``release`` is the end of its dealloc. */
+PyObject *allocated(PyTypeObject *type);
+void release(PyObject *object);
+
+/* Takes the reference to ``object``, which may be NULL. -1 with an exception. */
+int add_object(PyObject *module, const char *name, PyObject *object);
+
 /* Begins something that is not done twice at a time. False, with an exception, if it is under way. */
 bool enters(bool *busy);
 
