@@ -41,6 +41,8 @@ _EXPONENTS: Final = (
     | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
     | dict.fromkeys(["CLF", "UYW"], 4)
 )
+_FEW: Final = 16
+"""Weights up to which counting those that are alike costs more than it saves."""
 LARGEST: Final = 10**15
 """Amounts beyond this many whole units are data errors; they would not fit the ledger's Decimal either."""
 
@@ -90,11 +92,11 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     Source: Hamilton's method of apportionment.
     """
     whole_numbers = _in_proportion(weights)
-    counts = Counter(whole_numbers)
-    whole = sum(weight * count for weight, count in counts.items())
+    whole = sum(whole_numbers)
     if whole <= 0:
         raise ValueError("split needs a positive weight")
-    if 2 * len(counts) < len(whole_numbers):  # most share evenly: thousands of touches with three weights
+    counts = Counter(whole_numbers) if len(whole_numbers) > _FEW else None
+    if counts is not None and 2 * len(counts) < len(whole_numbers):  # most share evenly: thousands with three weights
         parts = _split_alike(abs(total), whole_numbers, counts, whole)
     else:
         parts = _split_each(abs(total), whole_numbers, whole)

@@ -51,17 +51,22 @@ def allocation(
         models: those that are asked for, if not all of the terms.
     """
     eligible = touches or (unattributed(conversion),)
+    asked = [model for model in terms.models if models is None or model in models]
+    if len(eligible) == 1:  # as most often: whatever the model, it gets the whole
+        whole = Shares(eligible, (WHOLE,), (conversion.amount,))
+        return dict.fromkeys(asked, whole)
     half_life = max(1, round(terms.half_life_days * DAY_MS))
     return {
         model: _shares(eligible, weights(model, eligible, conversion.at, half_life), conversion.amount)
-        for model in terms.models
-        if models is None or model in models
+        for model in asked
     }
 
 
 def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> Shares:
     if 0 in by_touch:
         touches, by_touch = list(compress(touches, by_touch)), list(filter(None, by_touch))
+    if len(by_touch) == 1:
+        return Shares(touches, (WHOLE,), (value,))
     parts_of = split if len(by_touch) < MANY else _split_again
     weights_ = tuple(by_touch)
     shares = Shares(touches, parts_of(WHOLE, weights_), parts_of(value, weights_))
