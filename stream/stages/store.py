@@ -37,7 +37,7 @@ FORMAT_KEY: Final = b"\x01f"
 UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
-_CACHED_OBJECTS: Final = 5_000
+_CACHED_OBJECTS: Final = 20_000
 """Decoded objects per generation and partition ..."""
 _CACHED_BYTES: Final = 8 << 20
 """... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 27 kB (256 ids,
