@@ -15,6 +15,7 @@ from stream.core.engagement import PersonTally
 from stream.core.hits import Hit, Item
 from stream.core.intent import Day, Fired
 from stream.core.journey import Header, StoredTouch
+from stream.core.nodes import NodeState
 from stream.core.seen import PACKED_BYTES, Seen
 from stream.core.sessions import Session
 from stream.core.sources import Source
@@ -27,7 +28,7 @@ except ImportError as error:
 
 __all__ = ["WHY_NOT", "difference", "native"]
 
-_RECORDS: Final = (Seen, Cluster, Session, Source, Item, Hit, Header, StoredTouch, PersonTally, Day, Fired)
+_RECORDS: Final = (Seen, Cluster, Session, Source, Item, Hit, NodeState, Header, StoredTouch, PersonTally, Day, Fired)
 _ROWS: Final = (SessionColumns, AccountRow, EngagementRow)
 _READ: Final = (Event, Touch, TouchPut)
 """Of these C knows what the values are, too."""

@@ -6,10 +6,10 @@ from schemas.event import CONTENT
 
 
 def digest(line: bytes) -> tuple[int, int]:
-    """Checksum and size of an event without node, id and times.
+    """Checksum and size of an event without node, id and times; of all of it if its line is not as our encoder writes it.
 
     Two contents of one id are the same if both agree: 32 bits of checksum are enough for the few events that share an
     id, and cost a quarter of a cryptographic hash.
     """
-    content = line[line.index(CONTENT) :]
+    content = line[max(line.find(CONTENT), 0) :]
     return crc32(content), len(content)

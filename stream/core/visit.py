@@ -269,7 +269,7 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         hashes += hashed
         packed += state_encoder.encode(hit)
         count += 1
-        content = line[line.index(CONTENT) :]
+        content = line[max(line.find(CONTENT), 0) :]  # stream.core.digest
         entries += pack(now, crc32(content), len(content), event.received_at, at, offset, number)
         told.append(b"".join((line[:-1], page.columns, address, b"%d}" % number)))
         number += 1

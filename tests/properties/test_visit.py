@@ -23,6 +23,7 @@ START = 1_800_000_000_000
 RULES = Rules(
     key_events=("Signed Up",), conversions=(EventConversion(event="Bought", stage="won"),), session_gap_s=1800
 )
+EMAILS = ("", "", "", "ann@corp.example", "ann@corp.example", "än@corp.example")
 PROPERTIES = (b"{}", b'{"a":[1,-0.5e3,{"b":null}], "c" : "\\u00e9\\ud83d\\ude00\\n"}', b'"text"', b"[[[[]]]]")
 PAGES = ("https://acme.com/", "https://acme.com/pricing", "https://acme.com/?utm_source=g&utm_medium=cpc", "",
          "https://acme.com/?fbclid=1")  # fmt: skip
@@ -39,12 +40,12 @@ def visits(draw):
             at += draw(st.sampled_from([0, 1, 20_000, 5 * MINUTE, 30 * MINUTE, 31 * MINUTE, -2 * MINUTE]))
             number += draw(st.sampled_from([1, 1, 1, 1, 0]))
             kind = draw(st.sampled_from([PAGE, PAGE, PAGE, PING, TRACK, SCREEN, IDENTIFY, GROUP]))
-            email = draw(st.sampled_from(["", "", "", "ann@corp.example"])) if kind != PAGE else ""
+            email = draw(st.sampled_from(EMAILS)) if kind != PAGE else ""
             frame.append(
                 Event(
                     id=f"e{number}", node=node("default", VISITOR, "v1"), type=kind, at=at, received_at=at + 50,
                     visitor="v1", user=draw(st.sampled_from(users)), email=email,
-                    group=draw(st.sampled_from(["A1", "A2", ""])) if kind in {GROUP, PING} else "",
+                    group=draw(st.sampled_from(["A1", "A2", ""])) if kind in {GROUP, IDENTIFY, PING} else "",
                     platform=draw(st.sampled_from([WEB] * 8 + [APP, SERVER])),
                     company=draw(st.sampled_from(["", "", "net.example"])),
                     url=draw(st.sampled_from(PAGES)), referrer=draw(st.sampled_from(["", "https://www.google.com/", "https://l.instagram.com/"])),

@@ -247,6 +247,7 @@ SCENES = (
     Scene(said={0: ANN}, pauses={2: GAP, 4: GAP}),
     Scene(said={0: ANN, 4: ANN}, pauses={3: GAP}),
     Scene(said={0: ANN | {"group": "A1"}, 4: FOUND, 5: ANN, 6: FOUND}, pauses={6: GAP}),
+    Scene(said={0: ANN | {"group": "A1"}, 4: ANN | {"group": "A1"}}),
     Scene(said={number: {"platform": "server"} for number in range(4)}),
     Scene(always={"url": "https://acme.com/?q=" + "a" * 1100}, pauses={4: GAP}),
     Scene(
@@ -255,8 +256,8 @@ SCENES = (
 )
 """One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both; one
 whose user comes back, and one who comes back and is known without saying so; one who says who it is in the middle
-of a visit, and in the second of three in one frame; one whose first visit this is; one whose addresses are too long
-to be remembered; one who opens a network's link again and again."""
+of a visit, and in the second of three in one frame; one who names the company again; one whose first visit this is;
+one whose addresses are too long to be remembered; one who opens a network's link again and again."""
 
 if __name__ == "__main__":
     main(__doc__, fuzz, byte_by_byte, SCENES)

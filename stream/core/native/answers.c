@@ -1,5 +1,7 @@
 #include "answers.h"
 
+#include "node.h"
+
 /* Bytes of a question. Longer addresses are rare, and Python's way takes them. */
 #define QUESTION_BYTES 4096
 struct question {
@@ -100,6 +102,15 @@ static void ask_with_node(struct question *question, const struct visit *visit, 
     ask_with(question, visit->record.seen[SEEN_node]);
 }
 
+/* What is said nearly always, that the session's user has an address, is looked up in the visitor's node. */
+static bool is_known(const struct visit *visit, const struct line *line) {
+    struct span address;
+    int64_t since;
+    return !is_blank(line, EVENT_user_id) && is_blank(line, EVENT_group_id) && plain_text(line, EVENT_email, &address) &&
+           told_of_address(visit->record.seen[SEEN_node], visit->record.user_text, address, &since) &&
+           line->whole[EVENT_occurred_at] >= since;
+}
+
 enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
     static const int asked_for[] = {
         EVENT_type, EVENT_tenant, EVENT_visitor_id, EVENT_user_id, EVENT_email, EVENT_group_id,
@@ -110,6 +121,8 @@ enum verdict hears_nothing_new(struct visit *visit, const struct line *line) {
     size_t size = 0;
     if (is_nil(visit->record.seen[SEEN_node]))
         return REFUSED;
+    if (is_known(visit, line))
+        return TAKEN;
     begin_question(&question);
     ask_with_node(&question, visit, 3);
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)

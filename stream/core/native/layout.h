@@ -18,6 +18,10 @@
 #define HIT_FIELDS(F)                                                                                              \
     F(at) F(id) F(kind) F(url) F(user) F(engaged_ms) F(points) F(key) F(source) F(items) F(company)
 
+#define NODE_FIELDS(F)                                                                                             \
+    F(claims) F(retracted) F(links) F(said) F(parents) F(resolution) F(only) F(root) F(waiting) F(telling)         \
+    F(settling) F(token) F(crowd) F(entry) F(orphan) F(companies) F(children) F(sold) F(few)
+
 /* An event's keys on the wire, and what their values are: TEXT, WHOLE (a number), TRUTH, CONSENT, ANY. */
 #define EVENT_FIELDS(F)                                                                                            \
     F(node, TEXT) F(event_id, TEXT) F(occurred_at, WHOLE) F(received_at, WHOLE) F(original_at, WHOLE)              \
@@ -67,6 +71,7 @@
 #define IN_SOURCE(name) SOURCE_##name,
 #define IN_ITEM(name) ITEM_##name,
 #define IN_HIT(name) HIT_##name,
+#define IN_NODE(name) NODE_##name,
 #define IN_EVENT(name, kind) EVENT_##name,
 #define IN_SAID(name, kind) SAID_##name,
 #define IN_TOLD(name, kind) TOLD_##name,
@@ -82,6 +87,7 @@ enum { SESSION_FIELDS(IN_SESSION) SESSION_COUNT };
 enum { SOURCE_FIELDS(IN_SOURCE) SOURCE_COUNT };
 enum { ITEM_FIELDS(IN_ITEM) ITEM_COUNT };
 enum { HIT_FIELDS(IN_HIT) HIT_COUNT };
+enum { NODE_FIELDS(IN_NODE) NODE_COUNT };
 enum { EVENT_FIELDS(IN_EVENT) EVENT_COUNT };
 enum { TOUCH_PUT_FIELDS(IN_SAID) SAID_COUNT };
 enum { TOUCH_FIELDS(IN_TOLD) TOLD_COUNT };

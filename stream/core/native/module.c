@@ -99,9 +99,10 @@ static PyType_Spec everyday_spec = {
 /* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
 static int add_layout(PyObject *module) {
     PyObject *layout = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
         "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
         SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
+        "NodeState", NODE_FIELDS(NAME),
         "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS(KEY), "TouchPut", TOUCH_PUT_FIELDS(KEY),
         "Header", HEADER_FIELDS(NAME), "StoredTouch", STORED_TOUCH_FIELDS(NAME), "PersonTally", TALLY_FIELDS(NAME), "Day",
         DAY_FIELDS(NAME), "Fired", FIRED_FIELDS(NAME), "AccountRow", ACCOUNT_COLUMNS, "EngagementRow", ENGAGEMENT_COLUMNS,

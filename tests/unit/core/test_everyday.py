@@ -171,7 +171,7 @@ def test_an_account_is_told_in_its_partition(group):
         ("origin_of", 0),
         ("owner_of", 5),
         ("user_of", 5),
-        ("known_since", 7),
+        ("known_since", 9),
     ],
 )
 def test_a_failure_in_what_it_asks_is_told_and_leaves_nothing(fails, scene):

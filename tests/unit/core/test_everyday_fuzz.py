@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import build_native
-from stream.core.seen import Seen
+from stream.core.seen import HASH_BYTES, Seen
 from tests.support.everyday import needs_c
 from tests.support.everyday_fuzz import (
     NODE,
@@ -24,6 +24,7 @@ from tests.support.everyday_fuzz import (
     fuzz,
     in_c,
     in_python,
+    lines_of,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,6 +85,18 @@ def test_what_is_nested_too_deep_is_left_to_python(value):
 
     assert shallow is not None
     assert in_c(SCENES[0].state, [line % value]) is None
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_a_line_with_an_escaped_key_counts_like_any_other(short):
+    """Our encoder writes none, so where the content begins cannot be found in it."""
+    (line,) = lines_of(SCENES[0], 4, 1)
+
+    seen, _, rows, _, refused = in_python(SCENES[0].state, [line.replace(b'"type"', b'"\\u0074ype"')], short=short)
+
+    assert len(seen.hashes) == 5 * HASH_BYTES
+    assert len(rows["events"]) == 1
+    assert not refused
 
 
 def test_the_visitors_have_what_may_be_wrong():
