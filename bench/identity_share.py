@@ -4,7 +4,7 @@
 
 The traffic of ``bench.stage`` (three in ten visitors are known people of 4,000 companies), on four partitions, so that
 most messages between nodes go through the log as in a worker (``bench.identity_work``). py-spy looks at its stack from
-outside, 500 times a second: a timer within the process is heard only where a Python function begins, and would blame
+outside, 1,000 times a second: a timer within the process is heard only where a Python function begins, and would blame
 that function for the calls into C before it.
 
 Identity is: everything within ``stream/core/identity`` and ``leaf.settle`` (claims, links, owners, messages, rows of
@@ -25,8 +25,8 @@ from bench.place import Broker
 from bench.processes import answer
 from bench.scale import Scale
 
-_MOST_EVENTS = 200_000
-_EVERY = 500
+_MOST_EVENTS = 400_000
+_EVERY = 1000
 """Looks a second."""
 _FOLDER = "stream/core/identity/"
 _SETTLE = "settle (stream/core/leaf.py"
