@@ -22,7 +22,7 @@ from bench.command import run
 from bench.figure import Figure
 from bench.identity_move import until
 from bench.neighbours import Neighbours, neighbours, quantile_ms
-from bench.place import EMBEDDED, Broker
+from bench.place import Broker, running
 from bench.processes import cpu_s, waited_s
 from bench.scale import Scale
 from stream.stages.store import PartitionStore
@@ -50,16 +50,9 @@ class Relinking:
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """Time until all have moved, the largest pause, and the neighbours' alerts."""
-    given = {} if broker.name == EMBEDDED else {"kafka": broker.bootstrap}
-    machine = Machine(broker.folder / "identity-hub", **given)
-    machine.data.mkdir()
-    machine.start()
-    try:
-        bootstrap = given.get("kafka") or f"127.0.0.1:{machine.broker}"
+    with running(broker, "identity-hub") as machine:
         _fill(machine, scale.addresses)
-        done = uvloop.run(_play(machine, bootstrap, scale.addresses))
-    finally:
-        machine.stop()
+        done = uvloop.run(_play(machine, scale.addresses))
     yield from _figures(done, broker, scale.addresses, _largest_state(machine.data))
 
 
@@ -73,9 +66,9 @@ def _fill(machine: Machine, addresses: int) -> None:
     until(machine, _TOUCHES.format(_DOMAIN), addresses, patience_s=_MOST_S)
 
 
-async def _play(machine: Machine, bootstrap: str, addresses: int) -> Relinking:
+async def _play(machine: Machine, addresses: int) -> Relinking:
     worker = machine.processes()["worker"]
-    async with neighbours(machine, bootstrap, events_s=_EVENTS_S, alerts_s=_ALERTS_S) as others:
+    async with neighbours(machine, events_s=_EVENTS_S, alerts_s=_ALERTS_S) as others:
         done = Relinking(others)
         await asyncio.sleep(_CALM_S)
         others.forget_sizes()

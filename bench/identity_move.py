@@ -26,7 +26,7 @@ from bench import calls
 from bench.command import run
 from bench.figure import Figure
 from bench.neighbours import Neighbours, neighbours, quantile_ms
-from bench.place import EMBEDDED, Broker
+from bench.place import Broker, running
 from bench.processes import cpu_s
 from bench.scale import Scale
 from tests.support.machine import Machine
@@ -83,17 +83,10 @@ def names(number: int) -> tuple[str, str]:
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """How long the changes take, and the neighbours' alerts meanwhile."""
-    given = {} if broker.name == EMBEDDED else {"kafka": broker.bootstrap}
-    machine = Machine(broker.folder / "identity-move", **given)
-    machine.data.mkdir()
-    machine.start()
-    try:
-        bootstrap = given.get("kafka") or f"127.0.0.1:{machine.broker}"
+    with running(broker, "identity-move") as machine:
         for number in range(MOVES):
             fill(machine, number, scale.touches)
-        played = uvloop.run(play(machine, bootstrap, scale.touches, scale.companies))
-    finally:
-        machine.stop()
+        played = uvloop.run(play(machine, scale.touches, scale.companies))
     yield from _figures(played, broker, scale)
 
 
@@ -129,8 +122,8 @@ def until(machine: Machine, count: str, wanted: int, patience_s: float = _PATIEN
         time.sleep(0.2)
 
 
-async def play(machine: Machine, bootstrap: str, touches: int, companies_s: float) -> Played:
-    async with neighbours(machine, bootstrap, events_s=0, alerts_s=companies_s) as others:
+async def play(machine: Machine, touches: int, companies_s: float) -> Played:
+    async with neighbours(machine, events_s=0, alerts_s=companies_s) as others:
         played = Played([], others, others.loop.time())
         await asyncio.sleep(_CALM_S)
         for number in range(MOVES):

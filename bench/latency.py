@@ -24,7 +24,7 @@ from bench import calls
 from bench.command import run
 from bench.figure import Figure, quantile
 from bench.paced import Pool, Sent, at_rate
-from bench.place import EMBEDDED, Broker
+from bench.place import Broker, running
 from bench.processes import cpu_s, waited_s
 from bench.scale import Scale
 from schemas import topics
@@ -105,10 +105,12 @@ class Run:
                 self.rows += [seen - self.probes.pop(id_) for id_ in found]
             await asyncio.sleep(max(0.0, began + _POLL_S - self.loop.time()))
 
-    async def watch_alerts(self, bootstrap: str, ready: asyncio.Event) -> None:
+    async def watch_alerts(self, machine: Machine, ready: asyncio.Event) -> None:
         """Read the alerts topic until cancelled."""
         decode = msgspec.json.Decoder(Alert).decode
-        async with AIOKafkaConsumer(topics.ALERTS, bootstrap_servers=bootstrap, fetch_max_wait_ms=100) as consumer:
+        async with AIOKafkaConsumer(
+            machine.topic(topics.ALERTS), bootstrap_servers=machine.bootstrap, fetch_max_wait_ms=100
+        ) as consumer:
             await consumer.seek_to_end()
             ready.set()
             async for record in consumer:
@@ -121,23 +123,16 @@ class Run:
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """Rows and alerts."""
-    given = {} if broker.name == EMBEDDED else {"kafka": broker.bootstrap}
-    machine = Machine(broker.folder / "latency", **given)
-    machine.data.mkdir()
-    machine.start()
-    try:
-        bootstrap = given.get("kafka") or f"127.0.0.1:{machine.broker}"
+    with running(broker, "latency") as machine:
         pids = machine.processes()
         before = {role: (cpu_s(pid), waited_s(pid)) for role, pid in pids.items()}
         began = time.monotonic()
-        done = uvloop.run(_play(machine, bootstrap, scale.seconds))
+        done = uvloop.run(_play(machine, scale.seconds))
         whole = time.monotonic() - began
         busy = {f"{role}_cores": round((cpu_s(pid) - before[role][0]) / whole, 2) for role, pid in pids.items()}
         worker = pids["worker"]
         _check(machine, done)
         busy["worker_waits_for_cpu"] = round((waited_s(worker) - before["worker"][1]) / whole, 2)
-    finally:
-        machine.stop()
     yield from _figures(done, broker, busy)
 
 
@@ -153,14 +148,14 @@ def _check(machine: Machine, done: Run) -> None:
         time.sleep(0.5)
 
 
-async def _play(machine: Machine, bootstrap: str, seconds: float) -> Run:
+async def _play(machine: Machine, seconds: float) -> Run:
     url = f"http://127.0.0.1:{machine.sql}/?database=touchline&default_format=TSV"
     async with Pool(machine.http) as pool, aiohttp.ClientSession() as session:
         done = Run(pool, asyncio.get_running_loop().time() + _WARM_S)
         ready = asyncio.Event()
         watching = [
             asyncio.create_task(done.watch_rows(session, url)),
-            asyncio.create_task(done.watch_alerts(bootstrap, ready)),
+            asyncio.create_task(done.watch_alerts(machine, ready)),
         ]
         await ready.wait()
         whole = _WARM_S + seconds

@@ -18,7 +18,7 @@ from bench import calls
 from bench.command import run
 from bench.figure import Figure
 from bench.paced import Pool, Sent, at_rate
-from bench.place import EMBEDDED, Broker
+from bench.place import Broker, running
 from bench.processes import pss_mb, tree
 from bench.scale import Scale
 from tests.support.machine import Machine
@@ -51,10 +51,7 @@ class Samples:
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """Idle, then under load."""
-    machine = Machine(broker.folder / "memory", **({} if broker.name == EMBEDDED else {"kafka": broker.bootstrap}))
-    machine.data.mkdir()
-    machine.start()
-    try:
+    with running(broker, "memory") as machine:
         idle = Samples(machine)
         time.sleep(_IDLE_S)
         idle.take()
@@ -63,8 +60,6 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
         rate = uvloop.run(_load(machine, loaded, scale.minutes * 60))
         what = f"{scale.minutes:g} min at {rate:,.0f} events/s"
         yield _figure("memory, loaded", loaded, broker, what, must=1200, aim=800)
-    finally:
-        machine.stop()
 
 
 def _figure(name: str, samples: Samples, broker: Broker, what: str, *, must: float, aim: float) -> Figure:

@@ -1,6 +1,6 @@
 """Everybody else on the machine while one account or domain changes hands: their events and alerts, and how long they wait.
 
-    async with neighbours(machine, bootstrap, events_s=200, alerts_s=20) as others: ...
+    async with neighbours(machine, events_s=200, alerts_s=20) as others: ...
     others.alerts, others.facts            (due, waited) of each, in seconds of the loop
 
 Page views of visitors who are nobody come one a request; the clock of each starts when it is due and stops when its row
@@ -87,25 +87,26 @@ class Neighbours:
         self._alerts_due[domain] = due
         self.sent.append(self.pool.send(calls.single(calls.demo_request(f"near-d{number}", visitor)), due))
 
-    async def watch(self, bootstrap: str, ready: asyncio.Event, *, everything: bool) -> None:
+    async def watch(self, machine: Machine, ready: asyncio.Event, *, everything: bool) -> None:
         """Read what the stages produce until cancelled; alerts only if that is enough, since reading is a load of its own."""
         decode = msgspec.json.Decoder(Alert).decode
         # Facts of accounts are always left out: those of a large journey are 60 MB.
         watched = (
             (topics.ALERTS, topics.EVENTS, topics.ACCOUNTS, topics.STITCH_FACTS) if everything else (topics.ALERTS,)
         )
+        topic_of = {machine.topic(topic): topic for topic in watched}
         async with AIOKafkaConsumer(
-            *watched, bootstrap_servers=bootstrap, fetch_max_wait_ms=20, max_partition_fetch_bytes=8 << 20
+            *topic_of, bootstrap_servers=machine.bootstrap, fetch_max_wait_ms=20, max_partition_fetch_bytes=8 << 20
         ) as consumer:
             await consumer.seek_to_end()
             ready.set()
             async for record in consumer:
-                seen = self.loop.time()
-                self.largest[record.topic] = max(self.largest[record.topic], len(record.value))
-                if record.topic == topics.STITCH_FACTS:
+                seen, topic = self.loop.time(), topic_of[record.topic]
+                self.largest[topic] = max(self.largest[topic], len(record.value))
+                if topic == topics.STITCH_FACTS:
                     for id_ in _PROBE.findall(record.value):
                         self._arrived(self._facts_due, id_.decode(), self.facts, seen)
-                elif record.topic == topics.ALERTS:
+                elif topic == topics.ALERTS:
                     alert = decode(record.value)
                     self._arrived(self._alerts_due, alert.domain or alert.account_id, self.alerts, seen)
 
@@ -117,9 +118,7 @@ class Neighbours:
 
 
 @asynccontextmanager
-async def neighbours(
-    machine: Machine, bootstrap: str, *, events_s: float, alerts_s: float
-) -> AsyncIterator[Neighbours]:
+async def neighbours(machine: Machine, *, events_s: float, alerts_s: float) -> AsyncIterator[Neighbours]:
     """At these rates from now on; at the end wait for what is still under way.
 
     Raises: AssertionError if a request was refused or something never came.
@@ -127,7 +126,7 @@ async def neighbours(
     async with Pool(machine.http) as pool:
         others = Neighbours(pool)
         ready = asyncio.Event()
-        watching = asyncio.create_task(others.watch(bootstrap, ready, everything=events_s > 0))
+        watching = asyncio.create_task(others.watch(machine, ready, everything=events_s > 0))
         turns = [(events_s, others.view), (alerts_s, others.company)]
         sending: list[asyncio.Task[None]] = []
         try:

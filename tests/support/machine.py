@@ -34,6 +34,8 @@ class Machine:
     def __init__(self, data: Path, **settings: str):
         self.data = data
         self.http, self.sql, self.broker = free_ports(3)
+        self.bootstrap = settings.get("kafka", f"127.0.0.1:{self.broker}")
+        self._prefix = settings.get("topic_prefix", "")
         given = {f"TOUCHLINE_{name.upper()}": value for name, value in settings.items()}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHLINE_")}
         self.environment = (
@@ -51,6 +53,10 @@ class Machine:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http}"
+
+    def topic(self, name: str) -> str:
+        """As the broker has it."""
+        return self._prefix + name
 
     def start(self, wait_s: float = 90) -> None:
         log = self.data.parent / f"{self.data.name}-up.log"
