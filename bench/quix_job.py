@@ -15,7 +15,10 @@ import time
 import msgspec
 from quixstreams import Application
 
+from schemas.event import COLUMNS
+
 _GAP_MS = 30 * 60_000
+_AT = COLUMNS["at"]
 
 
 class Job:
@@ -31,7 +34,7 @@ class Job:
             self.cpu, self.wall = time.process_time(), time.perf_counter()
         self.seen += 1
         session = state.get("session")
-        at, url = event["at"], event.get("url", "")
+        at, url = event[_AT], event.get("url", "")
         if session is None or at - session["end"] > _GAP_MS:
             session = {"start": at, "end": at, "events": 1, "entry": url, "exit": url}
         else:
