@@ -25,7 +25,7 @@ from bench.place import Broker
 from bench.processes import answer
 from bench.scale import Scale
 
-_MOST_EVENTS = 400_000
+_MOST_EVENTS = 200_000
 _EVERY = 1000
 """Looks a second."""
 _FOLDER = "stream/core/identity/"

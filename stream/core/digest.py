@@ -6,7 +6,7 @@ from schemas.event import CONTENT
 
 
 def digest(line: bytes) -> tuple[int, int]:
-    """Checksum and size of an event without node, id and times; of all of it if its line is not as our encoder writes it.
+    """Checksum and size of an event without node, id and times: of what comes from the first ``,"type":`` on, or of all.
 
     Two contents of one id are the same if both agree: 32 bits of checksum are enough for the few events that share an
     id, and cost a quarter of a cryptographic hash.

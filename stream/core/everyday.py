@@ -8,7 +8,8 @@ escape where it needs the text) it leaves alone:
 visitors would have its effects in another order without C. What that refuses goes the general way. Without a compiler
 everything goes those two ways. ``tests/properties/test_visit.py`` holds the three together.
 
-What pages, companies, users and sessions mean is decided in Python: C asks, and keeps the answers for a while.
+What pages, companies, users and sessions mean is decided in Python: C asks, and keeps the answers for a while. Only that a user
+has an address, which most say each time, it finds in the visitor's node itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator

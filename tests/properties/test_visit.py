@@ -243,3 +243,18 @@ def test_who_says_who_they_are_in_a_new_visit_moves_the_one_before_as_the_genera
     for more in (named, {"company": "net.example", "referrer": "https://www.google.com/"}):
         frames = [[page(1, 0)], [page(2, 1), page(3, 2, **more)]]
         assert run(frames, "short") == run(frames, "general")
+
+
+@needs_c
+def test_an_address_is_known_of_the_same_tenants_user_only():
+    """Two tenants whose names and users run together to one text. The edge lets no such line in: this is what C does of it."""
+
+    def said(number, at, tenant, user):
+        return Event(
+            id=f"e{number}", node="a/v:v1", type=IDENTIFY, at=at, received_at=at + 50, visitor="v1", tenant=tenant, user=user,
+            email="ann@corp.example",
+        )  # fmt: skip
+
+    frames = [[said(1, START, "a", "x/u:U7")], [said(2, START + 31 * MINUTE, "a/u:x", "U7")]]
+
+    assert run(frames, "in C") == run(frames, "short")

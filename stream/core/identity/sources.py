@@ -175,7 +175,7 @@ def _said_in_form(event: Event, rules: Rules) -> tuple[Said, ...]:
 
 
 def _said_by(event: Named, rules: Rules) -> list[Said]:
-    """What the event's own identifiers say."""
+    """What the event's own identifiers say. ``stream/core/native/node.c`` knows what a user with an address makes of a hit."""
     found: list[Said] = []
     type_, email, group, blocked = event.type, event.email, event.group, rules.blocked_ids
     if type_ in _OBJECTS:

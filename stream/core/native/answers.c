@@ -104,10 +104,12 @@ static void ask_with_node(struct question *question, const struct visit *visit, 
 
 /* What is said nearly always, that the session's user has an address, is looked up in the visitor's node. */
 static bool is_known(const struct visit *visit, const struct line *line) {
-    struct span address;
+    struct span tenant, address;
     int64_t since;
-    return !is_blank(line, EVENT_user_id) && is_blank(line, EVENT_group_id) && plain_text(line, EVENT_email, &address) &&
-           told_of_address(visit->record.seen[SEEN_node], visit->record.user_text, address, &since) &&
+    if (is_blank(line, EVENT_user_id) || !is_blank(line, EVENT_group_id) || !tenant_of(line, &tenant) ||
+        !plain_text(line, EVENT_email, &address))
+        return false;
+    return told_of_address(visit->record.seen[SEEN_node], visit->record.user_text, tenant, address, &since) &&
            line->whole[EVENT_occurred_at] >= since;
 }
 

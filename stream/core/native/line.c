@@ -88,3 +88,9 @@ bool plain_text(const struct line *line, int key, struct span *text) {
     *text = (struct span){value.at + 1, value.size - 2};
     return !text->size || !memchr(text->at, '\\', text->size);
 }
+
+bool tenant_of(const struct line *line, struct span *tenant) {
+    if (line->value[EVENT_tenant].size)
+        return plain_text(line, EVENT_tenant, tenant);
+    return *tenant = SPAN("default"), true;
+}

@@ -26,6 +26,9 @@ struct span member_of(const struct line *line, int key);
 /* What a text says, if it is written without escapes; "" if the key is absent. */
 bool plain_text(const struct line *line, int key, struct span *text);
 
+/* The tenant, if it is written without escapes; the default one if the key is absent. */
+bool tenant_of(const struct line *line, struct span *tenant);
+
 /* Whether a text is absent or "". */
 static inline bool is_blank(const struct line *line, int key) { return line->value[key].size <= 2; }
 

@@ -35,14 +35,14 @@ static bool said_of(struct span node, struct span *said) {
     return true;
 }
 
-bool told_of_address(struct span node, struct span user, struct span address, int64_t *since) {
+bool told_of_address(struct span node, struct span user, struct span tenant, struct span address, int64_t *since) {
     uint8_t text[NAME_BYTES], *to = text;
     struct name name;
     struct span said;
-    if (!read_name(user, &name) || name.kind != 'u')
+    if (!read_name(user, &name) || name.kind != 'u' || !same(name.tenant, tenant))
         return false;
     /* As stream.core.identity.sources names such a claim: child, source, parent. */
-    struct span pieces[] = {user, SPAN(" trait "), name.tenant, SPAN("/e:"), address};
+    struct span pieces[] = {user, SPAN(" trait "), tenant, SPAN("/e:"), address};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         if (pieces[i].size > (size_t)(text + sizeof text - to))
             return false;

@@ -4,8 +4,8 @@
 
 #include "span.h"
 
-/* From which time on it is no news to the node that the user has the address: it told the user so. The user is a node
-   (``tenant/u:ID``), the address is bare. False if the node does not know it, or cannot be read. */
-bool told_of_address(struct span node, struct span user, struct span address, int64_t *since);
+/* From which time on it is no news to the node that the user has the address: it told the user so. The user is a node of that
+   tenant (``tenant/u:ID``), the address is bare. False if the node does not know it, or cannot be read, or the user is none. */
+bool told_of_address(struct span node, struct span user, struct span tenant, struct span address, int64_t *since);
 
 #endif

@@ -77,10 +77,8 @@ static bool same_user(const struct visit *visit, const struct line *line) {
     const uint8_t *slash = memchr(visit->node.at, '/', visit->node.size);
     size_t own = slash ? (size_t)(slash - visit->node.at) : 0;
     if (!visit->rules->trusting || is_blank(line, EVENT_visitor_id) || !plain_text(line, EVENT_user_id, &user) ||
-        !plain_text(line, EVENT_tenant, &tenant) || known.size != own + 3 + user.size)
+        !tenant_of(line, &tenant) || known.size != own + 3 + user.size)
         return false;
-    if (!line->value[EVENT_tenant].size)
-        tenant = SPAN("default");
     return same(tenant, (struct span){visit->node.at, own}) && memcmp(known.at, visit->node.at, own) == 0 &&
            memcmp(known.at + own, "/u:", 3) == 0 && memcmp(known.at + own + 3, user.at, user.size) == 0;
 }
