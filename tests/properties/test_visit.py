@@ -258,3 +258,21 @@ def test_an_address_is_known_of_the_same_tenants_user_only():
     frames = [[said(1, START, "a", "x/u:U7")], [said(2, START + 31 * MINUTE, "a/u:x", "U7")]]
 
     assert run(frames, "in C") == run(frames, "short")
+
+
+@needs_c
+def test_another_address_of_a_known_user_is_news():
+    def said(number, email):
+        at = START + number * MINUTE
+        return Event(
+            id=f"e{number}", node="default/v:v1", type=IDENTIFY, at=at, received_at=at + 50, visitor="v1", user="u1",
+            email=email,
+        )  # fmt: skip
+
+    known, others = "ann@corp.example", ["bob@corp.example", "ann@corp.exampl", "ann@corp.examples"]
+    frames = [[said(0, known)], [said(1, known)], *[[said(2 + number, other)] for number, other in enumerate(others)]]
+
+    found = run(frames, "in C")
+    assert found == run(frames, "short")
+    record = msgspec.msgpack.decode(found[-1][0]["x\x00default/v:v1"], type=Seen)
+    assert len(record.node.said) == 4, "the node told of each address"
