@@ -95,6 +95,8 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     whole = sum(whole_numbers)
     if whole <= 0:
         raise ValueError("split needs a positive weight")
+    if len(whole_numbers) == 1:
+        return (total,)
     counts = Counter(whole_numbers) if len(whole_numbers) > _FEW else None
     if counts is not None and 2 * len(counts) < len(whole_numbers):  # most share evenly: thousands with three weights
         parts = _split_alike(abs(total), whole_numbers, counts, whole)

@@ -174,7 +174,7 @@ class Landing:
     async def _read_log(self, wanted: set[str]) -> dict[str, Event]:
         """Events by id, from the beginning until all that are wanted were seen."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=f"127.0.0.1:{self.machine.broker}", enable_auto_commit=False, auto_offset_reset="earliest"
+            bootstrap_servers=self.machine.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         await consumer.start()
         try:

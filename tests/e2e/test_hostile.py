@@ -249,7 +249,7 @@ def strangers(rig: Rig) -> list[tuple[bytes | None, bytes | None, list[tuple[str
 
 
 async def produce(rig: Rig, records: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{rig.machine.broker}", max_request_size=8 << 20)
+    producer = AIOKafkaProducer(bootstrap_servers=rig.machine.bootstrap, max_request_size=8 << 20)
     await producer.start()
     try:
         for number, (key, value, headers) in enumerate(records):

@@ -65,8 +65,6 @@ def allocation(
 def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> Shares:
     if 0 in by_touch:
         touches, by_touch = list(compress(touches, by_touch)), list(filter(None, by_touch))
-    if len(by_touch) == 1:
-        return Shares(touches, (WHOLE,), (value,))
     parts_of = split if len(by_touch) < MANY else _split_again
     weights_ = tuple(by_touch)
     shares = Shares(touches, parts_of(WHOLE, weights_), parts_of(value, weights_))

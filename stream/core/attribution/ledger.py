@@ -423,8 +423,6 @@ def credit_text(credit: int) -> str:
 
 def _texts(text_of: Callable[[int], str], numbers: Sequence[int]) -> list[str]:
     """Their texts, each worked out once: most touches of a large journey have one of few shares."""
-    if len(numbers) == 1:
-        return [text_of(numbers[0])]
     texts = {number: text_of(number) for number in set(numbers)}
     return list(map(texts.__getitem__, numbers))
 

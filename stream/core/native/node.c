@@ -3,6 +3,7 @@
 #include "layout.h"
 #include "msgpack.h"
 #include "name.h"
+#include "objects.h"
 
 /* Longer ones are rare, and Python is asked. */
 #define NAME_BYTES 1024
@@ -36,19 +37,17 @@ static bool said_of(struct span node, struct span *said) {
 }
 
 bool told_of_address(struct span node, struct span user, struct span tenant, struct span address, int64_t *since) {
-    uint8_t text[NAME_BYTES], *to = text;
+    uint8_t text[NAME_BYTES];
     struct name name;
     struct span said;
     if (!read_name(user, &name) || name.kind != 'u' || !same(name.tenant, tenant))
         return false;
     /* As stream.core.identity.sources names such a claim: child, source, parent. */
     struct span pieces[] = {user, SPAN(" trait "), tenant, SPAN("/e:"), address};
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        if (pieces[i].size > (size_t)(text + sizeof text - to))
-            return false;
-        if (pieces[i].size)
-            memcpy(to, pieces[i].at, pieces[i].size);
-        to += pieces[i].size;
-    }
-    return said_of(node, &said) && find_number(said, (struct span){text, (size_t)(to - text)}, since);
+    const int count = sizeof pieces / sizeof *pieces;
+    const size_t size = size_of(pieces, count);
+    if (size > sizeof text)
+        return false;
+    copy_pieces(text, pieces, count);
+    return said_of(node, &said) && find_number(said, (struct span){text, size}, since);
 }
