@@ -36,6 +36,7 @@ def run(*names: str) -> None:
     where.add_argument("--kafka", action="store_true", help="on Apache Kafka only (fetched through Maven; needs Java)")
     default = Scale()
     parser.add_argument("--events", type=int, default=default.events, help="for throughput (default %(default)s)")
+    parser.add_argument("--goes", type=int, default=default.goes, help="of so many events each (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of latency (default %(default)s)")
     parser.add_argument("--visitors", type=int, default=default.visitors, help="before a restart (default %(default)s)")
     parser.add_argument(
@@ -53,9 +54,7 @@ def run(*names: str) -> None:
     # Whoever ends us early must not leave brokers and workers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     brokers = [APACHE] if given.kafka else [EMBEDDED] if given.embedded else [EMBEDDED, APACHE]
-    scale = Scale(
-        given.events, given.seconds, given.visitors, given.minutes, given.touches, given.addresses, given.companies
-    )
+    scale = Scale(**{name: getattr(given, name) for name in Scale.__struct_fields__})
     sys.exit(_measure_all(chosen, brokers, scale))
 
 

@@ -7,28 +7,27 @@ that is how it keys its state.
 """
 
 from collections.abc import Iterator
-from statistics import harmonic_mean
 
 from bench.command import run
 from bench.figure import Figure
+from bench.goes import per_cpu_s
 from bench.place import Broker
 from bench.processes import answer
 from bench.scale import Scale
-from bench.stitch_stage import single_events, stitch_rates
+from bench.stitch_stage import single_events, stitch_run, warm_up
 from bench.traffic import Crowd, pack
 
-_WARM = 100_000
 _SINGLES = 150_000
 
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """The ratio has no bound: it is there for comparison."""
     crowd = Crowd()
-    warm = pack([*crowd.introductions(), *crowd.traffic(_WARM)])
+    warm = warm_up(crowd)
     frames = pack(crowd.traffic(scale.events))
     records, topic = single_events(broker, frames, _SINGLES)
     peer = records / answer("bench.quix_job", broker.bootstrap, topic, str(records))["cpu_s"]
-    ours = harmonic_mean([rate.per_core for rate in stitch_rates(broker, warm, frames)])
+    ours = per_cpu_s(stitch_run(broker, warm, [frames]))
     yield Figure(
         name="peer: Quix Streams", broker=broker.name, value=ours / peer, unit=" x",
         measured=f"Quix Streams {peer:,.0f} events per CPU second with sessions only; the stitch stage {ours:,.0f}",

@@ -5,7 +5,9 @@ import msgspec
 
 class Scale(msgspec.Struct, frozen=True):
     events: int = 200_000
-    """For the throughput figures."""
+    """For the throughput figures; of each go where there are several."""
+    goes: int = 5
+    """Of the stitch stage and the pipeline."""
     seconds: float = 60.0
     """Of latency; the collector's cases take a tenth each."""
     visitors: int = 1_000_000

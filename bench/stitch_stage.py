@@ -1,24 +1,23 @@
 """Events per CPU second of the stitch stage, everything on, against an empty Faust agent on single-event records.
 
-    python -m bench.stitch_stage [--events N] [--kafka | --embedded]
+    python -m bench.stitch_stage [--events N] [--goes N] [--kafka | --embedded]
 
-A real worker process with the stitch stage reads frames of 1 MB from the ``events`` topic; RocksDB, outputs, acks,
-checkpoints and the messages between identity nodes are all in. Its state is warm: every second visitor is known, and
-100,000 events came before. The CPU is the process's, as the kernel counts it. Both take turns, and all of theirs are
-compared: on a machine that others share, what one of them does at a time differs by a quarter.
+A real worker process with the stitch stage reads frames of 1 MB from the ``events`` topic, a million events in five goes;
+RocksDB, outputs, acks, checkpoints and the messages between identity nodes are all in (``bench.goes``). Its state is warm:
+every second visitor is known, and 100,000 events came before. The CPU is the process's, as the kernel counts it. The empty
+agent runs before and after each go, and all of its runs count: on a machine that others share, what one of them does at a
+time differs by a quarter.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from math import ceil
 from statistics import harmonic_mean
-
-import msgspec
 
 from bench.command import run
 from bench.figure import Figure
+from bench.goes import Worked, idle_shares, long_run, per_cpu_s, per_wall_s
 from bench.place import STITCH_ONLY, Broker, Installation, create, fill
 from bench.processes import answer, stopping
 from bench.scale import Scale
@@ -26,56 +25,46 @@ from bench.traffic import Crowd, Frame, pack, singles
 
 _WARM = 100_000
 _SINGLES = 10_000
-_TURNS = 10
-
-
-class Rate(msgspec.Struct):
-    """What the worker did in one turn."""
-
-    per_core: float
-    wall: float
 
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     """The one figure."""
     crowd = Crowd()
-    warm = pack([*crowd.introductions(), *crowd.traffic(_WARM)])
-    frames = pack(crowd.traffic(scale.events))
-    empties = [empty_rate(broker, frames)]
-    rates: list[Rate] = []
-    for rate in stitch_rates(broker, warm, frames):
-        rates.append(rate)
-        empties.append(empty_rate(broker, frames))
-    # All events over all CPU seconds; the turns are of one size.
-    ours, empty = harmonic_mean([rate.per_core for rate in rates]), harmonic_mean(empties)
+    warm = warm_up(crowd)
+    goes = [pack(crowd.traffic(scale.events)) for _ in range(scale.goes)]
+    empties = [empty_rate(broker, goes[0])]
+    ours: list[Worked] = []
+    for worked in stitch_run(broker, warm, goes):
+        ours.append(worked)
+        empties.append(empty_rate(broker, goes[0]))
+    rates = [per_cpu_s([worked]) for worked in ours]
+    rate, empty = per_cpu_s(ours), harmonic_mean(empties)
     yield Figure(
-        name="stitch_stage", broker=broker.name, value=ours / empty, unit=" x", must=3, aim=8,
-        measured=f"{ours:,.0f} events per CPU second; empty agent {empty:,.0f}",
+        name="stitch_stage", broker=broker.name, value=rate / empty, unit=" x", must=3, aim=8,
+        measured=f"{rate:,.0f} events per CPU second; empty agent {empty:,.0f}",
         details={
-            "events_per_cpu_s": ours, "empty_agent_per_cpu_s": empty,
-            "events_per_wall_s": harmonic_mean([rate.wall for rate in rates]),
-            "slowest_turn": min(rate.per_core for rate in rates), "fastest_turn": max(rate.per_core for rate in rates),
-            "slowest_empty_turn": min(empties), "fastest_empty_turn": max(empties),
+            "events_per_cpu_s": rate, "empty_agent_per_cpu_s": empty, "events_per_wall_s": per_wall_s(ours),
+            "first_go": rates[0], "last_go": rates[-1], "slowest_go": min(rates),
+            "slowest_empty": min(empties), "fastest_empty": max(empties),
         },
     )  # fmt: skip
 
 
-def stitch_rates(broker: Broker, warm: list[Frame], frames: list[Frame]) -> Iterator[Rate]:
-    """Events per CPU and per wall second of a worker with the stitch stage, in each of several turns."""
+def warm_up(crowd: Crowd) -> list[Frame]:
+    """What came before the measurement."""
+    return pack([*crowd.introductions(), *crowd.traffic(_WARM)])
+
+
+def stitch_run(broker: Broker, warm: list[Frame], goes: Iterable[list[Frame]]) -> Iterator[Worked]:
+    """A worker with the stitch stage at work on these goes."""
     installation = Installation(broker, "stitch")
     installation.prepare_topics()
     worker = installation.worker("stitch")
     with stopping([worker]):
+        idle = idle_shares([worker])
         installation.fill(warm)
         installation.settle(STITCH_ONLY)
-        size = ceil(len(frames) / _TURNS)
-        for begin in range(0, len(frames), size):
-            turn = frames[begin : begin + size]
-            events = sum(frame.events for frame in turn)
-            cpu, wall = worker.cpu_s, time.monotonic()
-            installation.fill(turn)
-            installation.settle(STITCH_ONLY)
-            yield Rate(events / (worker.cpu_s - cpu), events / (time.monotonic() - wall))
+        yield from long_run(installation, [worker], idle, STITCH_ONLY, goes)
 
 
 def empty_rate(broker: Broker, frames: list[Frame]) -> float:
