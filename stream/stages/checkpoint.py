@@ -41,9 +41,10 @@ _CHUNK: Final = 1000
 _MISSING: Final = "key not found"
 _TRUSTED_MS: Final = 1_800_000
 """Half of the state topics' ``min.compaction.lag.ms``: for so long a checkpoint that was cut short does no harm."""
-_SHARE: Final = 40
-"""A checkpoint may cost a fortieth of the time: under load the pause grows with what the last one took ..."""
-_LONGEST_PAUSE_S: Final = 30.0
+_SHARE: Final = 80
+"""A checkpoint may cost an eightieth of the time, those of a worker's eight stores a tenth: under load the pause grows with what
+the last one took ..."""
+_LONGEST_PAUSE_S: Final = 60.0
 """... but not beyond this. A busy worker takes long for a checkpoint because it is busy, and what is not in one must be
 applied again by who takes over: after 300,000 new visitors in a minute that was half of them."""
 

@@ -24,7 +24,7 @@ from stream.core.step import Step
 
 AT_ONCE: Final = 1000
 """Shares that a record may work out and book at once, some 20 ms; more wait for a message of their own."""
-AGAIN_AT_ONCE: Final = 64
+AGAIN_AT_ONCE: Final = 200
 """The same of conversions that are booked already: of 300 people who move one by one each would have them restated. To wait costs
 an account some seven messages to itself, as much as 350 shares."""
 CALM: Final = 6
