@@ -1,8 +1,8 @@
 """State of one partition in RocksDB: the ``State`` that the core sees, with the frame's offset in the same batch.
 
 Three layers, newest first: objects that frames changed (``changed``), sealed batches whose outputs are not yet acked
-(``pending``), RocksDB. Objects stay in a bounded cache, decoded or as bytes, as they were last read or put: whoever asks
-for the other form gets it made. Several frames may be sealed together: a visitor who does
+(``pending``), RocksDB. Objects stay in a bounded cache, decoded or as bytes, as they were last read or put, and as bytes once
+they are saved: whoever asks for the other form gets it made. Several frames may be sealed together: a visitor who does
 something in each of them is encoded and written once. A batch is committed when every output of its frames is durable; a
 crash in between loses it whole, and the log gives the frames again.
 
@@ -211,11 +211,13 @@ class PartitionStore:
             name: value if value is None or value.__class__ is bytes else state_encoder.encode(value)
             for name, value in self._changed.items()
         }
-        number = self._number
+        number, young = self._number, self._young
         for name, packed in values.items():
             self._pending[name] = (number, packed)
             if packed is not None:
                 self._young_bytes += len(packed)
+                if name in young:
+                    young[name] = packed  # smaller than the object, and most are next asked for as bytes
         if self._young_bytes > _CACHED_BYTES:
             self._grow_old()
         if self._unsealed:

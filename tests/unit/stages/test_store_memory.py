@@ -1,4 +1,4 @@
-"""What a partition's store keeps decoded is bounded in bytes, whatever single records grow to."""
+"""What a partition's store keeps in memory is bounded in bytes, whatever single records grow to."""
 
 import weakref
 
@@ -46,8 +46,22 @@ def kept(references):
     return sum(reference() is not None for reference in references)
 
 
-def test_large_records_that_were_written_are_let_go(store):
-    assert 0 < kept(fill(store)) <= AT_MOST
+def test_what_was_written_is_kept_as_its_bytes_and_large_records_are_let_go(store):
+    alive = fill(store)
+
+    remembered = {**store._old, **store._young}
+    assert kept(alive) == 0
+    assert all(type(packed) is bytes for packed in remembered.values())
+    assert 0 < len(remembered) <= AT_MOST
+
+
+def test_an_object_that_was_saved_is_read_again_from_its_bytes(store):
+    store.put("k", Record(b"saved"))
+    save(store)
+
+    first = store.get("k", Record)
+    assert first == Record(b"saved")
+    assert store.get("k", Record) is first
 
 
 def test_large_records_that_were_read_are_let_go(store):
