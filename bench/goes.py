@@ -4,7 +4,7 @@
     for worked in long_run(installation, processes, idle, EVERYTHING, goes):
         ...                                                        # the yardstick runs here
 
-All that a process does is in it, so also what falls between two goes: checkpoints are up to 30 s apart and go on after the
+All that a process does is in it, so also what falls between two goes: checkpoints are up to a minute apart and go on after the
 last event. Only its polling is not, by its share of a core while it has nothing to do.
 """
 
