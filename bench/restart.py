@@ -23,6 +23,7 @@ from bench.processes import stopping
 from bench.scale import Scale
 from bench.traffic import Crowd, pack
 from schemas import topics
+from stream.stages.checkpoint import LONGEST_PAUSE_S
 from stream.stages.log import Log
 
 _CHUNK = 100_000
@@ -71,7 +72,7 @@ async def _checkpointed(installation: Installation) -> None:
     deadline = time.monotonic() + _CHECKPOINT_WAIT_S
     before: list[tuple[int, int]] = []
     calm = time.monotonic()
-    while time.monotonic() - calm < 15:
+    while time.monotonic() - calm < LONGEST_PAUSE_S + 10:
         ends = [await _saved_and_end(log, partition) for partition in range(installation.settings.partitions)]
         if ends != before or any(saved != end for saved, end in ends):
             before, calm = ends, time.monotonic()

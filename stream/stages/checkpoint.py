@@ -44,7 +44,7 @@ _TRUSTED_MS: Final = 1_800_000
 _SHARE: Final = 80
 """A checkpoint may cost an eightieth of the time, those of a worker's eight stores a tenth: under load the pause grows with what
 the last one took ..."""
-_LONGEST_PAUSE_S: Final = 60.0
+LONGEST_PAUSE_S: Final = 60.0
 """... but not beyond this. A busy worker takes long for a checkpoint because it is busy, and what is not in one must be
 applied again by who takes over: after 300,000 new visitors in a minute that was half of them."""
 
@@ -210,7 +210,7 @@ async def keep_checkpoints(stage: Stage, partition: int, store: PartitionStore, 
             await checkpoint(stage, partition, store, topic, epoch, not_before=ahead)
         except (LogError, OSError) as error:
             log.warning("no checkpoint", stage=stage.name, partition=partition, error=type(error).__name__)
-        pause = max(every_s, min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE_S))
+        pause = max(every_s, min(_SHARE * (time.monotonic() - began), LONGEST_PAUSE_S))
 
 
 def _written_by(headers: Headers) -> tuple[int, int]:
