@@ -8,11 +8,10 @@ and committed. The floor reads the frames of a go, before the first and after ea
 """
 
 from collections.abc import Iterable, Iterator
-from statistics import harmonic_mean
 
 from bench.command import run
 from bench.figure import Figure
-from bench.goes import Worked, idle_shares, long_run, per_cpu_s, per_wall_s
+from bench.goes import Worked, beside, long_run, per_cpu_s, per_wall_s
 from bench.place import EVERYTHING, Broker, Installation
 from bench.processes import Process, answer, stopping
 from bench.scale import Scale
@@ -22,7 +21,8 @@ from sinks.clickhouse.client import ClickHouse
 
 _WARM = 50_000
 _FLOOR_TOPIC = topics.DEAD_LETTERS
-_WORKER, _SINK, _SQL = range(3)
+_SINK, _SQL = 1, 2
+"""Places among the processes of a run, after the worker."""
 
 
 def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
@@ -30,25 +30,15 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     crowd = Crowd()
     warm = pack([*crowd.introductions(), *crowd.traffic(_WARM)])
     goes = [pack(crowd.traffic(scale.events)) for _ in range(scale.goes)]
-    floors = [floor_rate(broker, goes[0])]
-    ours: list[Worked] = []
-    for worked in pipeline_run(broker, warm, goes):
-        ours.append(worked)
-        floors.append(floor_rate(broker, goes[0]))
-    rates = [per_cpu_s([worked]) for worked in ours]
-    rate, floor = per_cpu_s(ours, _WORKER), harmonic_mean(floors)
+    found = beside(pipeline_run(broker, warm, goes), lambda: floor_rate(broker, goes[0]))
     yield Figure(
-        name="pipeline", broker=broker.name, value=rate / floor, unit=" x", must=0.08, aim=0.2,
-        measured=f"{rate:,.0f} events per worker CPU second; floor {floor:,.0f}",
-        details={
-            "events_per_worker_cpu_s": rate, "floor_per_cpu_s": floor,
-            "first_go": rates[0], "last_go": rates[-1], "slowest_go": min(rates),
-            "slowest_floor": min(floors), "fastest_floor": max(floors),
-        },
+        name="pipeline", broker=broker.name, value=found.rate / found.yardstick, unit=" x", must=0.08, aim=0.2,
+        measured=f"{found.rate:,.0f} events per worker CPU second; floor {found.yardstick:,.0f}",
+        details={"events_per_worker_cpu_s": found.rate, "floor_per_cpu_s": found.yardstick, **found.spread},
     )  # fmt: skip
-    sink, sql = per_cpu_s(ours, _SINK), per_cpu_s(ours, _SQL)
+    sink, sql = per_cpu_s(found.goes, _SINK), per_cpu_s(found.goes, _SQL)
     yield Figure(
-        name="pipeline, wall", broker=broker.name, value=per_wall_s(ours), unit=" events/s",
+        name="pipeline, wall", broker=broker.name, value=per_wall_s(found.goes), unit=" events/s",
         measured=f"all processes on this machine; per CPU second: sink {sink:,.0f}, SQL server {sql:,.0f}",
         details={"events_per_sink_cpu_s": sink, "events_per_sql_cpu_s": sql},
     )  # fmt: skip
@@ -77,11 +67,8 @@ def pipeline_run(broker: Broker, warm: list[Frame], goes: Iterable[list[Frame]])
         installation.prepare_tables()
         running.insert(0, installation.sink())
         running.insert(0, installation.worker())
-        idle = idle_shares(running)
-        installation.fill(warm)
-        installation.settle(EVERYTHING)
         events = sum(frame.events for frame in warm)
-        for worked in long_run(installation, running, idle, EVERYTHING, goes):
+        for worked in long_run(installation, running, EVERYTHING, warm, goes):
             events += worked.events
             yield worked
         _check(installation, events)

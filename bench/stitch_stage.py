@@ -13,11 +13,10 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from statistics import harmonic_mean
 
 from bench.command import run
 from bench.figure import Figure
-from bench.goes import Worked, idle_shares, long_run, per_cpu_s, per_wall_s
+from bench.goes import Worked, beside, long_run, per_wall_s
 from bench.place import STITCH_ONLY, Broker, Installation, create, fill
 from bench.processes import answer, stopping
 from bench.scale import Scale
@@ -32,20 +31,13 @@ def measure(broker: Broker, scale: Scale) -> Iterator[Figure]:
     crowd = Crowd()
     warm = warm_up(crowd)
     goes = [pack(crowd.traffic(scale.events)) for _ in range(scale.goes)]
-    empties = [empty_rate(broker, goes[0])]
-    ours: list[Worked] = []
-    for worked in stitch_run(broker, warm, goes):
-        ours.append(worked)
-        empties.append(empty_rate(broker, goes[0]))
-    rates = [per_cpu_s([worked]) for worked in ours]
-    rate, empty = per_cpu_s(ours), harmonic_mean(empties)
+    found = beside(stitch_run(broker, warm, goes), lambda: empty_rate(broker, goes[0]))
     yield Figure(
-        name="stitch_stage", broker=broker.name, value=rate / empty, unit=" x", must=3, aim=8,
-        measured=f"{rate:,.0f} events per CPU second; empty agent {empty:,.0f}",
+        name="stitch_stage", broker=broker.name, value=found.rate / found.yardstick, unit=" x", must=3, aim=8,
+        measured=f"{found.rate:,.0f} events per CPU second; empty agent {found.yardstick:,.0f}",
         details={
-            "events_per_cpu_s": rate, "empty_agent_per_cpu_s": empty, "events_per_wall_s": per_wall_s(ours),
-            "first_go": rates[0], "last_go": rates[-1], "slowest_go": min(rates),
-            "slowest_empty": min(empties), "fastest_empty": max(empties),
+            "events_per_cpu_s": found.rate, "empty_agent_per_cpu_s": found.yardstick,
+            "events_per_wall_s": per_wall_s(found.goes), **found.spread,
         },
     )  # fmt: skip
 
@@ -61,10 +53,7 @@ def stitch_run(broker: Broker, warm: list[Frame], goes: Iterable[list[Frame]]) -
     installation.prepare_topics()
     worker = installation.worker("stitch")
     with stopping([worker]):
-        idle = idle_shares([worker])
-        installation.fill(warm)
-        installation.settle(STITCH_ONLY)
-        yield from long_run(installation, [worker], idle, STITCH_ONLY, goes)
+        yield from long_run(installation, [worker], STITCH_ONLY, warm, goes)
 
 
 def empty_rate(broker: Broker, frames: list[Frame]) -> float:

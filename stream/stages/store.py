@@ -38,7 +38,7 @@ UNSAVED_PREFIX: Final = b"\x01u"
 UNSAVED_END: Final = b"\x01v"
 
 _CACHED_OBJECTS: Final = 20_000
-"""Decoded objects per generation and partition ..."""
+"""Objects per generation and partition, decoded or as bytes ..."""
 _CACHED_BYTES: Final = 8 << 20
 """... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 27 kB (256 ids,
 16 kB of hits): by number alone, eight partitions could keep 8 GB. An account's records are small and many: 20,000 take 11 MB."""
