@@ -3,8 +3,6 @@ from typing import Self
 
 LAYOUT: dict[str, str]
 SOURCES: str
-HITS_BYTES: int
-ID_BYTES: int
 ALERTS: int
 LONGEST_HALF_LIFE_MS: int
 
@@ -19,6 +17,7 @@ class Frame:
         bytes,
         int,
         list[tuple[int, bytes]],
+        list[tuple[str, int, bytes]],
         list[tuple[str, int, bytes]],
         tuple[str, list[tuple[int, bytes]]] | None,
     ]: ...

@@ -27,7 +27,7 @@ from stream.core.hits import PING, VIEW
 from stream.core.identity import company_node, known_since, session_link, settled_owner
 from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
-from stream.core.seen import Seen
+from stream.core.seen import Seen, put_sheet
 from stream.core.sessions import ENGAGED_MS, ENGAGED_VIEWS
 from stream.core.sources import DIRECT_SOURCE
 from stream.core.state import time_part
@@ -207,7 +207,7 @@ def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[tuple[str, l
         yield from by_node(frame).items()
         return
     while True:
-        rows, many, shown, showing, messages, shelved, left = taken.go_on(
+        rows, many, shown, showing, messages, shelved, sheets, left = taken.go_on(
             step.next_row("events"), step.next_row("sessions")
         )
         step.table("events").extend(rows, many)
@@ -217,6 +217,8 @@ def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[tuple[str, l
             step.tell_home(hashed % step.partitions, message)
         for node, start, cluster in shelved:
             state.put(cluster_prefix(node) + time_part(start), cluster)
+        for node, number, entries in sheets:
+            put_sheet(state, node, number, entries)
         if left is None:
             return
         yield left

@@ -1,8 +1,10 @@
 """Exact dedupe: which event ids an entry node has taken in during the last 30 days, and what became of each.
 
 Of two contents with one id the smaller counts, by (digest of the content, receipt, time), whichever came first; so the
-result does not depend on the order. Ids are kept packed, 8 bytes of hash and 36 of entry each. A node with more than 256
-of them keeps the older ones under keys of their own, which a tick sweeps away in the order of their time.
+result does not depend on the order. The node's record is written whole whenever it does something, so of an id it has what
+tells whether another is the same, 8 bytes of hash. The entries, 44 bytes each, are asked for by repetitions only: sixteen
+of them are a sheet, which has a key of its own and is forgotten as one. A node with more than 256 ids keeps the older ones
+under keys of their own, which a tick sweeps away in the order of their time.
 """
 
 from _blake2 import blake2b  # hashlib's wrapper costs another 0.3 µs a call
@@ -19,12 +21,17 @@ KEEP_MS: Final = 30 * 86_400_000
 """How long an id is remembered, by the time of the log."""
 HASH_BYTES: Final = 8
 _PACKED: Final = 256
-"""Ids in the node's own record. 256 are 11 KB, as much as one wants to write for one event."""
+"""Ids in the node's own record. Their hashes are 2 kB, as much as one wants to write for one event."""
 PACKED_BYTES: Final = _PACKED * HASH_BYTES
 """Their hashes, in bytes."""
-_SPILLED_AT_ONCE: Final = 128
+_SHEET: Final = 16
+"""Entries that lie together under a key of their own. The record has fewer than that."""
+_SPILLED_SHEETS: Final = 8
+"""Of half of the ids in a record; so many are spilled at once."""
 _ENTRY: Final = Struct(">qIIqqqI")
 """Log time, digest, size, receipt, event time, offset and number of the row. Fixed width, so that it can be indexed."""
+SHEET_BYTES: Final = _SHEET * _ENTRY.size
+_TIME_BYTES: Final = 8
 _SWEPT_AT_ONCE: Final = 5000
 """Spilled ids that one tick removes: about 50 ms."""
 
@@ -50,6 +57,7 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
 
     hashes: bytes = b""
     entries: bytes = b""
+    """Of the last ids, those that fill no sheet."""
     spilled: bool = False
     newest: Cluster | None = None
     """The visitor's newest cluster of hits."""
@@ -59,11 +67,21 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
     """Whether it may have more under keys of their own: older clusters, single touches. Most have not."""
     crm: bytes | None = b""
     """What the CRM said of it and its people (``stream.core.identity.folds``), encoded; None if it has a key of its own."""
+    sheets: bytes = b""
+    """Log time of the last id of each sheet, 8 bytes. The first of them has the entries of the first hashes."""
+    first_sheet: int = 0
+    """Number of the first sheet."""
 
 
 def record_key(node: str) -> str:
     """State key of a node's record."""
     return "x\x00" + node
+
+
+class Sheet(msgspec.Struct, array_like=True, gc=False):
+    """Entries of ids that followed each other."""
+
+    entries: bytes
 
 
 class Spilled(msgspec.Struct, array_like=True, gc=False):
@@ -83,14 +101,10 @@ def id_hash(event_id: str) -> bytes:
 
 def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
     """The entry of an id, None if it is new."""
-    hashes = seen.hashes
-    place = hashes.find(hashed)
-    if place == -1 and not seen.spilled:
-        return None
-    while place != -1:
-        if place % HASH_BYTES == 0:
-            return Entry(*_ENTRY.unpack_from(seen.entries, place // HASH_BYTES * _ENTRY.size))
-        place = hashes.find(hashed, place + 1)
+    index = _index(seen, hashed)
+    if index is not None:
+        _, entries, begin = _place(state, node, seen, index)
+        return Entry(*_ENTRY.unpack_from(entries, begin))
     if seen.spilled:
         spilled = state.get(_spilled_key(node, hashed), Spilled)
         if spilled is not None:
@@ -102,53 +116,81 @@ def remember(state: State, node: str, seen: Seen, hashed: bytes, *entry: int) ->
     """Add an id that is new to the node; ``entry`` are the fields of its ``Entry``."""
     seen.hashes += hashed
     seen.entries += _ENTRY.pack(*entry)
+    fill_sheets(state, node, seen)
     if len(seen.hashes) > PACKED_BYTES:
         _spill(state, node, seen)
 
 
 def replace(state: State, node: str, seen: Seen, hashed: bytes, entry: Entry) -> None:
     """Put ``entry`` in the place of what is known of the id; its log time stays."""
-    for place in range(0, len(seen.hashes), HASH_BYTES):
-        if seen.hashes[place : place + HASH_BYTES] == hashed:
-            begin = place // HASH_BYTES * _ENTRY.size
-            kept = Entry(*_ENTRY.unpack_from(seen.entries, begin))
-            packed = _ENTRY.pack(*entry._replace(log_at=kept.log_at))
-            seen.entries = seen.entries[:begin] + packed + seen.entries[begin + _ENTRY.size :]
-            return
-    name = _spilled_key(node, hashed)
-    spilled = state.get(name, Spilled)
-    log_at = entry.log_at if spilled is None else Entry(*_ENTRY.unpack(spilled.entry)).log_at
-    state.put(name, Spilled(_ENTRY.pack(*entry._replace(log_at=log_at))))
+    index = _index(seen, hashed)
+    if index is None:
+        name = _spilled_key(node, hashed)
+        spilled = state.get(name, Spilled)
+        log_at = entry.log_at if spilled is None else _log_at(spilled.entry)
+        state.put(name, Spilled(_ENTRY.pack(*entry._replace(log_at=log_at))))
+        return
+    name, entries, begin = _place(state, node, seen, index)
+    packed = _ENTRY.pack(*entry._replace(log_at=_log_at(entries, begin)))
+    entries = entries[:begin] + packed + entries[begin + _ENTRY.size :]
+    if name:
+        state.put(name, Sheet(entries))
+    else:
+        seen.entries = entries
 
 
 pack: Final = _ENTRY.pack
 """The fields of an ``Entry``, packed as ``Seen.entries`` has them."""
 
 
+def fill_sheets(state: State, node: str, seen: Seen) -> None:
+    """Leave fewer entries in the record than fill a sheet."""
+    while len(seen.entries) >= SHEET_BYTES:
+        filled, seen.entries = seen.entries[:SHEET_BYTES], seen.entries[SHEET_BYTES:]
+        put_sheet(state, node, seen.first_sheet + len(seen.sheets) // _TIME_BYTES, filled)
+        seen.sheets += filled[-_ENTRY.size :][:_TIME_BYTES]
+
+
+def put_sheet(state: State, node: str, number: int, entries: bytes) -> None:
+    """Store a sheet; one without entries is forgotten."""
+    if entries:
+        state.put(_sheet_key(node, number), Sheet(entries))
+    else:
+        state.delete(_sheet_key(node, number))
+
+
 def forgotten_before(now: int) -> bytes:
-    """What ``Seen.entries`` is less than if its first id's time is over at ``now`` (log time, not negative)."""
-    return max(0, now - KEEP_MS).to_bytes(8, "big")
+    """What ``Seen.sheets``, or ``Seen.entries`` if there are no sheets, are less than if the first time in them is over.
+
+    ``now`` is a time of the log, not negative.
+    """
+    return max(0, now - KEEP_MS).to_bytes(_TIME_BYTES, "big")
 
 
-def is_due(seen: Seen, now: int) -> bool:
-    """Whether an id's time is over. They lie in the order of log time, so this looks at one."""
-    entries = seen.entries
-    return bool(entries) and int.from_bytes(entries[:8], "big", signed=True) < now - KEEP_MS
+def overdue(seen: Seen, forgotten: bytes) -> tuple[int, int]:
+    """Sheets, and ids in the record, whose time is over (``forgotten_before``): of a sheet when it is for all of its ids."""
+    sheets, ids = seen.sheets, seen.entries
+    while sheets and sheets < forgotten:
+        sheets = sheets[_TIME_BYTES:]
+    if not sheets:
+        while ids and ids < forgotten:
+            ids = ids[_ENTRY.size :]
+    return (len(seen.sheets) - len(sheets)) // _TIME_BYTES, (len(seen.entries) - len(ids)) // _ENTRY.size
 
 
-def expire(seen: Seen, now: int) -> None:
-    """Forget ids whose time is over."""
-    if is_due(seen, now):
-        seen.hashes, seen.entries = unexpired(seen, now)
+def hash_bytes(sheets: int, ids: int) -> int:
+    """Of the ids of so many sheets, and of so many more."""
+    return (sheets * _SHEET + ids) * HASH_BYTES
 
 
-def unexpired(seen: Seen, now: int) -> tuple[bytes, bytes]:
-    """Hashes and entries of the ids whose time is not over."""
-    entries = seen.entries
-    count = 0
-    while count * _ENTRY.size < len(entries) and _log_at(entries, count) < now - KEEP_MS:
-        count += 1
-    return seen.hashes[count * HASH_BYTES :], entries[count * _ENTRY.size :]
+def forget(state: State, node: str, seen: Seen, sheets: int, ids: int) -> None:
+    """Forget that many of the first sheets, and of the first ids in the record if there is no sheet left."""
+    for number in range(seen.first_sheet, seen.first_sheet + sheets):
+        put_sheet(state, node, number, b"")
+    seen.hashes = seen.hashes[hash_bytes(sheets, ids) :]
+    seen.entries = seen.entries[ids * _ENTRY.size :]
+    seen.sheets = seen.sheets[sheets * _TIME_BYTES :]
+    seen.first_sheet += sheets
 
 
 def sweep(state: State, now: int) -> None:
@@ -161,22 +203,47 @@ def sweep(state: State, now: int) -> None:
         state.delete(name)
 
 
-def _log_at(entries: bytes, index: int) -> int:
-    begin = index * _ENTRY.size
-    return int.from_bytes(entries[begin : begin + 8], "big", signed=True)
+def _index(seen: Seen, hashed: bytes) -> int | None:
+    """Which of the ids in the record it is."""
+    place = seen.hashes.find(hashed)
+    while place % HASH_BYTES:  # -1, too
+        if place == -1:
+            return None
+        place = seen.hashes.find(hashed, place + 1)
+    return place // HASH_BYTES
+
+
+def _place(state: State, node: str, seen: Seen, index: int) -> tuple[str, bytes, int]:
+    """Where the entry of an id in the record is: name of its sheet ("" if it is in the record), entries, and its first byte."""
+    sheet, place = divmod(index, _SHEET)
+    sheets = len(seen.sheets) // _TIME_BYTES
+    if sheet >= sheets:
+        return "", seen.entries, (index - sheets * _SHEET) * _ENTRY.size
+    name = _sheet_key(node, seen.first_sheet + sheet)
+    found = state.get(name, Sheet)
+    assert found is not None, "what the record names is stored with it"
+    return name, found.entries, place * _ENTRY.size
+
+
+def _log_at(entries: bytes, begin: int = 0) -> int:
+    return int.from_bytes(entries[begin : begin + _TIME_BYTES], "big", signed=True)
 
 
 def _spill(state: State, node: str, seen: Seen) -> None:
-    for i in range(_SPILLED_AT_ONCE):
-        hashed = seen.hashes[i * HASH_BYTES : (i + 1) * HASH_BYTES]
-        packed = seen.entries[i * _ENTRY.size : (i + 1) * _ENTRY.size]
+    for index in range(_SPILLED_SHEETS * _SHEET):
+        hashed = seen.hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        _, entries, begin = _place(state, node, seen, index)
+        packed = entries[begin : begin + _ENTRY.size]
         name = _spilled_key(node, hashed)
         state.put(name, Spilled(packed))
-        state.put(key("y", time_part(_log_at(packed, 0)), name[2:]), Due())
-    seen.hashes = seen.hashes[_SPILLED_AT_ONCE * HASH_BYTES :]
-    seen.entries = seen.entries[_SPILLED_AT_ONCE * _ENTRY.size :]
+        state.put(key("y", time_part(_log_at(packed)), name[2:]), Due())
+    forget(state, node, seen, _SPILLED_SHEETS, 0)
     seen.spilled = True
 
 
 def _spilled_key(node: str, hashed: bytes) -> str:
     return key("x", node, hashed.hex())
+
+
+def _sheet_key(node: str, number: int) -> str:
+    return key("e", node, f"{number:08x}")

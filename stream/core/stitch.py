@@ -35,7 +35,7 @@ from stream.core.opportunities import take_opportunity
 from stream.core.profiles import take_account
 from stream.core.rows import email_row, event_row
 from stream.core.rulebook import Page, Rulebook, rulebook_of
-from stream.core.seen import Entry, Seen, expire, find, id_hash, record_key, remember, replace, sweep
+from stream.core.seen import Entry, Seen, find, forget, id_hash, overdue, record_key, remember, replace, sweep
 from stream.core.state import State
 from stream.core.step import Step
 from stream.core.visit import HIT_KINDS, LATEST, SITES, go_on
@@ -180,7 +180,7 @@ class _Leaf:
         step, seen, node, rows = self._step, self._seen, self._node, self._rows
         if not self._visitor and not seen.hashes and not seen.spilled and said[0][0].type not in _RESTATED:
             entered(step, node, said[0][0].id)
-        expire(seen, step.at)
+        forget(step.state, node, seen, *overdue(seen, step.forgotten))
         for event, line in said:
             page = self._book.page(event)
             number = len(rows)

@@ -25,7 +25,7 @@ from stream.core.identity.node import level, node_of
 from stream.core.leaf import show
 from stream.core.nodes import NodeState
 from stream.core.rulebook import Rulebook
-from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, pack, unexpired
+from stream.core.seen import HASH_BYTES, PACKED_BYTES, Seen, fill_sheets, forget, hash_bytes, overdue, pack
 from stream.core.sessions import Session, opened
 from stream.core.sources import DIRECT_SOURCE
 from stream.core.state import time_part
@@ -136,11 +136,10 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
         if level(node) < 0 or kind_of(node) != VISITOR:
             return False
         seen = seen or Seen()
-    known, noted, cluster = seen.hashes, seen.entries, seen.newest
     if seen.spilled:
         return False
-    if noted and noted < step.forgotten:
-        known, noted = unexpired(seen, step.at)
+    over = overdue(seen, step.forgotten)
+    known, cluster = seen.hashes[hash_bytes(*over) :], seen.newest
     session: Session | None = None
     own = node[: node.index("/")]
     signed = signer = ""
@@ -281,7 +280,9 @@ def go_on(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one piece on purpose: half
     if not runs[0].fresh and (networks or not _stays(runs[0], seen.node, users)):
         return False  # the visitor may get another owner, and the session that went on with it
     rows.extend(b"\n".join(told), len(told))
-    seen.hashes, seen.entries, seen.newest = known + hashes, noted + entries, cluster
+    forget(step.state, node, seen, *over)
+    seen.hashes, seen.entries, seen.newest = known + hashes, seen.entries + entries, cluster
+    fill_sheets(step.state, node, seen)
     _Growth(cluster, packed, count, end, event_id, begun).apply()
     for growth in growths:  # no longer the newest: it gets a key of its own
         growth.apply()

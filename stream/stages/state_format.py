@@ -8,10 +8,11 @@ from typing import Final
 
 from schemas.errors import Fatal
 
-STATE_FORMAT: Final = 4
+STATE_FORMAT: Final = 5
 """Raised by whoever changes what is stored (CONTRIBUTING.md has the rule). It is in each store and in each checkpoint."""
-READABLE: Final = frozenset({3, STATE_FORMAT})
-"""Formats whose records mean the same to this version: in 3 all subscribers of a node have keys (``NodeState.few`` is None)."""
+READABLE: Final = frozenset({3, 4, STATE_FORMAT})
+"""Formats whose records mean the same to this version: in 3 all subscribers of a node have keys (``NodeState.few`` is None), in
+3 and 4 all entries of a node's ids are in its record (``Seen.sheets`` is empty)."""
 UNNUMBERED: Final = 0
 """Of state that says nothing: it was written before formats had numbers."""
 

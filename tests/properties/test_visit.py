@@ -11,7 +11,7 @@ from schemas.event import APP, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRAC
 from schemas.ids import VISITOR, node
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.core.everyday import take_in_c
-from stream.core.seen import Seen
+from stream.core.seen import SHEET_BYTES, Seen
 from stream.core.state import MemoryState
 from stream.core.stitch import events_step
 from stream.core.visit import go_on
@@ -59,8 +59,8 @@ def visits(draw):
 
 
 @st.composite
-def calm_visits(draw):
-    """The same of a visitor who mostly goes on: what C takes, and next to it what it must not."""
+def calm_visits(draw, most=3):
+    """The same of a visitor who mostly goes on: what C takes, and next to it what it must not. ``most`` events a frame."""
     user, company = (
         draw(st.sampled_from(["", "", "u1", "u1", "ü1", 'u"1'])),
         draw(st.sampled_from(["", "", "net.example"])),
@@ -68,7 +68,7 @@ def calm_visits(draw):
     at, frames, number = START, [], 0
     for _ in range(draw(st.integers(2, 8))):
         frame = []
-        for _ in range(draw(st.integers(1, 3))):
+        for _ in range(draw(st.integers(1, most))):
             odd = draw(st.sampled_from([99] * 40 + list(range(13))))
             at += (
                 draw(st.sampled_from([1, 999, 9_000, 20_000, 5 * MINUTE]))
@@ -118,7 +118,7 @@ def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
 
 @needs_c
 @given(
-    st.one_of(visits(), calm_visits()),
+    st.one_of(visits(), calm_visits(), calm_visits(most=20)),
     st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=5),
     st.sampled_from([RULES, RULES, Rules(blocked_ids=("u2",), points=(PointRule(type=PAGE, points=-0.5),))]),
     st.sampled_from([1, 8 * DAY, 16 * DAY]),
@@ -198,6 +198,40 @@ def test_ids_whose_time_is_over_are_forgotten_on_the_way():
         assert len(msgspec.msgpack.decode(last, type=Seen).hashes) == 4 * 8, (
             "30 days old ones are kept, older ones are not"
         )
+
+
+def test_the_ids_of_a_sheet_are_forgotten_on_the_way_when_the_last_of_them_is_30_days_old():
+    name = node("default", VISITOR, "v1")
+    frames = [
+        [Event(id=f"e{n}", node=name, type=PAGE, at=START + n * MINUTE, received_at=START, visitor="v1", url="https://acme.com/")]
+        for n in range(60)
+    ]  # fmt: skip
+    for way in ("short", "all"):
+        effects = run(frames, way, pace=DAY)
+        for day, first in ((15, 0), (45, 0), (46, 16), (59, 16)):
+            state = effects[day][0]
+            record = msgspec.msgpack.decode(state["x\x00" + name], type=Seen)
+            assert len(record.hashes) == (day + 1 - first) * 8, "the sheet with the ids of days 0 to 15 goes on day 46"
+            sheets = [key for key in state if key.startswith("e\x00" + name)]
+            assert len(sheets) == len(record.sheets) / 8 == (day + 1 - first) // 16
+            assert len(record.entries) == (day + 1) % 16 * 44
+
+
+@needs_c
+def test_a_frame_may_fill_several_sheets_in_c():
+    events = [
+        Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n, received_at=START, visitor="v1",
+              url="https://acme.com/")
+        for n in range(90)
+    ]  # fmt: skip
+    frames = [events[:1], events[1:10], events[10:55], events[55:]]
+
+    found = run(frames, "in C")
+
+    assert found == run(frames, "short") == run(frames, "general")
+    state = found[-1][0]
+    assert [len(value) for key, value in state.items() if key.startswith("e\x00")] == [SHEET_BYTES + 4] * 5
+    assert len(msgspec.msgpack.decode(state["x\x00default/v:v1"], type=Seen).entries) == (90 - 80) * 44
 
 
 def test_a_known_visitors_next_page_view_takes_the_short_way():

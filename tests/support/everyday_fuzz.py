@@ -50,15 +50,15 @@ def broken(text, changes):
 
 
 class Scene:
-    """A visitor after four events, and what comes next.
+    """A visitor after some events, four mostly, and what comes next.
 
     ``always``: what all its events say. ``said``: what single ones say, by number. ``pauses``: ms before one, by number.
     """
 
-    def __init__(self, *, always=None, said=None, pauses=None):
-        self.always, self.said, self.pauses = always or {}, said or {}, pauses or {}
+    def __init__(self, *, always=None, said=None, pauses=None, many=4):
+        self.always, self.said, self.pauses, self.many = always or {}, said or {}, pauses or {}, many
         self.state = MemoryState()
-        for offset in range(4):
+        for offset in range(many):
             step = step_of(self.state, RULES, offset=offset, at=START + 10**9)
             events_step(step, lines_of(self, offset, 1)[0], first=everyday.left_to_python)
 
@@ -89,7 +89,7 @@ def lines_of(scene, begin, many):
 
 def in_c(state, lines):
     """What C makes of the lines after ``state``, which stays as it is; None if it leaves any. What it leaves did nothing."""
-    step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
+    step = step_of(copy_of(state), RULES, offset=99, at=START + 10**9)
     step.table("events")
     left = list(everyday.take_in_c(step, rulebook_of(RULES), b"\n".join(lines)))
     if len(left) == len(by_node(b"\n".join(lines))):
@@ -102,14 +102,14 @@ def in_c(state, lines):
 
 def in_turn(state, lines):
     """What C makes of them, and Python of what is left."""
-    step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
+    step = step_of(copy_of(state), RULES, offset=99, at=START + 10**9)
     events_step(step, b"\n".join(lines), first=everyday.take_in_c)
     return effects_of(step)
 
 
 def in_python(state, lines, *, short=False):
     """The same by the general way, or the short one where that takes them."""
-    step = step_of(copy_of(state), RULES, offset=9, at=START + 10**9)
+    step = step_of(copy_of(state), RULES, offset=99, at=START + 10**9)
     way = {} if short else {"everyday": lambda *_: False}
     events_step(step, b"\n".join(lines), first=everyday.left_to_python, **way)
     return effects_of(step)
@@ -131,7 +131,7 @@ def copy_of(state):
 def byte_by_byte(scene, bytes_in_line=b'"\\}0', bytes_in_record=b"\xc0\xff\x00"):
     """Every byte of a line and of a record, changed in some ways. Returns: how many C took."""
     taken = 0
-    line = lines_of(scene, 4, 1)[0]
+    line = lines_of(scene, scene.many, 1)[0]
     for place, old in enumerate(line):
         for new in {old ^ 1, old ^ 32, old ^ 128, *bytes_in_line} - {old}:
             taken += check_line(scene, lambda text, at=place, new=new: text[:at] + bytes([new]) + text[at + 1 :])
@@ -143,7 +143,7 @@ def byte_by_byte(scene, bytes_in_line=b'"\\}0', bytes_in_record=b"\xc0\xff\x00")
 
 def check_line(scene, changes, whole=0):
     """A broken line (and ``whole`` others before it) has the same effects as without C. Returns: whether C took it."""
-    *others, last = lines_of(scene, 4, whole + 1)
+    *others, last = lines_of(scene, scene.many, whole + 1)
     lines = [*others, broken(last, changes)]
     found = in_c(scene.state, lines)
     assert found is None or found == in_python(scene.state, lines), lines
@@ -159,12 +159,12 @@ def check_record(scene, changes):
     name = "x\x00" + NODE
     other = copy_of(scene.state)
     other.encoded[name] = broken(other.encoded[name], changes)
-    lines = lines_of(scene, 4, 2)
+    lines = lines_of(scene, scene.many, 2)
     try:
         other.get(name, Seen)
         state_encoder.encode(other.get(name, Seen))
     except (msgspec.MsgspecError, UnicodeError, OverflowError):
-        step = step_of(copy_of(other), RULES, offset=9, at=START + 10**9)
+        step = step_of(copy_of(other), RULES, offset=99, at=START + 10**9)
         return not list(everyday.take_in_c(step, rulebook_of(RULES), b"\n".join(lines)))
     found = in_c(other, lines)
     assert found is None or found == in_python(other, lines, short=True), other.encoded[name]
@@ -253,11 +253,13 @@ SCENES = (
     Scene(
         always={"url": "https://acme.com/?fbclid=1"}, said={2: PASSED_ON, 5: PASSED_ON | {"url": "https://acme.com/"}}
     ),
+    Scene(many=31, pauses={30: GAP}),
 )
 """One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both; one
 whose user comes back, and one who comes back and is known without saying so; one who says who it is in the middle
 of a visit, and in the second of three in one frame; one who names the company again; one whose first visit this is;
-one whose addresses are too long to be remembered; one who opens a network's link again and again."""
+one whose addresses are too long to be remembered; one who opens a network's link again and again; one whose next id fills
+the second sheet."""
 
 if __name__ == "__main__":
     main(__doc__, fuzz, byte_by_byte, SCENES)

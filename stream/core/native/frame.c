@@ -69,6 +69,7 @@ static void drop_frame(PyObject *object) {
     drop_buffer(&self->frame.session_rows);
     Py_CLEAR(self->frame.messages);
     Py_CLEAR(self->frame.shelved);
+    Py_CLEAR(self->frame.sheets);
     Py_CLEAR(self->owner);
     for (int i = 0; i < ARGUMENTS; i++)
         Py_CLEAR(self->argument[i]);
@@ -139,6 +140,7 @@ static enum verdict take_group(void *taker, const struct group *group) {
     struct frame *frame = &self->frame;
     struct mark rows = marked(&frame->rows), session_rows = marked(&frame->session_rows);
     Py_ssize_t messages = PyList_Size(frame->messages), shelved = PyList_Size(frame->shelved);
+    Py_ssize_t sheets = PyList_Size(frame->sheets);
     if (group->node.size > KEY_BYTES || !is_visitor(group->node))
         return REFUSED;
     PyObject *key = record_key(group->node);
@@ -153,7 +155,7 @@ static enum verdict take_group(void *taker, const struct group *group) {
         return verdict;
     return_to(&frame->rows, rows);
     return_to(&frame->session_rows, session_rows);
-    return cut(frame->messages, messages) && cut(frame->shelved, shelved) ? REFUSED : FAILED;
+    return cut(frame->messages, messages) && cut(frame->shelved, shelved) && cut(frame->sheets, sheets) ? REFUSED : FAILED;
 }
 
 /* What was collected, and what is left (a reference that is taken). */
@@ -162,13 +164,14 @@ static PyObject *result_of(Frame *self, PyObject *left) {
     int64_t rows = frame->rows.lines, session_rows = frame->session_rows.lines;
     PyObject *events = emptied(&frame->rows), *sessions = emptied(&frame->session_rows), *result = NULL;
     if (events && sessions)
-        result = Py_BuildValue("(OLOLOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
-                               frame->shelved, left);
+        result = Py_BuildValue("(OLOLOOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
+                               frame->shelved, frame->sheets, left);
     Py_XDECREF(events);
     Py_XDECREF(sessions);
     Py_DECREF(left);
     Py_CLEAR(frame->messages);
     Py_CLEAR(frame->shelved);
+    Py_CLEAR(frame->sheets);
     return result;
 }
 
@@ -177,9 +180,11 @@ static PyObject *take_rest(Frame *self, int64_t event_rows, int64_t session_rows
     self->frame.first_session_row = session_rows;
     Py_XDECREF(self->frame.messages);
     Py_XDECREF(self->frame.shelved);
+    Py_XDECREF(self->frame.sheets);
     self->frame.messages = PyList_New(0);
     self->frame.shelved = PyList_New(0);
-    if (!self->frame.messages || !self->frame.shelved)
+    self->frame.sheets = PyList_New(0);
+    if (!self->frame.messages || !self->frame.shelved || !self->frame.sheets)
         return NULL;
     PyObject *left = take_groups(&self->groups, &self->next, take_group, self);
     return left ? result_of(self, left) : NULL;
@@ -199,8 +204,8 @@ PyDoc_STRVAR(go_on_doc,
 "go_on(event_rows, session_rows, /)\n--\n\n"
 "Let visitors' lines count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
 "Returns: the events' rows and their number, the sessions' rows and their number, pairs of an account's hash and a message\n"
-"to it, triples of node, start and record of clusters that are no longer the newest, and node and lines that are left, or\n"
-"None.");
+"to it, triples of node, start and record of clusters that are no longer the newest, triples of node, number and entries of\n"
+"sheets (without entries if it is to be forgotten), and node and lines that are left, or None.");
 
 static PyMethodDef frame_methods[] = {{"go_on", go_on, METH_VARARGS, go_on_doc}, {NULL, NULL, 0, NULL}};
 static PyType_Slot frame_slots[] = {

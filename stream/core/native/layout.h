@@ -5,9 +5,9 @@
 #define TOUCHLINE_LAYOUT_H
 
 /* What Python calls, and how: counted up whenever arguments or results change, so that an older build is not taken. */
-#define INTERFACE "3"
+#define INTERFACE "4"
 
-#define SEEN_FIELDS(F) F(hashes) F(entries) F(spilled) F(newest) F(node) F(spread) F(crm)
+#define SEEN_FIELDS(F) F(hashes) F(entries) F(spilled) F(newest) F(node) F(spread) F(crm) F(sheets) F(first_sheet)
 #define CLUSTER_FIELDS(F) F(start) F(end) F(last) F(count) F(chunks) F(packed) F(sessions)
 #define SESSION_FIELDS(F)                                                                                          \
     F(id) F(touch) F(start) F(end) F(source) F(landing) F(exit) F(page_views) F(events) F(engaged_ms) F(points)    \

@@ -99,14 +99,14 @@ static PyType_Spec everyday_spec = {
 /* The structs' fields as C knows them: name of the struct -> names, with a space behind each. */
 static int add_layout(PyObject *module) {
     PyObject *layout = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:N}",
         "Seen", SEEN_FIELDS(NAME), "Cluster", CLUSTER_FIELDS(NAME), "Session",
         SESSION_FIELDS(NAME), "Source", SOURCE_FIELDS(NAME), "Item", ITEM_FIELDS(NAME), "Hit", HIT_FIELDS(NAME),
         "NodeState", NODE_FIELDS(NAME),
         "Event", EVENT_FIELDS(KEY), "SessionColumns", SESSION_COLUMNS, "Touch", TOUCH_FIELDS(KEY), "TouchPut", TOUCH_PUT_FIELDS(KEY),
         "Header", HEADER_FIELDS(NAME), "StoredTouch", STORED_TOUCH_FIELDS(NAME), "PersonTally", TALLY_FIELDS(NAME), "Day",
         DAY_FIELDS(NAME), "Fired", FIRED_FIELDS(NAME), "AccountRow", ACCOUNT_COLUMNS, "EngagementRow", ENGAGEMENT_COLUMNS,
-        "interface", INTERFACE);
+        "interface", INTERFACE, "room", PyUnicode_FromFormat("%d %d %d", HITS_BYTES, IDS * HASH_BYTES, SHEET_BYTES));
     return add_object(module, "LAYOUT", layout);
 }
 
@@ -115,10 +115,7 @@ static int fill_module(PyObject *module) {
     int result = add_object(module, "Everyday", PyType_FromSpec(&everyday_spec));
     if (result < 0 || add_object(module, "Journeys", make_journeys_type()) < 0 || !make_frame_type() || add_layout(module) < 0)
         return -1;
-    if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 || add_bounds_of_journeys(module) < 0 ||
-        PyModule_AddIntConstant(module, "HITS_BYTES", HITS_BYTES) < 0)
-        return -1;
-    return PyModule_AddIntConstant(module, "ID_BYTES", IDS * HASH_BYTES);
+    return PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ? -1 : add_bounds_of_journeys(module);
 }
 
 static PyObject *line_ends(PyObject *module, PyObject *frame) {

@@ -157,6 +157,42 @@ static bool appended(PyObject *list, PyObject *item) {
     return done;
 }
 
+/* Without entries it is to be forgotten. */
+static bool put_sheet(struct visit *visit, int64_t number, struct span begin, struct span rest) {
+    struct span node = visit->node, pieces[] = {begin, rest};
+    PyObject *entries = joined(pieces, 2);
+    return entries && appended(visit->frame->sheets, Py_BuildValue("(s#LN)", (const char *)node.at, (Py_ssize_t)node.size,
+                                                                   (long long)number, entries));
+}
+
+/* Entries that fill sheets lie under keys of their own: the record has those that are left. */
+struct filed {
+    struct span kept, left; /* of the old entries, and of the new */
+    size_t sheets;
+    uint8_t times[IDS / SHEET * TIME_BYTES];
+};
+
+/* The old entries alone fill none. */
+static bool file_entries(struct visit *visit, struct filed *filed) {
+    const struct record *old = &visit->record;
+    struct span left = {visit->entries, visit->count * ENTRY_BYTES}, kept = old->entries;
+    int64_t number = old->first_sheet + (int64_t)(old->sheets.size / TIME_BYTES);
+    for (int64_t gone = visit->first_sheet; gone < old->first_sheet; gone++)
+        if (!put_sheet(visit, gone, SPAN(""), SPAN("")))
+            return false;
+    for (filed->sheets = 0; kept.size + left.size >= SHEET_BYTES; filed->sheets++) {
+        size_t size = SHEET_BYTES - kept.size;
+        if (!put_sheet(visit, number + (int64_t)filed->sheets, kept, (struct span){left.at, size}))
+            return false;
+        write_big_endian(filed->times + filed->sheets * TIME_BYTES, (uint64_t)visit->frame->at, TIME_BYTES);
+        kept = SPAN("");
+        left = (struct span){left.at + size, left.size - size};
+    }
+    filed->kept = kept;
+    filed->left = left;
+    return true;
+}
+
 /* The record is what it was with the patches. The old one, in which parts of it may lie, goes. */
 static enum verdict patched(struct visit *visit, const struct patches *patches) {
     struct span whole = visit->record.whole;
@@ -179,14 +215,22 @@ static bool shelve(struct visit *visit, struct span cluster) {
                                   (const char *)cluster.at, (Py_ssize_t)cluster.size));
 }
 
-/* The visitor's node has one more session of its user. */
-static void patch_node(struct patches *patches, const struct visit *visit) {
+/* What lies behind the newest cluster: the visitor's node has one more session of its user, clusters lie elsewhere, and
+   entries. */
+static void patch_rest(struct patches *patches, const struct visit *visit, const struct filed *filed) {
+    const struct record *old = &visit->record;
+    const struct span *field = old->seen;
     if (visit->named)
-        put_raw(patches, visit->record.seen[SEEN_node], visit->owner_node);
+        put_raw(patches, field[SEEN_node], visit->owner_node);
+    if (visit->apart && !old->blank)
+        put_truth(patches, field[SEEN_spread], true);
+    add_bytes(patches, field[SEEN_sheets], old->sheets, (struct span){filed->times, filed->sheets * TIME_BYTES});
+    put_whole(patches, field[SEEN_first_sheet], old->first_sheet);
 }
 
 /* With a session that began, in the newest cluster or with one of its own. */
-static enum verdict begun_record(struct visit *visit, struct patches *patches, struct span id, struct span url) {
+static enum verdict begun_record(struct visit *visit, struct patches *patches, const struct filed *filed, struct span id,
+                                 struct span url) {
     const struct record *old = &visit->record;
     struct span value;
     PyObject *session = new_session(visit, url), *cluster = NULL;
@@ -202,9 +246,7 @@ static enum verdict begun_record(struct visit *visit, struct patches *patches, s
             goto done;
         put_raw(patches, old->seen[SEEN_newest], value);
     }
-    patch_node(patches, visit);
-    if (visit->apart && !old->blank)
-        put_truth(patches, old->seen[SEEN_spread], true);
+    patch_rest(patches, visit, filed);
     verdict = patched(visit, patches);
 done:
     Py_XDECREF(session);
@@ -216,14 +258,16 @@ static enum verdict write_record(struct visit *visit, struct span url) {
     const struct record *old = &visit->record;
     struct patches patches = {.count = 0};
     struct span id = {visit->cause.at + 1, visit->cause.size - 2};
+    struct filed filed;
+    if (!file_entries(visit, &filed))
+        return FAILED;
     add_bytes(&patches, old->seen[SEEN_hashes], old->hashes, (struct span){visit->hashes, visit->count * HASH_BYTES});
-    add_bytes(&patches, old->seen[SEEN_entries], old->entries,
-              (struct span){visit->entries, visit->count * ENTRY_BYTES});
+    add_bytes(&patches, old->seen[SEEN_entries], filed.kept, filed.left);
     if (visit->begun)
-        return begun_record(visit, &patches, id, url);
+        return begun_record(visit, &patches, &filed, id, url);
     patch_cluster(&patches, visit, id);
     patch_session(&patches, visit, url);
-    patch_node(&patches, visit);
+    patch_rest(&patches, visit, &filed);
     return patched(visit, &patches);
 }
 

@@ -112,6 +112,13 @@ static bool read_newest(struct reader *from, struct record *record) {
     return skip_value(from, &nil);
 }
 
+static bool has_what_belongs_together(const struct record *record) {
+    size_t sheets = record->sheets.size / TIME_BYTES, entries = record->entries.size / ENTRY_BYTES;
+    return record->hashes.size % HASH_BYTES == 0 && record->entries.size % ENTRY_BYTES == 0 &&
+           record->sheets.size % TIME_BYTES == 0 && entries < SHEET &&
+           record->hashes.size / HASH_BYTES == sheets * SHEET + entries;
+}
+
 bool read_record(struct span whole, struct record *record) {
     struct reader from = {whole.at, whole.at + whole.size};
     struct span *field = record->seen;
@@ -119,10 +126,23 @@ bool read_record(struct span whole, struct record *record) {
     record->whole = whole;
     return read_outer(&from, field, SEEN_COUNT, SEEN_newest, read_newest, record) && from.at == from.end &&
            bytes_of(field[SEEN_hashes], &record->hashes) && bytes_of(field[SEEN_entries], &record->entries) &&
-           record->hashes.size % HASH_BYTES == 0 &&
-           record->entries.size % ENTRY_BYTES == 0 &&
-           record->hashes.size / HASH_BYTES == record->entries.size / ENTRY_BYTES &&
+           bytes_of(field[SEEN_sheets], &record->sheets) && whole_of(field[SEEN_first_sheet], &record->first_sheet) &&
+           record->first_sheet >= 0 && record->first_sheet < UINT32_MAX && has_what_belongs_together(record) &&
            truth_of(field[SEEN_spilled], &spilled) && !spilled;
+}
+
+static void drop(struct span *text, size_t size) { *text = (struct span){text->at + size, text->size - size}; }
+
+void forget(struct record *record, struct span before) {
+    while (record->sheets.size && memcmp(record->sheets.at, before.at, before.size) < 0) {
+        drop(&record->sheets, TIME_BYTES);
+        drop(&record->hashes, SHEET * HASH_BYTES);
+        record->first_sheet++;
+    }
+    while (!record->sheets.size && record->entries.size && memcmp(record->entries.at, before.at, before.size) < 0) {
+        drop(&record->entries, ENTRY_BYTES);
+        drop(&record->hashes, HASH_BYTES);
+    }
 }
 
 bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]) {

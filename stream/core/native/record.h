@@ -6,13 +6,18 @@
 #include "layout.h"
 #include "msgpack.h"
 
+/* Of an id there are its hash and its entry; entries that fill a sheet lie elsewhere, and the record has the time of each sheet. */
 #define ENTRY_BYTES 44
+#define SHEET 16
+#define SHEET_BYTES (SHEET * ENTRY_BYTES)
+#define TIME_BYTES 8
 
 struct record {
     struct span whole;
     /* Fields as they lie there. ``session`` is the last one of the newest cluster, ``source`` is its. */
     struct span seen[SEEN_COUNT], cluster[CLUSTER_COUNT], session[SESSION_COUNT], source[SOURCE_COUNT];
-    struct span hashes, entries, packed, exit;
+    struct span hashes, entries, sheets, packed, exit;
+    int64_t first_sheet;
     /* The newest cluster's, and its sessions without the head of their array. */
     int64_t first, end, count;
     uint32_t sessions;
@@ -32,6 +37,9 @@ bool read_record(struct span whole, struct record *record);
 /* What a page opens, in MessagePack, is where the session comes from. */
 bool read_source(struct span raw, struct record *record);
 
+/* Ids whose time is over go: those that were noted before that, of a sheet when all of its were. */
+void forget(struct record *record, struct span before);
+
 /* Whether the id is among those that are remembered. */
 bool knows(struct span hashes, const uint8_t hash[HASH_BYTES]);
 
@@ -43,7 +51,7 @@ struct patch {
     struct span kept, added;
 };
 
-#define PATCHES 16 /* write_record in outcome.c makes 15 at most */
+#define PATCHES 17 /* outcome.c makes so many at most */
 struct patches {
     int count;
     struct patch patch[PATCHES];

@@ -5,22 +5,15 @@ static bool add(int64_t *sum, int64_t number) {
     return within_bounds(*sum);
 }
 
-/* Ids that were noted before that time; they lie in the order of theirs. False if one was noted before 1970. */
-static bool forget(struct record *record, struct span before) {
-    while (record->entries.size && memcmp(record->entries.at, before.at, before.size) < 0) {
-        record->entries = (struct span){record->entries.at + ENTRY_BYTES, record->entries.size - ENTRY_BYTES};
-        record->hashes = (struct span){record->hashes.at + HASH_BYTES, record->hashes.size - HASH_BYTES};
-    }
-    return !record->entries.size || record->entries.at[0] < 0x80;
-}
-
 static enum verdict begin_run(struct visit *visit) {
     struct record *record = &visit->record;
     struct span packed;
     if (!span_of_bytes(visit->packed, &packed))
         return FAILED;
-    if (!read_record(packed, record) || !forget(record, visit->frame->forgotten))
+    if (!read_record(packed, record))
         return REFUSED;
+    visit->first_sheet = record->first_sheet;
+    forget(record, visit->frame->forgotten);
     visit->count = visit->hits_size = 0;
     visit->begun = visit->apart = visit->named = visit->landed = false;
     visit->end = record->end;

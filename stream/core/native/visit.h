@@ -35,9 +35,9 @@ struct frame {
     int64_t event_rows, first_session_row;
     struct span forgotten, address, version_and_address;
     struct buffer rows, session_rows;
-    /* Lists: messages with the hash of the account that each is for, and clusters that are no longer the newest, with their
-       nodes and starts. */
-    PyObject *messages, *shelved;
+    /* Lists: messages with the hash of the account that each is for, clusters that are no longer the newest, with their
+       nodes and starts, and sheets of entries with their nodes and numbers, those to be forgotten without entries. */
+    PyObject *messages, *shelved, *sheets;
 };
 
 /* A derived id (``schemas.ids.derived_id``) in MessagePack: a text of 32 characters. */
@@ -52,6 +52,7 @@ struct visit {
     PyObject *packed; /* the record, as the last run left it */
     /* Of the run. */
     struct record record;
+    int64_t first_sheet; /* before any was forgotten */
     int64_t end, page_views, events, engaged_ms, points;
     bool key;
     size_t count, hits_size;

@@ -1,6 +1,23 @@
 """Exact dedupe: whatever is remembered is found, for 30 days, also on nodes with very many events."""
 
-from stream.core.seen import KEEP_MS, Entry, Seen, expire, find, id_hash, remember, replace, sweep
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.core.seen import (
+    KEEP_MS,
+    SHEET_BYTES,
+    Entry,
+    Seen,
+    find,
+    forget,
+    forgotten_before,
+    id_hash,
+    overdue,
+    remember,
+    replace,
+    sweep,
+)
 from stream.core.state import MemoryState
 
 NODE = "default/v:ann"
@@ -11,6 +28,17 @@ def filled(count, log_at=0):
     for n in range(count):
         remember(state, NODE, seen, id_hash(str(n)), log_at + n, n, 1, 2, 3, 4, n)
     return state, seen
+
+
+def expire(state, seen, now):
+    forget(state, NODE, seen, *overdue(seen, forgotten_before(now)))
+
+
+def kept(state, seen, count):
+    """Which of the ids from 0 on are remembered, each with its entry."""
+    found = {n: find(state, NODE, seen, id_hash(str(n))) for n in range(count)}
+    assert all(entry is None or entry.row_i == n for n, entry in found.items())
+    return [n for n, entry in found.items() if entry is not None]
 
 
 def test_every_id_of_a_heavy_node_is_found_with_its_entry():
@@ -25,12 +53,84 @@ def test_a_hash_across_two_ids_is_not_found():
     assert find(state, NODE, seen, seen.hashes[4:12]) is None
 
 
-def test_ids_are_kept_for_exactly_30_days_of_log_time():
+def test_ids_that_fill_no_sheet_are_kept_for_exactly_30_days_of_log_time():
     state, seen = filled(10)
-    expire(seen, KEEP_MS)
-    assert find(state, NODE, seen, id_hash("0")) is not None
-    expire(seen, KEEP_MS + 3)
-    assert [n for n in range(10) if find(state, NODE, seen, id_hash(str(n)))] == list(range(3, 10))
+    expire(state, seen, KEEP_MS)
+    assert kept(state, seen, 10) == list(range(10))
+    expire(state, seen, KEEP_MS + 3)
+    assert kept(state, seen, 10) == list(range(3, 10))
+
+
+def test_the_record_has_the_hash_of_each_id_and_the_entries_of_those_that_fill_no_sheet():
+    state, seen = filled(16 + 16 + 5)
+    assert (len(seen.hashes), len(seen.entries), len(seen.sheets)) == (37 * 8, 5 * 44, 2 * 8)
+    assert [len(packed) for packed in state.encoded.values()] == [SHEET_BYTES + 4] * 2, "an array of one, and its bytes"
+    assert kept(state, seen, 38) == list(range(37))
+
+
+def test_the_ids_of_a_sheet_are_forgotten_together_when_the_last_of_them_is_30_days_old():
+    state, seen = filled(40)
+    expire(state, seen, KEEP_MS + 15)
+    assert kept(state, seen, 40) == list(range(40))
+    expire(state, seen, KEEP_MS + 16)
+    assert kept(state, seen, 40) == list(range(16, 40))
+    assert len(state.encoded) == 1, "what is forgotten is stored no more"
+    for n in range(40, 60):
+        remember(state, NODE, seen, id_hash(str(n)), n, n, 1, 2, 3, 4, n)
+    assert kept(state, seen, 60) == list(range(16, 60))
+    expire(state, seen, KEEP_MS + 50)
+    assert kept(state, seen, 60) == list(range(50, 60)), "three sheets of 16 are over; of the fourth two ids"
+    expire(state, seen, KEEP_MS + 56)
+    assert kept(state, seen, 60) == list(range(56, 60)), "that one is no sheet yet"
+
+
+@pytest.mark.parametrize("count", [100, 256])
+def test_a_record_of_format_4_has_all_entries_and_gives_them_to_sheets_with_its_next_id(count):
+    state, seen = filled(count)
+    sheets = [packed[4:] for packed in state.encoded.values()]
+    old = Seen(seen.hashes, b"".join(sheets) + seen.entries)
+    state = MemoryState()
+    assert kept(state, old, count) == list(range(count))
+    remember(state, NODE, old, id_hash(str(count)), count, count, 1, 2, 3, 4, count)
+    assert len(old.entries) < SHEET_BYTES
+    assert kept(state, old, count + 1) == list(range(count + 1))
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("remember"), st.integers(1, 40)),
+        st.tuples(st.just("replace"), st.integers(0, 400)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 100, 10**9])),
+    ),
+    min_size=1, max_size=25,
+)  # fmt: skip
+
+
+@given(OPERATIONS)
+@settings(max_examples=300, deadline=None)
+def test_what_was_noted_last_of_an_id_is_found_until_it_is_30_days_old_and_no_longer_than_its_sheet(operations):
+    """Against a dict. How long an id may be found depends on its neighbours; that it must be does not."""
+    state, seen = MemoryState(), Seen()
+    known, now = {}, 0
+    for name, number in operations:
+        if name == "wait":
+            now += number
+        elif name == "remember":
+            for n in range(len(known), len(known) + number):
+                now += 1
+                known[n] = Entry(now, n, 1, 2, 3, 4, n)
+                remember(state, NODE, seen, id_hash(str(n)), *known[n])
+        elif number < len(known) and find(state, NODE, seen, id_hash(str(number))) is not None:
+            replace(state, NODE, seen, id_hash(str(number)), Entry(now, 7, 7, 7, 7, 7, now))
+            known[number] = Entry(known[number].log_at, 7, 7, 7, 7, 7, now)
+        expire(state, seen, now)
+        sweep(state, now)
+        for n, entry in known.items():
+            found = find(state, NODE, seen, id_hash(str(n)))
+            assert found in {entry, None}
+            assert found == entry or entry.log_at < now - KEEP_MS
+            last_of_sheet = known[min(n + 15, len(known) - 1)]
+            assert found is None or last_of_sheet.log_at >= now - KEEP_MS
 
 
 def test_a_tick_sweeps_what_is_due_and_nothing_else():
@@ -39,12 +139,13 @@ def test_a_tick_sweeps_what_is_due_and_nothing_else():
     assert find(state, NODE, seen, id_hash("99")) is None
     assert find(state, NODE, seen, id_hash("100")) is not None
     sweep(state, 2 * KEEP_MS)
-    assert state.encoded == {}
+    assert kept(state, seen, 600) == list(range(384, 600)), "those of the record are its own matter"
+    assert {name[0] for name in state.encoded} == {"e"}, "of them there are sheets"
 
 
-def test_replacing_keeps_the_time_of_removal_packed_and_spilled():
+def test_replacing_keeps_the_time_of_removal_wherever_the_id_is():
     state, seen = filled(600)
-    for n in (0, 599):
+    for n in (0, 500, 599):  # spilled, on a sheet, in the record
         replace(state, NODE, seen, id_hash(str(n)), Entry(77, 1, 1, 1, 1, 9, 9))
         found = find(state, NODE, seen, id_hash(str(n)))
         assert (found.log_at, found.row_o) == (n, 9)

@@ -60,14 +60,15 @@ def test_a_store_that_is_built_anew_has_our_format_again(tmp_path):
     assert saved(tmp_path) == (STATE_FORMAT, 1)
 
 
-def test_format_3_is_read_and_ours_from_the_next_batch_on(tmp_path):
+@pytest.mark.parametrize("older", [3, 4])
+def test_an_older_format_is_read_and_ours_from_the_next_batch_on(tmp_path, older):
     settings = Settings(data=str(tmp_path))
     folder = folder_of(settings, TOY, 3)
     filled(folder).close()
-    rewrite_format(folder, b"3")
+    rewrite_format(folder, b"%d" % older)
     refuse_other_formats(kept_states(settings, [TOY]))
     store = PartitionStore(folder)
-    assert (store.format, store.get("k", Example)) == (3, Example(7))
+    assert (store.format, store.get("k", Example)) == (older, Example(7))
     store.advance(6)
     store.commit(store.seal())
     store.close()
