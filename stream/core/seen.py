@@ -2,7 +2,7 @@
 
 Of two contents with one id the smaller counts, by (digest of the content, receipt, time), whichever came first; so the
 result does not depend on the order. The node's record is written whole whenever it does something, so of an id it has what
-tells whether another is the same, 8 bytes of hash. The entries, 44 bytes each, are asked for by repetitions only: sixteen
+tells whether another is the same, 8 bytes of hash. The entries, 44 bytes each, are asked for by repetitions only: 32
 of them are a sheet, which has a key of its own and is forgotten as one. A node with more than 256 ids keeps the older ones
 under keys of their own, which a tick sweeps away in the order of their time.
 """
@@ -24,9 +24,9 @@ _PACKED: Final = 256
 """Ids in the node's own record. Their hashes are 2 kB, as much as one wants to write for one event."""
 PACKED_BYTES: Final = _PACKED * HASH_BYTES
 """Their hashes, in bytes."""
-_SHEET: Final = 16
-"""Entries that lie together under a key of their own. The record has fewer than that."""
-_SPILLED_SHEETS: Final = 8
+_SHEET: Final = 32
+"""Entries that lie together under a key of their own; the record has fewer. Fewer keys, larger records: 32 cost least."""
+_SPILLED_SHEETS: Final = 4
 """Of half of the ids in a record; so many are spilled at once."""
 _ENTRY: Final = Struct(">qIIqqqI")
 """Log time, digest, size, receipt, event time, offset and number of the row. Fixed width, so that it can be indexed."""

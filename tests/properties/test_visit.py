@@ -118,7 +118,7 @@ def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
 
 @needs_c
 @given(
-    st.one_of(visits(), calm_visits(), calm_visits(most=20)),
+    st.one_of(visits(), calm_visits(), calm_visits(most=30)),
     st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=5),
     st.sampled_from([RULES, RULES, Rules(blocked_ids=("u2",), points=(PointRule(type=PAGE, points=-0.5),))]),
     st.sampled_from([1, 8 * DAY, 16 * DAY]),
@@ -204,17 +204,19 @@ def test_the_ids_of_a_sheet_are_forgotten_on_the_way_when_the_last_of_them_is_30
     name = node("default", VISITOR, "v1")
     frames = [
         [Event(id=f"e{n}", node=name, type=PAGE, at=START + n * MINUTE, received_at=START, visitor="v1", url="https://acme.com/")]
-        for n in range(60)
+        for n in range(100)
     ]  # fmt: skip
     for way in ("short", "all"):
-        effects = run(frames, way, pace=DAY)
-        for day, first in ((15, 0), (45, 0), (46, 16), (59, 16)):
-            state = effects[day][0]
+        effects = run(frames, way, pace=DAY // 2)
+        for frame, first in ((31, 0), (91, 0), (92, 32), (99, 32)):
+            state = effects[frame][0]
             record = msgspec.msgpack.decode(state["x\x00" + name], type=Seen)
-            assert len(record.hashes) == (day + 1 - first) * 8, "the sheet with the ids of days 0 to 15 goes on day 46"
+            assert len(record.hashes) == (frame + 1 - first) * 8, (
+                "the first sheet goes 30 days after its last id, frame 31"
+            )
             sheets = [key for key in state if key.startswith("e\x00" + name)]
-            assert len(sheets) == len(record.sheets) / 8 == (day + 1 - first) // 16
-            assert len(record.entries) == (day + 1) % 16 * 44
+            assert len(sheets) == len(record.sheets) / 8 == (frame + 1 - first) // 32
+            assert len(record.entries) == (frame + 1) % 32 * 44
 
 
 @needs_c
@@ -222,16 +224,16 @@ def test_a_frame_may_fill_several_sheets_in_c():
     events = [
         Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n, received_at=START, visitor="v1",
               url="https://acme.com/")
-        for n in range(90)
+        for n in range(170)
     ]  # fmt: skip
-    frames = [events[:1], events[1:10], events[10:55], events[55:]]
+    frames = [events[:1], events[1:10], events[10:105], events[105:]]
 
     found = run(frames, "in C")
 
     assert found == run(frames, "short") == run(frames, "general")
     state = found[-1][0]
     assert [len(value) for key, value in state.items() if key.startswith("e\x00")] == [SHEET_BYTES + 4] * 5
-    assert len(msgspec.msgpack.decode(state["x\x00default/v:v1"], type=Seen).entries) == (90 - 80) * 44
+    assert len(msgspec.msgpack.decode(state["x\x00default/v:v1"], type=Seen).entries) == (170 - 160) * 44
 
 
 def test_a_known_visitors_next_page_view_takes_the_short_way():

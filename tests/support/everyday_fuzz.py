@@ -253,7 +253,7 @@ SCENES = (
     Scene(
         always={"url": "https://acme.com/?fbclid=1"}, said={2: PASSED_ON, 5: PASSED_ON | {"url": "https://acme.com/"}}
     ),
-    Scene(many=31, pauses={30: GAP}),
+    Scene(many=63, pauses={61: GAP}),
 )
 """One who goes on, known, and unknown with a form; one who comes back, by a page that opens a visit, and both; one
 whose user comes back, and one who comes back and is known without saying so; one who says who it is in the middle

@@ -8,7 +8,7 @@
 
 /* Of an id there are its hash and its entry; entries that fill a sheet lie elsewhere, and the record has the time of each sheet. */
 #define ENTRY_BYTES 44
-#define SHEET 16
+#define SHEET 32
 #define SHEET_BYTES (SHEET * ENTRY_BYTES)
 #define TIME_BYTES 8
 

@@ -62,26 +62,26 @@ def test_ids_that_fill_no_sheet_are_kept_for_exactly_30_days_of_log_time():
 
 
 def test_the_record_has_the_hash_of_each_id_and_the_entries_of_those_that_fill_no_sheet():
-    state, seen = filled(16 + 16 + 5)
-    assert (len(seen.hashes), len(seen.entries), len(seen.sheets)) == (37 * 8, 5 * 44, 2 * 8)
+    state, seen = filled(32 + 32 + 5)
+    assert (len(seen.hashes), len(seen.entries), len(seen.sheets)) == (69 * 8, 5 * 44, 2 * 8)
     assert [len(packed) for packed in state.encoded.values()] == [SHEET_BYTES + 4] * 2, "an array of one, and its bytes"
-    assert kept(state, seen, 38) == list(range(37))
+    assert kept(state, seen, 70) == list(range(69))
 
 
 def test_the_ids_of_a_sheet_are_forgotten_together_when_the_last_of_them_is_30_days_old():
-    state, seen = filled(40)
-    expire(state, seen, KEEP_MS + 15)
-    assert kept(state, seen, 40) == list(range(40))
-    expire(state, seen, KEEP_MS + 16)
-    assert kept(state, seen, 40) == list(range(16, 40))
+    state, seen = filled(70)
+    expire(state, seen, KEEP_MS + 31)
+    assert kept(state, seen, 70) == list(range(70))
+    expire(state, seen, KEEP_MS + 32)
+    assert kept(state, seen, 70) == list(range(32, 70))
     assert len(state.encoded) == 1, "what is forgotten is stored no more"
-    for n in range(40, 60):
+    for n in range(70, 110):
         remember(state, NODE, seen, id_hash(str(n)), n, n, 1, 2, 3, 4, n)
-    assert kept(state, seen, 60) == list(range(16, 60))
-    expire(state, seen, KEEP_MS + 50)
-    assert kept(state, seen, 60) == list(range(50, 60)), "three sheets of 16 are over; of the fourth two ids"
-    expire(state, seen, KEEP_MS + 56)
-    assert kept(state, seen, 60) == list(range(56, 60)), "that one is no sheet yet"
+    assert kept(state, seen, 110) == list(range(32, 110))
+    expire(state, seen, KEEP_MS + 98)
+    assert kept(state, seen, 110) == list(range(98, 110)), "two sheets more are over, and two ids that fill none yet"
+    expire(state, seen, KEEP_MS + 106)
+    assert kept(state, seen, 110) == list(range(106, 110))
 
 
 @pytest.mark.parametrize("count", [100, 256])
@@ -98,7 +98,7 @@ def test_a_record_of_format_4_has_all_entries_and_gives_them_to_sheets_with_its_
 
 OPERATIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("remember"), st.integers(1, 40)),
+        st.tuples(st.just("remember"), st.integers(1, 60)),
         st.tuples(st.just("replace"), st.integers(0, 400)),
         st.tuples(st.just("wait"), st.sampled_from([1, 100, 10**9])),
     ),
@@ -121,15 +121,15 @@ def test_what_was_noted_last_of_an_id_is_found_until_it_is_30_days_old_and_no_lo
                 known[n] = Entry(now, n, 1, 2, 3, 4, n)
                 remember(state, NODE, seen, id_hash(str(n)), *known[n])
         elif number < len(known) and find(state, NODE, seen, id_hash(str(number))) is not None:
-            replace(state, NODE, seen, id_hash(str(number)), Entry(now, 7, 7, 7, 7, 7, now))
-            known[number] = Entry(known[number].log_at, 7, 7, 7, 7, 7, now)
+            replace(state, NODE, seen, id_hash(str(number)), Entry(now, 7, 7, 7, 7, now, 7))
+            known[number] = Entry(known[number].log_at, 7, 7, 7, 7, now, 7)
         expire(state, seen, now)
         sweep(state, now)
         for n, entry in known.items():
             found = find(state, NODE, seen, id_hash(str(n)))
             assert found in {entry, None}
             assert found == entry or entry.log_at < now - KEEP_MS
-            last_of_sheet = known[min(n + 15, len(known) - 1)]
+            last_of_sheet = known[min(n + 31, len(known) - 1)]
             assert found is None or last_of_sheet.log_at >= now - KEEP_MS
 
 
