@@ -238,7 +238,7 @@ class Mailbox:
         if act.row_o < 0 or act.told == reason:
             return
         step, node, item = self._step, self._node, act.item
-        counted = find(step.state, node, seen, id_hash(act.id))
+        counted = find(step.state, node, seen, id_hash(act.id), step.forgotten)
         if counted is None or (counted.row_o, counted.row_i) != (act.row_o, act.row_i):
             return  # another content counts by now, or its id is forgotten: then it stays as it is
         if reason or act.told:

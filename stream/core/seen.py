@@ -2,9 +2,9 @@
 
 Of two contents with one id the smaller counts, by (digest of the content, receipt, time), whichever came first; so the
 result does not depend on the order. The node's record is written whole whenever it does something, so of an id it has what
-tells whether another is the same, 8 bytes of hash. The entries, 44 bytes each, are asked for by repetitions only: 32
-of them are a sheet, which has a key of its own and is forgotten as one. A node with more than 256 ids keeps the older ones
-under keys of their own, which a tick sweeps away in the order of their time.
+tells whether another is the same, 8 bytes of hash. The entries, 44 bytes each, are asked for by repetitions only: 32 of
+them are a sheet, which has a key of its own and is dropped when the last of its ids is forgotten. A node with more than 256
+ids keeps the older ones under keys of their own, which a tick sweeps away in the order of their time.
 """
 
 from _blake2 import blake2b  # hashlib's wrapper costs another 0.3 µs a call
@@ -20,6 +20,8 @@ from stream.core.state import State, key, time_part
 KEEP_MS: Final = 30 * 86_400_000
 """How long an id is remembered, by the time of the log."""
 HASH_BYTES: Final = 8
+_NO_HASH: Final = bytes(HASH_BYTES)
+"""Of an id that was forgotten."""
 _PACKED: Final = 256
 """Ids in the node's own record. Their hashes are 2 kB, as much as one wants to write for one event."""
 PACKED_BYTES: Final = _PACKED * HASH_BYTES
@@ -68,7 +70,7 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
     crm: bytes | None = b""
     """What the CRM said of it and its people (``stream.core.identity.folds``), encoded; None if it has a key of its own."""
     sheets: bytes = b""
-    """Log time of the last id of each sheet, 8 bytes. The first of them has the entries of the first hashes."""
+    """Latest log time of each sheet's ids, 8 bytes. The first of them has the entries of the first hashes."""
     first_sheet: int = 0
     """Number of the first sheet."""
 
@@ -99,11 +101,13 @@ def id_hash(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=HASH_BYTES).digest()
 
 
-def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
-    """The entry of an id, None if it is new."""
+def find(state: State, node: str, seen: Seen, hashed: bytes, forgotten: bytes) -> Entry | None:
+    """The entry of an id, None if it is new, or if its time is over (``forgotten_before``) and it is as if it were new."""
     index = _index(seen, hashed)
     if index is not None:
         _, entries, begin = _place(state, node, seen, index)
+        if entries[begin : begin + _TIME_BYTES] < forgotten:
+            return None
         return Entry(*_ENTRY.unpack_from(entries, begin))
     if seen.spilled:
         spilled = state.get(_spilled_key(node, hashed), Spilled)
@@ -114,6 +118,10 @@ def find(state: State, node: str, seen: Seen, hashed: bytes) -> Entry | None:
 
 def remember(state: State, node: str, seen: Seen, hashed: bytes, *entry: int) -> None:
     """Add an id that is new to the node; ``entry`` are the fields of its ``Entry``."""
+    before = _index(seen, hashed)
+    if before is not None:  # forgotten, but its sheet is not: it must be found once only
+        begin = before * HASH_BYTES
+        seen.hashes = seen.hashes[:begin] + _NO_HASH + seen.hashes[begin + HASH_BYTES :]
     seen.hashes += hashed
     seen.entries += _ENTRY.pack(*entry)
     fill_sheets(state, node, seen)
@@ -148,7 +156,8 @@ def fill_sheets(state: State, node: str, seen: Seen) -> None:
     while len(seen.entries) >= SHEET_BYTES:
         filled, seen.entries = seen.entries[:SHEET_BYTES], seen.entries[SHEET_BYTES:]
         put_sheet(state, node, seen.first_sheet + len(seen.sheets) // _TIME_BYTES, filled)
-        seen.sheets += filled[-_ENTRY.size :][:_TIME_BYTES]
+        times = [filled[begin : begin + _TIME_BYTES] for begin in range(0, SHEET_BYTES, _ENTRY.size)]
+        seen.sheets += max(times)  # of the last id, unless the log's clock was set back
 
 
 def put_sheet(state: State, node: str, number: int, entries: bytes) -> None:
@@ -168,7 +177,7 @@ def forgotten_before(now: int) -> bytes:
 
 
 def overdue(seen: Seen, forgotten: bytes) -> tuple[int, int]:
-    """Sheets, and ids in the record, whose time is over (``forgotten_before``): of a sheet when it is for all of its ids."""
+    """Sheets, and ids that are on none, whose time is over (``forgotten_before``): of a sheet when it is for all of its ids."""
     sheets, ids = seen.sheets, seen.entries
     while sheets and sheets < forgotten:
         sheets = sheets[_TIME_BYTES:]
@@ -184,7 +193,7 @@ def hash_bytes(sheets: int, ids: int) -> int:
 
 
 def forget(state: State, node: str, seen: Seen, sheets: int, ids: int) -> None:
-    """Forget that many of the first sheets, and of the first ids in the record if there is no sheet left."""
+    """Drop that many of the first sheets, and of the first ids that are on none if there is no sheet left."""
     for number in range(seen.first_sheet, seen.first_sheet + sheets):
         put_sheet(state, node, number, b"")
     seen.hashes = seen.hashes[hash_bytes(sheets, ids) :]

@@ -188,7 +188,7 @@ class _Leaf:
                 self._mailbox.hear(event, number)
             hashed = id_hash(event.id)
             check, size = digest(line)
-            old = find(step.state, node, seen, hashed)
+            old = find(step.state, node, seen, hashed, step.forgotten)
             if old is None:
                 remember(
                     step.state, node, seen, hashed,

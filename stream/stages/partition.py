@@ -232,7 +232,7 @@ class Partition:
         now = asyncio.get_running_loop().time()
         if self.store.changes < SAVE_CHANGES and now - self._saved_at < _SAVE_S:
             if self._alarm is None:
-                self._alarm = asyncio.get_running_loop().call_later(_SAVE_S, self._save_when_idle)
+                self._alarm = asyncio.get_running_loop().call_at(self._saved_at + _SAVE_S, self._save_when_idle)
             return None
         self._saved_at = now
         return await self._batch()

@@ -40,8 +40,8 @@ UNSAVED_END: Final = b"\x01v"
 _CACHED_OBJECTS: Final = 20_000
 """Objects per generation and partition, decoded or as bytes ..."""
 _CACHED_BYTES: Final = 8 << 20
-"""... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 27 kB (256 ids,
-16 kB of hits): by number alone, eight partitions could keep 8 GB. An account's records are small and many: 20,000 take 11 MB."""
+"""... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 20 kB (16 of
+hits, 4 of ids): by number alone, eight partitions could keep 6 GB. An account's records are small and many: 20,000 take 11 MB."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _LARGE: Final = 500

@@ -220,6 +220,19 @@ def test_the_ids_of_a_sheet_are_forgotten_on_the_way_when_the_last_of_them_is_30
 
 
 @needs_c
+def test_an_id_that_comes_again_after_30_days_counts_again_though_its_sheet_is_still_there():
+    def page(id_, n):
+        return Event(id=id_, node=node("default", VISITOR, "v1"), type=PAGE, at=START + n * MINUTE, received_at=START,
+                     visitor="v1", url="https://acme.com/")  # fmt: skip
+
+    early, late = [page(f"e{n}", n) for n in range(31)], [page(f"e{n}", n) for n in range(31, 40)]
+    frames = [early, [], [], late, [page("e3", 50)], [page("e3", 50)]]
+    for way in sorted(WAYS):
+        counted = [len(rows["events"]) for _, rows, _, _ in run(frames, way, pace=10 * DAY)]
+        assert counted == [31, 0, 0, 9, 1, 0], "on day 40 those of day 0 are over; those of day 30 are on their sheet"
+
+
+@needs_c
 def test_a_frame_may_fill_several_sheets_in_c():
     events = [
         Event(id=f"e{n}", node=node("default", VISITOR, "v1"), type=PAGE, at=START + n, received_at=START, visitor="v1",

@@ -172,6 +172,14 @@ struct filed {
     uint8_t times[IDS / SHEET * TIME_BYTES];
 };
 
+/* The latest time of these entries and of those of this frame. */
+static void write_latest(uint8_t *to, const struct visit *visit, struct span entries) {
+    write_big_endian(to, (uint64_t)visit->frame->at, TIME_BYTES);
+    for (size_t i = 0; i < entries.size; i += ENTRY_BYTES)
+        if (memcmp(entries.at + i, to, TIME_BYTES) > 0)
+            memcpy(to, entries.at + i, TIME_BYTES);
+}
+
 /* The old entries alone fill none. */
 static bool file_entries(struct visit *visit, struct filed *filed) {
     const struct record *old = &visit->record;
@@ -184,7 +192,7 @@ static bool file_entries(struct visit *visit, struct filed *filed) {
         size_t size = SHEET_BYTES - kept.size;
         if (!put_sheet(visit, number + (int64_t)filed->sheets, kept, (struct span){left.at, size}))
             return false;
-        write_big_endian(filed->times + filed->sheets * TIME_BYTES, (uint64_t)visit->frame->at, TIME_BYTES);
+        write_latest(filed->times + filed->sheets * TIME_BYTES, visit, kept);
         kept = SPAN("");
         left = (struct span){left.at + size, left.size - size};
     }

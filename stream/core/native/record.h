@@ -37,7 +37,7 @@ bool read_record(struct span whole, struct record *record);
 /* What a page opens, in MessagePack, is where the session comes from. */
 bool read_source(struct span raw, struct record *record);
 
-/* Ids whose time is over go: those that were noted before that, of a sheet when all of its were. */
+/* Ids that were noted before that go, and sheets if all of theirs were. */
 void forget(struct record *record, struct span before);
 
 /* Whether the id is among those that are remembered. */

@@ -66,10 +66,12 @@ def test_two_fields_that_changed_places_are_a_reason():
     assert compiled.difference(known) != ""
 
 
-def test_other_room_for_hits_is_a_reason():
+@pytest.mark.parametrize("room", ["16385 2048 1408", "16384 2056 1408", "16384 2048 704"])
+def test_other_room_for_hits_ids_or_a_sheet_is_a_reason(room):
     known = layout()
 
-    assert "16384" in compiled.difference(known | {"room": "16385 2048 704"})
+    assert known["room"] == "16384 2048 1408"
+    assert "16384 2048 1408" in compiled.difference(known | {"room": room})
 
 
 def test_the_stitch_stage_asks_it_first_if_there_is_no_reason():
