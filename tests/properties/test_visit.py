@@ -121,7 +121,7 @@ def test_the_short_way_has_the_same_effects_as_the_general_one(frames):
     st.one_of(visits(), calm_visits(), calm_visits(most=30)),
     st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=5),
     st.sampled_from([RULES, RULES, Rules(blocked_ids=("u2",), points=(PointRule(type=PAGE, points=-0.5),))]),
-    st.sampled_from([1, 8 * DAY, 16 * DAY]),
+    st.sampled_from([1, -MINUTE, 8 * DAY, 16 * DAY]),
 )
 @settings(max_examples=800, deadline=None)
 def test_all_ways_have_the_same_effects_whichever_takes_turns_with_which(frames, ways, rules, pace):
