@@ -111,7 +111,7 @@ def find(state: State, node: str, seen: Seen, hashed: bytes, forgotten: bytes) -
         return Entry(*_ENTRY.unpack_from(entries, begin))
     if seen.spilled:
         spilled = state.get(_spilled_key(node, hashed), Spilled)
-        if spilled is not None:
+        if spilled is not None and spilled.entry[:_TIME_BYTES] >= forgotten:
             return Entry(*_ENTRY.unpack(spilled.entry))
     return None
 
@@ -122,6 +122,8 @@ def remember(state: State, node: str, seen: Seen, hashed: bytes, *entry: int) ->
     if before is not None:  # forgotten, but its sheet is not: it must be found once only
         begin = before * HASH_BYTES
         seen.hashes = seen.hashes[:begin] + _NO_HASH + seen.hashes[begin + HASH_BYTES :]
+    elif seen.spilled:
+        _forget_spilled(state, node, hashed)
     seen.hashes += hashed
     seen.entries += _ENTRY.pack(*entry)
     fill_sheets(state, node, seen)
@@ -239,15 +241,30 @@ def _log_at(entries: bytes, begin: int = 0) -> int:
 
 
 def _spill(state: State, node: str, seen: Seen) -> None:
-    for index in range(_SPILLED_SHEETS * _SHEET):
-        hashed = seen.hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
-        _, entries, begin = _place(state, node, seen, index)
-        packed = entries[begin : begin + _ENTRY.size]
-        name = _spilled_key(node, hashed)
-        state.put(name, Spilled(packed))
-        state.put(key("y", time_part(_log_at(packed)), name[2:]), Due())
+    for sheet in range(_SPILLED_SHEETS):
+        _, entries, _ = _place(state, node, seen, sheet * _SHEET)
+        hashes = seen.hashes[hash_bytes(sheet, 0) :]
+        for n in range(_SHEET):
+            hashed, packed = hashes[n * HASH_BYTES :][:HASH_BYTES], entries[n * _ENTRY.size :][: _ENTRY.size]
+            if hashed != _NO_HASH:
+                name = _spilled_key(node, hashed)
+                state.put(name, Spilled(packed))
+                state.put(_due_key(name, packed), Due())
     forget(state, node, seen, _SPILLED_SHEETS, 0)
     seen.spilled = True
+
+
+def _forget_spilled(state: State, node: str, hashed: bytes) -> None:
+    """Drop an id whose time is over before a tick does: the tick would take a later one with it."""
+    name = _spilled_key(node, hashed)
+    spilled = state.get(name, Spilled)
+    if spilled is not None:
+        state.delete(_due_key(name, spilled.entry))
+        state.delete(name)
+
+
+def _due_key(name: str, entry: bytes) -> str:
+    return key("y", time_part(_log_at(entry)), name[2:])
 
 
 def _spilled_key(node: str, hashed: bytes) -> str:

@@ -125,7 +125,8 @@ OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("remember"), st.integers(1, 60)),
         st.tuples(st.just("replace"), st.integers(0, 400)),
-        st.tuples(st.just("wait"), st.sampled_from([1, 100, 10**9])),
+        st.tuples(st.just("wait"), st.sampled_from([1, 100, 10**9, KEEP_MS])),
+        st.tuples(st.just("sweep"), st.just(0)),
     ),
     min_size=1, max_size=25,
 )  # fmt: skip
@@ -134,27 +135,47 @@ OPERATIONS = st.lists(
 @given(OPERATIONS)
 @settings(max_examples=300, deadline=None)
 def test_what_was_noted_last_of_an_id_is_found_until_it_is_30_days_old_and_no_longer(operations):
-    """Against a dict, wherever the id lies. An id that was forgotten may come again."""
+    """Against a dict, wherever the id lies and whenever it is swept. An id that was forgotten may come again."""
     state, seen = MemoryState(), Seen()
     known, now = {}, 0
     for name, number in operations:
         if name == "wait":
             now += number
+        elif name == "sweep":
+            sweep(state, now)
         elif name == "remember":
             forgotten = [n for n, entry in known.items() if entry.log_at < now - KEEP_MS][: number // 2]
             for n in (*forgotten, *range(len(known), len(known) + number)):
                 now += 1
                 known[n] = Entry(now, n, 1, 2, 3, 4, n)
                 expire(state, seen, now)
-                sweep(state, now)
                 remember(state, NODE, seen, id_hash(str(n)), *known[n])
         elif number < len(known) and looked_up(state, seen, str(number), now) is not None:
             replace(state, NODE, seen, id_hash(str(number)), Entry(now, 7, 7, 7, 7, now, 7))
             known[number] = Entry(known[number].log_at, 7, 7, 7, 7, now, 7)
         expire(state, seen, now)
-        sweep(state, now)
         for n, entry in known.items():
             assert looked_up(state, seen, str(n), now) == (entry if entry.log_at >= now - KEEP_MS else None)
+
+
+def test_a_spilled_id_is_forgotten_when_it_is_30_days_old_and_the_next_tick_spares_a_later_one():
+    state, seen = filled(600)
+    now = KEEP_MS + 3
+    assert kept(state, seen, 600, now) == list(range(3, 600)), "no tick came yet"
+    for n in (1, *range(600, 900)):
+        remember(state, NODE, seen, id_hash(str(n)), now, n, 1, 2, 3, 4, n)
+    assert "x\0default/v:ann\0" + id_hash("1").hex() in state.encoded, "spilled again"
+    sweep(state, now)
+    assert kept(state, seen, 900, now) == [1, *range(3, 900)]
+
+
+def test_an_id_that_was_forgotten_on_its_sheet_is_not_spilled():
+    state, seen = filled(200)
+    now = KEEP_MS + 3
+    for n in (1, *range(200, 300)):
+        remember(state, NODE, seen, id_hash(str(n)), now, n, 1, 2, 3, 4, n)
+    assert kept(state, seen, 300, now) == [1, *range(3, 300)]
+    assert sum(name[0] == "y" for name in state.encoded) == 127, "four sheets but for one"
 
 
 def test_a_tick_sweeps_what_is_due_and_nothing_else():
