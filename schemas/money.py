@@ -95,10 +95,13 @@ def split(total: int, weights: Sequence[float]) -> tuple[int, ...]:
     whole = sum(whole_numbers)
     if whole <= 0:
         raise ValueError("split needs a positive weight")
-    if len(whole_numbers) == 1:
-        return (total,)
-    counts = Counter(whole_numbers) if len(whole_numbers) > _FEW else None
-    if counts is not None and 2 * len(counts) < len(whole_numbers):  # most share evenly: thousands with three weights
+    many = len(whole_numbers)
+    if whole_numbers.count(whole_numbers[0]) == many:  # alike, or one alone
+        part, left = divmod(abs(total), many)
+        sign = 1 if total >= 0 else -1
+        return (sign * (part + 1),) * left + (sign * part,) * (many - left)
+    counts = Counter(whole_numbers) if many > _FEW else None
+    if counts is not None and 2 * len(counts) < many:  # most share evenly: thousands with three weights
         parts = _split_alike(abs(total), whole_numbers, counts, whole)
     else:
         parts = _split_each(abs(total), whole_numbers, whole)

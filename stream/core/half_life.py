@@ -42,6 +42,7 @@ _DROP: Final = 3 * _FIXED - SCALE_BITS
 _HALF: Final = 1 << (_DROP - 1)
 
 
+@lru_cache(maxsize=1 << 12)
 def growth(time: int, half_life: int) -> tuple[int, int]:
     """``2**(time / half_life)`` as ``(m, e)``: it is ``m * 2**(e - SCALE_BITS)``, m in [2**30, 2**31].
 
