@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from rocksdict import ReadOptions, Snapshot, WriteBatch, WriteOptions
+from rocksdict import ReadOptions, Snapshot, WriteBatch
 
 from schemas.codec import state_encoder
 from stream.stages.compute import Stage
@@ -41,8 +41,8 @@ _CHUNK: Final = 1000
 _MISSING: Final = "key not found"
 _TRUSTED_MS: Final = 1_800_000
 """Half of the state topics' ``min.compaction.lag.ms``: for so long a checkpoint that was cut short does no harm."""
-_SHARE: Final = 80
-"""A checkpoint may cost an eightieth of the time, those of a worker's eight stores a tenth: under load the pause grows with what
+_SHARE: Final = 160
+"""A checkpoint may cost that part of the time, those of a worker's eight stores a twentieth: under load the pause grows with what
 the last one took ..."""
 LONGEST_PAUSE_S: Final = 60.0
 """... but not beyond this. A busy worker takes long for a checkpoint because it is busy, and what is not in one must be
@@ -74,9 +74,7 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
     first, end, mark = found
     count = epoch = 0
     last_headers: Headers = ()
-    # Without RocksDB's own log, a third cheaper: what a crash cuts short has no offset and begins anew.
-    options = WriteOptions()
-    options.disable_wal = True
+    # The offset comes last: what a crash cuts short has none and begins anew.
     async for records in topic.read_many(stage.state, partition, first, end):
         write = WriteBatch(raw_mode=True)
         for record in records:
@@ -98,13 +96,13 @@ async def restore(stage: Stage, partition: int, store: PartitionStore, topic: Lo
             else:
                 write.put(record.key, record.value)
         count += len(records)
-        store.db.write(write, options)
-    store.db.flush()
+        store.db.write(write)
     write = WriteBatch(raw_mode=True)
     write.put(OFFSET_KEY, b"%d" % mark.next_offset)
     write.put(FORMAT_KEY, b"%d" % mark.format)
     write.put(MARKS_KEY, state_encoder.encode(mark.marks))
     store.db.write(write)
+    store.db.flush()
     store.reload()
     log.info(
         "state restored from its checkpoint",

@@ -36,6 +36,8 @@ SAVE_CHANGES: Final = 10_000
 the site changes with each event, and is written whole: with half as many an event costs a tenth more."""
 _SAVE_S: Final = 6.0
 """State that is older than this is saved: what a restart has to apply again at most."""
+_FLUSH_S: Final = 30.0
+"""What was saved survives a crash after so long at the latest, under load sooner: until then it has to be applied again."""
 _EARLY: Final = 32
 """Offsets that an offered record may be ahead and is kept for: with more than that to do, the log is early enough."""
 _NEAR: Final = 128
@@ -88,6 +90,7 @@ class Partition:
         """Records that were applied before the log delivered them, in its order, and are acknowledged when they are safe."""
         self._saved_at = 0.0
         self._alarm: asyncio.TimerHandle | None = None
+        self._flush: asyncio.TimerHandle | None = None
         self._completer = asyncio.create_task(self._complete(), name=f"{stage.name}-{number}-completer")
         self._on_failure = on_failure
         self._late_until = 0.0
@@ -148,8 +151,9 @@ class Partition:
     async def close(self) -> None:
         """Stop working; what is in flight and unacked is forgotten (the log has it), and ``apply`` raises Revoked."""
         self._closed = True
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._flush):
+            if timer is not None:
+                timer.cancel()
         self.inbox.forget()
         self._completer.cancel()
         await asyncio.gather(self._completer, return_exceptions=True)
@@ -269,6 +273,10 @@ class Partition:
         if failure is not None and not isinstance(failure, Revoked):
             self._on_failure(failure)
 
+    def _write_out(self) -> None:
+        self._flush = None
+        self.store.flush()
+
     async def _complete(self) -> None:
         while True:
             batch, acks, acknowledge, end = await self._queue.get()
@@ -276,6 +284,8 @@ class Partition:
                 await ack
             if batch is not None:
                 self.store.commit(batch)
+                if self._flush is None:
+                    self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self._write_out)
             self._safe_offset = max(self._safe_offset, end)
             while self._owed and self._owed[0][0] < self._safe_offset:
                 self._owed.popleft()[1]()

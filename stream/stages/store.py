@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteOptions,
+)
 
 from schemas.codec import state_encoder
 from stream.core.state import Example
@@ -83,6 +93,7 @@ class PartitionStore:
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.db = Rdict(str(path), _options())
+        self.db.set_write_options(_unlogged())
         self.next_offset = self.saved_offset = self.sealed_offset = self.committed_offset = 0
         self.marks: dict[str, int] = {}
         self._marks_moved = False
@@ -281,6 +292,10 @@ class PartitionStore:
                 if name not in changed:
                     self._forget_overlay(name)
 
+    def flush(self) -> None:
+        """Begin to write out what is committed, so that a crash leaves it. A few ms; goes on in the background."""
+        self.db.flush(wait=False)
+
     def clear(self) -> None:
         """Remove everything: the state will be built anew from the log. Nothing may be in flight."""
         self.db.delete_range(b"", b"\xff")
@@ -288,7 +303,7 @@ class PartitionStore:
         self.reload()
 
     def close(self) -> None:
-        """Give the files up; the store must not be used afterwards."""
+        """Write out what is committed and give the files up; the store must not be used afterwards."""
         self.db.close()
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -467,6 +482,13 @@ def _group(name: str) -> str:
     first = name.find("\x00")
     second = name.find("\x00", first + 1)
     return name[:second] if second > first else ""
+
+
+def _unlogged() -> WriteOptions:
+    """For all writes: if some were logged, a crash could leave those without others that came before."""
+    options = WriteOptions()
+    options.disable_wal = True
+    return options
 
 
 def _options() -> Options:

@@ -187,6 +187,31 @@ def test_state_is_saved_although_nothing_more_comes(tmp_path):
     asyncio.run(work())
 
 
+def test_what_is_saved_is_written_out_although_nothing_more_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(partition_module, "_FLUSH_S", 0.05)
+    log = MemoryLog([lines([Item("a", n)]) for n in (1, 2)])
+
+    async def work() -> None:
+        partition = opened(tmp_path, log, 1)
+        for offset, value in enumerate(log.values):
+            await partition.apply(Record(offset, offset, value, {}), ignore)
+        await partition.drain()
+        for _ in range(200):
+            if not in_memory(partition.store):
+                break
+            await asyncio.sleep(0.05)
+        assert not in_memory(partition.store)
+        await partition.close()
+
+    asyncio.run(work())
+
+
+def in_memory(store: PartitionStore) -> int:
+    """How much a kill would take."""
+    places = ("num-entries-active-mem-table", "num-immutable-mem-table")
+    return sum(store.db.property_int_value(f"rocksdb.{place}") or 0 for place in places)
+
+
 def test_catching_up_ends_when_its_partition_is_revoked(tmp_path):
     async def behind(partition: Partition) -> None:
         await partition.apply(record(20), ignore)
