@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 LAYOUT: dict[str, str]
@@ -7,6 +7,12 @@ ALERTS: int
 LONGEST_HALF_LIFE_MS: int
 
 def line_ends(frame: bytes, /) -> int: ...
+def split(total: int, weights: tuple[float, ...], /) -> tuple[int, ...] | None: ...
+def fixed_texts(numbers: Sequence[int], places: int, /) -> list[str] | None: ...
+
+class Decay:
+    def __new__(cls, *, half_life_ms: int, growth: tuple[bytes, ...]) -> Self: ...
+    def weights(self, ages: tuple[int, ...], /) -> tuple[int, ...] | None: ...
 
 class Frame:
     def go_on(
@@ -72,7 +78,7 @@ class Journeys:
         *,
         half_life_ms: int,
         half_life_days: bytes,
-        growth: tuple[bytes, bytes, bytes],
+        growth: tuple[bytes, ...],
         rules_name: bytes,
         alerts: tuple[tuple[bytes, int, int], ...],
         blank: bytes,

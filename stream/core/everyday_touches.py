@@ -22,7 +22,7 @@ from stream.core.account_rows import write_alert
 from stream.core.compiled import WHY_NOT, native
 from stream.core.engagement import DAY_MS, LOG2_MILLI, half_life_ms, unpack
 from stream.core.frames import Line, by_account
-from stream.core.half_life import GROWTH
+from stream.core.half_life import PACKED_GROWTH
 from stream.core.intent import Verdict, alert_rules_name, in_milli
 from stream.core.journey import Header, Journey
 from stream.core.step import Step
@@ -49,11 +49,10 @@ def _way_of(half_life: int, encoded: bytes) -> "native.Journeys | None":
     machines = tuple(
         (state_encoder.encode(a.name), in_milli(a.threshold), in_milli(a.threshold * a.rearm_share)) for a in alerts
     )
-    coarse, middle, fine = (b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
     return native.Journeys(
         half_life_ms=half_life,
         half_life_days=json_encoder.encode(half_life / DAY_MS),
-        growth=(coarse, middle, fine),
+        growth=PACKED_GROWTH,
         rules_name=state_encoder.encode(alert_rules_name(alerts)),
         alerts=machines,
         blank=state_encoder.encode(Header()),

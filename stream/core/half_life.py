@@ -36,6 +36,8 @@ def _tables() -> tuple[tuple[int, ...], ...]:
 
 GROWTH: Final = _tables()
 """Coarse, middle and fine, in fixed point; less than 2**61."""
+PACKED_GROWTH: Final = tuple(b"".join(entry.to_bytes(8, "big") for entry in table) for table in GROWTH)
+"""The same as C takes it."""
 _COARSE, _MIDDLE, _FINE = GROWTH
 _LOW: Final = (1 << _TABLE_BITS) - 1
 _DROP: Final = 3 * _FIXED - SCALE_BITS

@@ -4,14 +4,14 @@ A pure function of (touches in the window, conversion, terms); the ledger books 
 """
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from itertools import compress
 from typing import Final, NamedTuple
 
 from schemas.ids import derived_id
 from schemas.messages import Conversion
-from schemas.money import split
-from stream.core.attribution.models import MANY, weights
+from schemas.rules import Model
+from stream.core.attribution.arithmetic import split
+from stream.core.attribution.models import WINNERS, weights
 from stream.core.attribution.terms import Terms
 from stream.core.engagement import DAY_MS
 from stream.core.journey import StoredTouch
@@ -19,7 +19,6 @@ from stream.core.journey import StoredTouch
 CREDIT_PLACES: Final = 9
 WHOLE: Final = 10**CREDIT_PLACES
 """Credit is counted in billionths of a conversion."""
-_split_again: Final = lru_cache(maxsize=4)(split)
 UNATTRIBUTED: Final = "Unattributed"
 
 
@@ -56,18 +55,17 @@ def allocation(
         whole = Shares(eligible, (WHOLE,), (conversion.amount,))
         return dict.fromkeys(asked, whole)
     half_life = max(1, round(terms.half_life_days * DAY_MS))
-    return {
-        model: _shares(eligible, weights(model, eligible, conversion.at, half_life), conversion.amount)
-        for model in asked
-    }
+    return {model: _shares(model, eligible, conversion, half_life) for model in asked}
 
 
-def _shares(touches: Sequence[StoredTouch], by_touch: Sequence[int], value: int) -> Shares:
+def _shares(model: Model, touches: Sequence[StoredTouch], conversion: Conversion, half_life: int) -> Shares:
+    value = conversion.amount
+    if model in WINNERS:
+        return Shares((touches[WINNERS[model](touches)],), (WHOLE,), (value,))
+    by_touch = tuple(weights(model, touches, conversion.at, half_life))
     if 0 in by_touch:
-        touches, by_touch = list(compress(touches, by_touch)), list(filter(None, by_touch))
-    parts_of = split if len(by_touch) < MANY else _split_again
-    weights_ = tuple(by_touch)
-    shares = Shares(touches, parts_of(WHOLE, weights_), parts_of(value, weights_))
+        touches, by_touch = list(compress(touches, by_touch)), tuple(filter(None, by_touch))
+    shares = Shares(touches, split(WHOLE, by_touch), split(value, by_touch))
     if 0 in shares.credits:
         some = [bool(credit or amount) for credit, amount in zip(shares.credits, shares.amounts, strict=True)]
         touches, credits_, amounts = shares

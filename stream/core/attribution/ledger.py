@@ -5,8 +5,7 @@ withdrawn); a report is a plain sum, a report as of a date the sum of what was r
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import neg
 from typing import Final
@@ -15,8 +14,9 @@ import msgspec
 
 from schemas.facts import BookingRow
 from schemas.messages import BEGINNING, AccountMessage, Conversion
-from schemas.money import decimal_text, fixed_text
+from schemas.money import exponent
 from stream.core.attribution.allocation import CREDIT_PLACES, Allocation, Shares, allocation
+from stream.core.attribution.arithmetic import fixed_texts
 from stream.core.attribution.debt import (
     AGAIN_AT_ONCE,
     AT_ONCE,
@@ -398,8 +398,13 @@ def _taken_back(shares: Shares) -> Shares:
     return Shares(shares.touches, list(map(neg, shares.credits)), list(map(neg, shares.amounts)))
 
 
+_NO_SHARES: Final = Shares((), (), ())
+
+
 def _differences(old: Shares, new: Shares) -> Shares:
     """Signed shares that turn ``old`` into ``new``; a touch whose source changed is taken back and given anew."""
+    if old == new:
+        return _NO_SHARES
     after = {share[0].id: share for share in zip(*new, strict=True)}
     found: list[tuple[StoredTouch, int, int]] = []
     for touch, was_credit, was_amount in zip(*old, strict=True):
@@ -413,18 +418,7 @@ def _differences(old: Shares, new: Shares) -> Shares:
         elif credit != was_credit or amount != was_amount:
             found.append((now, credit - was_credit, amount - was_amount))
     found += after.values()
-    return Shares(*zip(*found, strict=True)) if found else Shares((), (), ())
-
-
-def credit_text(credit: int) -> str:
-    """Billionths as decimal text with 9 places."""
-    return fixed_text(credit, CREDIT_PLACES)
-
-
-def _texts(text_of: Callable[[int], str], numbers: Sequence[int]) -> list[str]:
-    """Their texts, each worked out once: most touches of a large journey have one of few shares."""
-    texts = {number: text_of(number) for number in set(numbers)}
-    return list(map(texts.__getitem__, numbers))
+    return Shares(*zip(*found, strict=True)) if found else _NO_SHARES
 
 
 class _Desk:
@@ -440,8 +434,8 @@ class _Desk:
     def write(self, c: Conversion, model: str, version: str, shares: Shares) -> None:
         """Book the shares, if there are any."""
         step, message = self.step, self.message
-        credits_ = _texts(credit_text, shares.credits)
-        amounts = _texts(partial(decimal_text, currency=c.currency), shares.amounts)
+        credits_ = fixed_texts(shares.credits, CREDIT_PLACES)
+        amounts = fixed_texts(shares.amounts, exponent(c.currency))
         for begin in range(0, len(shares.touches), _SHARES_A_ROW):
             of_row = slice(begin, begin + _SHARES_A_ROW)
             touches = shares.touches[of_row]

@@ -8,48 +8,25 @@ proportions count. Weights are exact integers, so ``schemas.money.split`` makes 
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final, Protocol
 
 from schemas.rules import Model
-from stream.core.half_life import growth
+from stream.core.attribution.arithmetic import time_decay
 
 DIRECT: Final = "Direct"
-_FORGOTTEN: Final = 256
-"""A touch that many half-lives older than the newest has weight 0: its credit is far below a billionth."""
-MANY: Final = 1000
-"""Touches from which on what was worked out is remembered: who moves a journey takes the shares from one account and gives the
-same ones to another."""
 
 
 def only(n: int, winner: int) -> list[int]:
-    """All to one touch; a negative index counts from the end."""
+    """All to one touch."""
     weights = [0] * n
     weights[winner] = 1
     return weights
 
 
-def last_non_direct(channels: Sequence[str]) -> list[int]:
-    """All to the last touch that is not Direct; to the last one if all are."""
-    n = len(channels)
-    return only(n, next((i for i in range(n - 1, -1, -1) if channels[i] != DIRECT), n - 1))
-
-
-def time_decay(ages_ms: Sequence[int], half_life_ms: int) -> list[int]:
-    """Weight halves with every half-life of age.
-
-    Args:
-        ages_ms: from each touch to the conversion, in any order, n >= 1.
-        half_life_ms: > 0.
-    Shift-invariant, so only differences of age count.
-    """
-    powers = [growth(-age, half_life_ms) for age in ages_ms]
-    wholes = [whole for _, whole in powers]
-    lowest = max(min(wholes), max(wholes) - _FORGOTTEN)
-    return [mantissa << (whole - lowest) if whole >= lowest else 0 for mantissa, whole in powers]
-
-
-_time_decay_again: Final = lru_cache(maxsize=1)(lambda ages_ms, half_life_ms: tuple(time_decay(ages_ms, half_life_ms)))
+def last_non_direct(touches: Sequence["Touched"]) -> int:
+    """Index of the last touch that is not Direct; of the last one if all are."""
+    n = len(touches)
+    return next((i for i in range(n - 1, -1, -1) if touches[i].channel != DIRECT), n - 1)
 
 
 def u_shaped(n: int) -> list[int]:
@@ -125,16 +102,17 @@ def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_li
         half_life_ms: of time decay.
     """
     if model == "time_decay":
-        ages = tuple([converted_at - touch.at for touch in touches])
-        return time_decay(ages, half_life_ms) if len(ages) < MANY else _time_decay_again(ages, half_life_ms)
-    if model == "last_non_direct":
-        return last_non_direct([touch.channel for touch in touches])
-    return _BY_POSITION[model](len(touches))
+        return time_decay(tuple([converted_at - touch.at for touch in touches]), half_life_ms)
+    if model in BY_POSITION:
+        return BY_POSITION[model](len(touches))
+    return only(len(touches), WINNERS[model](touches))
 
 
-_BY_POSITION: Final[dict[str, Callable[[int], list[int]]]] = {
-    "first": lambda n: only(n, 0),
-    "last": lambda n: only(n, -1),
-    "linear": lambda n: [1] * n,
-    "u_shaped": u_shaped,
+WINNERS: Final[dict[str, Callable[[Sequence[Touched]], int]]] = {
+    "first": lambda _: 0,
+    "last": lambda touches: len(touches) - 1,
+    "last_non_direct": last_non_direct,
 }
+"""Models that give one touch everything: its index."""
+BY_POSITION: Final[dict[str, Callable[[int], list[int]]]] = {"linear": lambda n: [1] * n, "u_shaped": u_shaped}
+"""Models whose weights depend on the number of touches alone."""

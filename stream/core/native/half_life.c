@@ -36,14 +36,51 @@ static int64_t rounded_product(uint64_t first, uint64_t second, uint64_t third) 
     return (int64_t)(high >> drop % 32);
 }
 
-struct weight weight_at(const struct growth *growth, int64_t at) {
+struct weight growth_at(const struct growth *growth, int64_t time) {
     const uint64_t low = GROWTH_ENTRIES - 1;
-    at = at < 0 ? 0 : at > LATEST ? LATEST : at;
-    int64_t whole = at / growth->half_life, rest = at % growth->half_life;
+    int64_t whole = time / growth->half_life, rest = time % growth->half_life;
+    if (rest < 0) {
+        rest += growth->half_life;
+        whole--;
+    }
     uint64_t fraction = ((uint64_t)rest << SCALE_BITS) / (uint64_t)growth->half_life;
     int64_t number = rounded_product(growth->table[0][fraction >> 2 * GROWTH_BITS], growth->table[1][fraction >> GROWTH_BITS & low],
                                      growth->table[2][fraction & low]);
     return (struct weight){number, whole};
 }
 
+struct weight weight_at(const struct growth *growth, int64_t at) {
+    return growth_at(growth, at < 0 ? 0 : at > LATEST ? LATEST : at);
+}
+
 int64_t day_of(int64_t at) { return (at < 0 ? 0 : at >= LATEST ? LATEST - 1 : at) / DAY_MS; }
+
+static bool fill_table(PyObject *bytes, uint64_t *table) {
+    struct span packed;
+    if (!span_of_bytes(bytes, &packed))
+        return false;
+    if (packed.size != 8 * GROWTH_ENTRIES) {
+        PyErr_SetString(PyExc_ValueError, "a table of growth has another size");
+        return false;
+    }
+    for (int i = 0; i < GROWTH_ENTRIES; i++) {
+        table[i] = read_big_endian(packed.at + 8 * i, 8);
+        if (table[i] >> 61) {
+            PyErr_SetString(PyExc_ValueError, "an entry of a table of growth is out of bounds");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool fill_growth(struct growth *growth, long long half_life, PyObject *tables) {
+    if (half_life <= 0 || half_life >= LONGEST_HALF_LIFE) {
+        PyErr_SetString(PyExc_ValueError, "half_life_ms is out of bounds");
+        return false;
+    }
+    growth->half_life = half_life;
+    bool done = is_tuple(tables, GROWTH_LEVELS);
+    for (int i = 0; done && i < GROWTH_LEVELS; i++)
+        done = fill_table(PyTuple_GetItem(tables, i), growth->table[i]);
+    return done;
+}

@@ -2,7 +2,7 @@
 #ifndef TOUCHLINE_HALF_LIFE_H
 #define TOUCHLINE_HALF_LIFE_H
 
-#include "span.h"
+#include "objects.h"
 
 #define GROWTH_BITS 10
 #define GROWTH_ENTRIES (1 << GROWTH_BITS)
@@ -20,6 +20,13 @@ struct growth {
 struct weight {
     int64_t number, exponent;
 };
+
+/* False, with an exception, if these are no half-life (0 < it < LONGEST_HALF_LIFE) or not the tables of ``GROWTH``, whose entries
+   are packed in 8 bytes each. */
+bool fill_growth(struct growth *growth, long long half_life, PyObject *tables);
+
+/* ``2**(time / half-life)`` in units of ``2**-30``. The time is within bounds. */
+struct weight growth_at(const struct growth *growth, int64_t time);
 
 /* What a thousandth of a point at ``at`` (ms) adds to a sum (``stream.core.engagement.entry_unit``). */
 struct weight weight_at(const struct growth *growth, int64_t at);

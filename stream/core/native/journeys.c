@@ -24,24 +24,6 @@ typedef struct {
     bool accounts_first; /* of the rows that were collected, the first one is an account's */
 } Touches;
 
-static bool fill_table(PyObject *bytes, uint64_t *table) {
-    struct span packed;
-    if (!span_of_bytes(bytes, &packed))
-        return false;
-    if (packed.size != 8 * GROWTH_ENTRIES) {
-        PyErr_SetString(PyExc_ValueError, "a table of growth has another size");
-        return false;
-    }
-    for (int i = 0; i < GROWTH_ENTRIES; i++) {
-        table[i] = read_big_endian(packed.at + 8 * i, 8);
-        if (table[i] >> 61) {
-            PyErr_SetString(PyExc_ValueError, "an entry of a table of growth is out of bounds");
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Triples of a rule's name, its threshold and where it is armed again. */
 static bool read_alerts(struct scoring *scoring, PyObject *alerts) {
     Py_ssize_t count = PyTuple_Size(alerts);
@@ -75,14 +57,10 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
     long long half_life_ms;
     double of_thousand;
     struct span text = {NULL, 0};
-    PyObject *half_life_days, *table[GROWTH_LEVELS], *rules_name, *alerts, *blank, *log2;
-    if (!PyArg_ParseTupleAndKeywords(args, named, "$LS(SSS)SO!SOd:Journeys", names, &half_life_ms, &half_life_days, &table[0],
-                                     &table[1], &table[2], &rules_name, &PyTuple_Type, &alerts, &blank, &log2, &of_thousand))
+    PyObject *half_life_days, *growth, *rules_name, *alerts, *blank, *log2;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "$LSOSO!SOd:Journeys", names, &half_life_ms, &half_life_days, &growth, &rules_name,
+                                     &PyTuple_Type, &alerts, &blank, &log2, &of_thousand))
         return NULL;
-    if (half_life_ms <= 0 || half_life_ms >= LONGEST_HALF_LIFE) {
-        PyErr_SetString(PyExc_ValueError, "half_life_ms is out of bounds");
-        return NULL;
-    }
     Journeys *self = (Journeys *)allocated(type);
     if (!self)
         return NULL;
@@ -92,11 +70,9 @@ static PyObject *new_journeys(PyTypeObject *type, PyObject *args, PyObject *name
     Py_INCREF(self->scoring.blank = blank);
     Py_INCREF(self->log2 = log2);
     self->of_thousand = of_thousand;
-    self->scoring.growth.half_life = half_life_ms;
-    bool done = span_of_bytes(rules_name, &text) && read_alerts(&self->scoring, alerts);
+    bool done = fill_growth(&self->scoring.growth, half_life_ms, growth) && span_of_bytes(rules_name, &text) &&
+                read_alerts(&self->scoring, alerts);
     self->scoring.rules_name = text;
-    for (int i = 0; done && i < GROWTH_LEVELS; i++)
-        done = fill_table(table[i], self->scoring.growth.table[i]);
     if (done)
         return (PyObject *)self;
     Py_DECREF(self);
