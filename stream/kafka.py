@@ -10,11 +10,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from schemas.errors import ConfigError
 from stream.settings import Settings
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from stream.zstd import ZstdCompressor
 
 PLAIN: Final = "PLAIN"
 MECHANISMS: Final = (PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -23,13 +19,13 @@ _GOODBYE_S: Final = 0.5
 ZSTD_LEVEL: Final = 1
 """Rows and events are so alike that this packs them a little better than level 3, at two thirds of the work."""
 
-_packer: Final = zstd.ZstdCompressor(ZSTD_LEVEL)
+_packer: Final = ZstdCompressor(ZSTD_LEVEL)
 """Of the whole process, since it can be used again: a context for each batch is a third of what a small one costs."""
 
 
 def packed(batch: bytes) -> bytes:
     """The records of a batch as zstd packs them, in a frame of their own."""
-    return _packer.compress(batch, zstd.ZstdCompressor.FLUSH_FRAME)
+    return _packer.compress(batch, ZstdCompressor.FLUSH_FRAME)
 
 
 # aiokafka has no setting for any of it: this is the name by which its builder of batches calls zstd.

@@ -1,19 +1,14 @@
 """HTTP content codings, both ways: gzip, deflate, zstd and lz4. Bodies are unpacked piece by piece."""
 
 import gzip
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import lz4.frame
 
+from stream import zstd
 from stream.embedded.sql.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QueryError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 SMALLEST_BYTES: Final = 1024
 """Shorter answers are sent as they are: packing them costs more than it saves."""
