@@ -10,16 +10,21 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from schemas.errors import ConfigError
 from stream.settings import Settings
-from stream.zstd import ZstdCompressor
+from stream.zstd import CompressionParameter, ZstdCompressor
 
 PLAIN: Final = "PLAIN"
 MECHANISMS: Final = (PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 _GOODBYE_S: Final = 0.5
-ZSTD_LEVEL: Final = 1
-"""Rows and events are so alike that this packs them a little better than level 3, at two thirds of the work."""
+ZSTD_OPTIONS: Final[dict[int, int]] = {
+    CompressionParameter.compression_level: 1,
+    CompressionParameter.window_log: 18,
+    CompressionParameter.hash_log: 13,
+}
+"""Rows and events are so alike that this packs them a little better than level 3, at half of the work. What it looks back at,
+256 kB and a table of 32 kB, stays in the processor's cache."""
 
-_packer: Final = ZstdCompressor(ZSTD_LEVEL)
+_packer: Final = ZstdCompressor(options=ZSTD_OPTIONS)
 """Of the whole process, since it can be used again: a context for each batch is a third of what a small one costs."""
 
 

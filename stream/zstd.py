@@ -3,8 +3,8 @@
 import sys
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdCompressor, ZstdDecompressor, ZstdError, compress
+    from compression.zstd import CompressionParameter, ZstdCompressor, ZstdDecompressor, ZstdError, compress
 else:
-    from backports.zstd import ZstdCompressor, ZstdDecompressor, ZstdError, compress
+    from backports.zstd import CompressionParameter, ZstdCompressor, ZstdDecompressor, ZstdError, compress
 
-__all__ = ["ZstdCompressor", "ZstdDecompressor", "ZstdError", "compress"]
+__all__ = ["CompressionParameter", "ZstdCompressor", "ZstdDecompressor", "ZstdError", "compress"]

@@ -62,9 +62,11 @@ def text_of(properties: dict[str, object], *names: str) -> str:
     """The first of the named properties that is a text or number, trimmed; ""."""
     for name in names:
         found = properties.get(name)
-        if isinstance(found, str) and found.strip():
-            return found.strip()
-        if isinstance(found, int | float) and not isinstance(found, bool):
+        if isinstance(found, str):
+            found = found.strip()
+            if found:
+                return found
+        elif found is not None and isinstance(found, int | float) and not isinstance(found, bool):
             return str(found)
     return ""
 

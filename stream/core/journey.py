@@ -345,13 +345,17 @@ class Journey:
                 if stored is not None:
                     h.conversions += sign
                     h.opportunities += sign * bool(stored.content.opportunity)
-        h.last_conversion_at, h.stage = self._latest_stage()
+        changes = self.conversions.values()
+        if all(c.before is None and c.after is not None and c.at > h.last_conversion_at for c in changes):
+            new = [c.after.content for c in changes if c.after is not None]
+            decisive = [c for c in new if c.opportunity] if h.opportunities else new
+            h.last_conversion_at = max(c.at for c in new)
+            h.stage = _stage_of(decisive) if decisive else h.stage
+        else:
+            h.last_conversion_at, h.stage = self._latest_stage()
 
     def _latest_stage(self) -> tuple[int, str]:
-        """Time of the latest conversion, and the stage: of the latest with an opportunity, else of the latest.
-
-        A new deal is opened in the moment of its first stage, so of one moment the stage that is further counts.
-        """
+        """Time of the latest conversion, and the stage: of the latest with an opportunity, else of the latest."""
         size = 2
         while True:
             found = self.state.scan(key("c", self.account, ""), StoredConversion, reverse=True, limit=size)
@@ -360,9 +364,13 @@ class Journey:
                 return BEGINNING, ""
             decisive = [c for c in latest if c.opportunity] if self.header.opportunities else latest
             if decisive and (len(found) < size or latest[-1].at < decisive[0].at):
-                of_moment = [c.stage for c in decisive if c.at == decisive[0].at]
-                return latest[0].at, max(of_moment, key=lambda stage: _RANKS.get(stage, 1))
+                return latest[0].at, _stage_of(decisive)
             size *= 4
+
+
+def _stage_of(conversions: list[Conversion]) -> str:
+    """That of the latest. A new deal is opened in the moment of its first stage, so of one moment the further one counts."""
+    return max(conversions, key=lambda c: (c.at, _RANKS.get(c.stage, 1), c.id)).stage
 
 
 def between(

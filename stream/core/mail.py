@@ -148,6 +148,8 @@ def bursts_of(clicks: list[Act]) -> list[tuple[int, int]]:
 
 
 def _near(times: list[int], at: int, reach_ms: int) -> bool:
+    if not times:
+        return False
     place = bisect_left(times, at - reach_ms)
     return place < len(times) and times[place] <= at + reach_ms
 
