@@ -15,8 +15,8 @@ typedef uint64_t wide;
 
 #define DIGITS 20 /* of a number of 64 bits */
 #define MOST_PLACES 18
-/* Half-lives between the oldest touch and the newest: a weight has 31 bits, and one for each of them. */
-#define MOST_HALF_LIVES 32
+/* Half-lives between the oldest touch and the newest: a weight is at most 2**31, and doubles with each of them. */
+#define MOST_HALF_LIVES 31
 
 /* False if it is no whole number, or too large; no exception is left. */
 static bool whole_number(PyObject *object, int64_t *number) {
