@@ -429,18 +429,11 @@ class PartitionStore:
         # lower bound for an upper one, so downwards there is none.
         bound = ReadOptions()
         bound.set_iterate_upper_bound(high)
-        cursor = self.db.iter(bound)
-        if reverse:
-            cursor.seek_for_prev(start.encode() if start else high)
-        else:
-            cursor.seek(start.encode() if start else low)
-        step = cursor.prev if reverse else cursor.next
-        while cursor.valid():
-            raw = cursor.key()
+        begin = start.encode() if start else high if reverse else low
+        for raw, packed in self.db.items(backwards=reverse, from_key=begin, read_opt=bound):
             if not raw.startswith(low):
                 return
-            yield raw, cursor.value()
-            step()
+            yield raw, packed
 
     def _object(self, name: str, stored: dict[str, bytes], type_: type[S]) -> S:
         live = self._young.get(name) or self._old.get(name)
