@@ -103,8 +103,8 @@ def weights(model: Model, touches: Sequence[Touched], converted_at: int, half_li
     """
     if model == "time_decay":
         return time_decay(tuple([converted_at - touch.at for touch in touches]), half_life_ms)
-    if model in BY_POSITION:
-        return BY_POSITION[model](len(touches))
+    if model in _BY_POSITION:
+        return _BY_POSITION[model](len(touches))
     return only(len(touches), WINNERS[model](touches))
 
 
@@ -114,5 +114,5 @@ WINNERS: Final[dict[str, Callable[[Sequence[Touched]], int]]] = {
     "last_non_direct": last_non_direct,
 }
 """Models that give one touch everything: its index."""
-BY_POSITION: Final[dict[str, Callable[[int], list[int]]]] = {"linear": lambda n: [1] * n, "u_shaped": u_shaped}
+_BY_POSITION: Final[dict[str, Callable[[int], list[int]]]] = {"linear": lambda n: [1] * n, "u_shaped": u_shaped}
 """Models whose weights depend on the number of touches alone."""
