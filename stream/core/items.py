@@ -66,7 +66,7 @@ def text_of(properties: dict[str, object], *names: str) -> str:
             found = found.strip()
             if found:
                 return found
-        elif found is not None and isinstance(found, int | float) and not isinstance(found, bool):
+        elif isinstance(found, int | float) and not isinstance(found, bool):
             return str(found)
     return ""
 

@@ -115,7 +115,7 @@ static int fill_module(PyObject *module) {
     make_crc_tables();
     int result = add_object(module, "Everyday", PyType_FromSpec(&everyday_spec));
     if (result < 0 || add_object(module, "Journeys", make_journeys_type()) < 0 ||
-        add_object(module, "Decay", make_decay_type()) < 0 || !make_frame_type() || add_layout(module) < 0)
+        add_shares(module) < 0 || !make_frame_type() || add_layout(module) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0 ? -1 : add_bounds_of_journeys(module);
 }
@@ -128,8 +128,6 @@ static PyObject *line_ends(PyObject *module, PyObject *frame) {
 
 static PyMethodDef functions[] = {
     {"line_ends", line_ends, METH_O, "line_ends(frame, /)\n--\n\nHow many line ends a frame has."},
-    {"split", split, METH_VARARGS, split_doc},
-    {"fixed_texts", fixed_texts, METH_VARARGS, fixed_texts_doc},
     {NULL, NULL, 0, NULL},
 };
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, fill_module}, {0, NULL}};

@@ -97,11 +97,7 @@ static bool apportion(uint64_t size, int64_t *weights, size_t count, wide whole)
     return true;
 }
 
-const char split_doc[] = "split(total, weights, /)\n--\n\n"
-                         "As schemas.money.split does it.\n\n"
-                         "Returns: a tuple; None if they do not fit into 64 bits or are no weights.";
-
-PyObject *split(PyObject *module, PyObject *args) {
+static PyObject *split(PyObject *module, PyObject *args) {
     PyObject *total_of, *tuple;
     int64_t total;
     (void)module;
@@ -135,9 +131,7 @@ static bool decay(int64_t *ages, size_t count, const struct growth *growth) {
         return false;
     }
     bool fits = true;
-    for (size_t i = 0; i < count; i++) {
-        if (!(fits = within_bounds(ages[i])))
-            break;
+    for (size_t i = 0; i < count && (fits = within_bounds(ages[i])); i++) {
         struct weight weight = growth_at(growth, -ages[i]);
         ages[i] = weight.number;
         wholes[i] = weight.exponent;
@@ -185,7 +179,7 @@ static PyObject *weights(PyObject *self, PyObject *tuple) {
 
 PyDoc_STRVAR(weights_doc,
 "weights(ages, /)\n--\n\n"
-"By age in ms, as stream.core.attribution.models.time_decay has them.\n\n"
+"By age in ms, as stream.core.attribution.arithmetic.time_decay has them.\n\n"
 "Returns: a tuple; None if they do not fit into 64 bits.");
 static PyMethodDef decay_methods[] = {{"weights", weights, METH_O, weights_doc}, {NULL, NULL, 0, NULL}};
 static PyType_Slot decay_slots[] = {
@@ -196,8 +190,6 @@ static PyType_Slot decay_slots[] = {
     {0, NULL},
 };
 static PyType_Spec decay_spec = {"stream.core._everyday.Decay", sizeof(Decay), 0, Py_TPFLAGS_DEFAULT, decay_slots};
-
-PyObject *make_decay_type(void) { return PyType_FromSpec(&decay_spec); }
 
 static PyObject *fixed_text(int64_t number, int places) {
     char text[DIGITS + 3], *at = text + sizeof text;
@@ -215,11 +207,7 @@ static PyObject *fixed_text(int64_t number, int places) {
     return PyUnicode_FromStringAndSize(at, text + sizeof text - at);
 }
 
-const char fixed_texts_doc[] = "fixed_texts(numbers, places, /)\n--\n\n"
-                               "Each as schemas.money.fixed_text has it.\n\n"
-                               "Returns: a list; None if one of them does not fit into 64 bits.";
-
-PyObject *fixed_texts(PyObject *module, PyObject *args) {
+static PyObject *fixed_texts(PyObject *module, PyObject *args) {
     PyObject *given;
     int places;
     (void)module;
@@ -236,4 +224,23 @@ PyObject *fixed_texts(PyObject *module, PyObject *args) {
     }
     Py_XDECREF(numbers);
     return texts ? texts : none_or_failed();
+}
+
+PyDoc_STRVAR(split_doc,
+"split(total, weights, /)\n--\n\n"
+"As schemas.money.split does it.\n\n"
+"Returns: a tuple; None if they do not fit into 64 bits or are no weights.");
+PyDoc_STRVAR(fixed_texts_doc,
+"fixed_texts(numbers, places, /)\n--\n\n"
+"Each as schemas.money.fixed_text has it.\n\n"
+"Returns: a list; None if one of them does not fit into 64 bits.");
+static PyMethodDef functions[] = {
+    {"split", split, METH_VARARGS, split_doc},
+    {"fixed_texts", fixed_texts, METH_VARARGS, fixed_texts_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+int add_shares(PyObject *module) {
+    int result = PyModule_AddFunctions(module, functions);
+    return result < 0 ? result : add_object(module, "Decay", PyType_FromSpec(&decay_spec));
 }

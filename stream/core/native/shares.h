@@ -5,10 +5,7 @@
 
 #include "objects.h"
 
-PyObject *split(PyObject *module, PyObject *args);
-extern const char split_doc[];
-PyObject *fixed_texts(PyObject *module, PyObject *args);
-extern const char fixed_texts_doc[];
-PyObject *make_decay_type(void);
+/* -1 with an exception. */
+int add_shares(PyObject *module);
 
 #endif
