@@ -19,7 +19,7 @@ import msgspec
 
 from schemas.codec import state_encoder
 from stream.core.lines import Lines
-from stream.core.state import S, State
+from stream.core.state import Records, S, State, asking
 from stream.core.step import Step
 from stream.settings import Settings
 from stream.stages import bundles
@@ -59,6 +59,11 @@ class Noted:
         self.reads: dict[str, None] = {}
         self.scans: list[Scan] = []
         self.changes: dict[str, msgspec.Struct | bytes | None] = {}
+
+    @property
+    def records(self) -> Records:
+        """See ``State.records``."""
+        return asking(self)
 
     def get(self, name: str, type_: type[S], /) -> S | None:
         """See ``State.get``."""

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from stream.core.state import Records
+
 LAYOUT: dict[str, str]
 SOURCES: str
 ALERTS: int
@@ -25,6 +27,7 @@ class Frame:
         list[tuple[int, bytes]],
         list[tuple[str, int, bytes]],
         list[tuple[str, int, bytes]],
+        bool,
         tuple[str, list[tuple[int, bytes]]] | None,
     ]: ...
 
@@ -49,8 +52,7 @@ class Everyday:
     def frame(
         self,
         value: bytes,
-        get_packed: Callable[[str], bytes | None],
-        put: Callable[[str, bytes], None],
+        records: Records,
         at: int,
         forgotten: bytes,
         offset: int,
@@ -88,8 +90,7 @@ class Journeys:
     def frame(
         self,
         value: bytes,
-        get_packed: Callable[[str], bytes | None],
-        put: Callable[[str, bytes], None],
+        records: Records,
         version_and_address: str,
         /,
     ) -> Touches | None: ...

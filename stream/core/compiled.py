@@ -32,7 +32,7 @@ _RECORDS: Final = (Seen, Cluster, Session, Source, Item, Hit, NodeState, Header,
 _ROWS: Final = (SessionColumns, AccountRow, EngagementRow)
 _READ: Final = (Event, Touch, TouchPut)
 """Of these C knows what the values are, too."""
-_INTERFACE: Final = "5"
+_INTERFACE: Final = "6"
 """What is called of C, and how: as ``stream/core/native/layout.h`` has it."""
 _KINDS: Final[dict[object, str]] = {
     str: "TEXT", int: "WHOLE", bool: "TRUTH", dict[str, bool] | None: "CONSENT", msgspec.Raw | msgspec.UnsetType: "ANY",

@@ -12,7 +12,7 @@ What pages, companies, users and sessions mean is decided in Python: C asks, and
 has an address, which most say each time, it finds in the visitor's node itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -164,6 +164,10 @@ def known_from(book: Rulebook, question: bytes) -> tuple[int] | None:
     return None if since is None else (min(since, LATEST),)
 
 
+Left = tuple[str, list[Line], bool]
+"""A node, its lines, and whether they go the general way: then ``stream.core.visit.go_on`` need not be asked."""
+
+
 class _Latest:
     """The way under the rulebook in use; a worker has one set of rules at a time."""
 
@@ -193,21 +197,20 @@ def _way_of(book: Rulebook) -> "native.Everyday":
     return _Latest.way
 
 
-def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
-    """Let what is everyday of a frame count. Gives node and lines of each visitor who is left, when its turn comes.
+def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[Left]:
+    """Let what is everyday of a frame count. Gives what is left of it, each when its turn comes.
 
     Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the frame.
     """
     way, state = _Latest.way if _Latest.book is book else _way_of(book), step.state
     taken = way.frame(
-        frame, state.get_packed, state.put, step.at, step.forgotten, step.offset, step.row_address,
-        step.version_and_address,
-    )  # fmt: skip
+        frame, state.records, step.at, step.forgotten, step.offset, step.row_address, step.version_and_address
+    )
     if taken is None:
-        yield from by_node(frame).items()
+        yield from left_to_python(step, book, frame)
         return
     while True:
-        rows, many, shown, showing, messages, shelved, sheets, left = taken.go_on(
+        rows, many, shown, showing, messages, shelved, sheets, general, left = taken.go_on(
             step.next_row("events"), step.next_row("sessions")
         )
         step.table("events").extend(rows, many)
@@ -221,14 +224,14 @@ def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[tuple[str, l
             put_sheet(state, node, number, entries)
         if left is None:
             return
-        yield left
+        yield *left, general
 
 
-def left_to_python(_step: Step, _book: Rulebook, frame: bytes) -> Iterable[tuple[str, list[Line]]]:
+def left_to_python(_step: Step, _book: Rulebook, frame: bytes) -> Iterator[Left]:
     """Stands for ``take_in_c`` where there is no C."""
-    return by_node(frame).items()
+    return ((node, lines, False) for node, lines in by_node(frame).items())
 
 
-First = Callable[[Step, Rulebook, bytes], Iterable[tuple[str, list[Line]]]]
+First = Callable[[Step, Rulebook, bytes], Iterator[Left]]
 first: Final[First] = left_to_python if WHY_NOT else take_in_c
 """Who is asked first in this process."""

@@ -67,7 +67,7 @@ def take_in_c(step: Step, frame: bytes) -> Iterator[tuple[str, list[Line]]]:
     Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the record.
     """
     way = _way_of(half_life_ms(step.rules.score_half_life_days), state_encoder.encode(step.rules.alerts))
-    taken = None if way is None else way.frame(frame, step.state.get_packed, step.state.put, step.version_and_address)
+    taken = None if way is None else way.frame(frame, step.state.records, step.version_and_address)
     if taken is None:
         yield from by_account(frame).items()
         return

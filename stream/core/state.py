@@ -11,7 +11,8 @@ contain it (the edge sees to that), and a prefix scan over ``key("s", node, "")`
 """
 
 from bisect import bisect_left, insort
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -36,8 +37,36 @@ def time_part(at_ms: int) -> str:
     return f"{at_ms + 2**62:016x}"
 
 
+class Records(NamedTuple):
+    """A state's records in MessagePack, for C. What is at hand it looks up by itself.
+
+    Attributes:
+        get: ``State.get_packed``.
+        put: ``State.put``.
+        at_hand: records that ``get`` would find, by their names. Objects among them have to be asked for.
+        changed: names that ``put`` noted as changed, with their records. The next one is put there and at hand, and that is all
+            as long as there are no ``scans``.
+        scans: those that ``put`` would have to forget.
+    """
+
+    get: Callable[[str], bytes | None]
+    put: Callable[[str, bytes], None]
+    at_hand: dict[str, Any]
+    changed: dict[str, Any]
+    scans: dict[Any, Any]
+
+
+def asking(state: "State") -> Records:
+    """The records of a state that has none at hand."""
+    return Records(state.get_packed, state.put, {}, {}, {})
+
+
 class State(Protocol):
     """Ordered map of one partition. All effects of a frame are stored together with its offset, or none."""
+
+    @property
+    def records(self) -> Records:
+        """Until the step ends."""
 
     def get(self, name: str, type_: type[S], /) -> S | None:
         """The object under ``name``. It is the live one: whoever changes it must ``put`` it in the same step."""
@@ -66,6 +95,11 @@ class MemoryState:
     def __init__(self) -> None:
         self.encoded: dict[str, bytes] = {}
         self.order: list[str] = []
+
+    @property
+    def records(self) -> Records:
+        """See ``State.records``."""
+        return asking(self)
 
     def get(self, name: str, type_: type[S], /) -> S | None:
         """See ``State.get``."""

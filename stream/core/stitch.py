@@ -65,7 +65,8 @@ def rules_of(state: State) -> Rules:
 def events_step(step: Step, frame: bytes, *, first: First = first, everyday: Everyday = go_on) -> None:
     """Apply one frame of canonical events, one a line.
 
-    ``first`` takes what it can and gives the lines of those nodes that are left, ``everyday`` those of a node if it can.
+    ``first`` takes what it can and gives the lines of those nodes that are left, ``everyday`` those of a node if it can, unless
+    they are known to be for the general way.
 
     Lines are decoded when their node's turn comes: so no more is decoded than is needed, and it is still in the CPU's
     cache then.
@@ -73,8 +74,8 @@ def events_step(step: Step, frame: bytes, *, first: First = first, everyday: Eve
     book = rulebook_of(step.rules)
     step.table("events")
     leaves: list[_Leaf] = []
-    for node, own in first(step, book, frame):
-        if everyday(step, book, node, own):
+    for node, own, general in first(step, book, frame):
+        if not general and everyday(step, book, node, own):
             continue
         said = _decoded(step, own)
         if said:

@@ -1,10 +1,10 @@
 """State of one partition in RocksDB: the ``State`` that the core sees, with the frame's offset in the same batch.
 
-Three layers, newest first: objects that frames changed (``changed``), sealed batches whose outputs are not yet acked
-(``pending``), RocksDB. Objects stay in a bounded cache, decoded or as bytes, as they were last read or put, and as bytes once
-they are saved: whoever asks for the other form gets it made. Several frames may be sealed together: a visitor who does
-something in each of them is encoded and written once. A batch is committed when every output of its frames is durable; a
-crash in between loses it whole, and the log gives the frames again.
+Layers, newest first: objects that frames changed, what earlier ones changed, encoded (``Layer``), RocksDB. Objects stay in a
+bounded cache, decoded or as bytes, as they were last read or put, and as bytes once they are saved: whoever asks for the other
+form gets it made. Several frames may be sealed together: a visitor who does something in each of them is encoded and written
+once. A batch is committed when every output of its frames is durable, and its layer goes as a whole; a crash in between loses
+it whole, and the log gives the frames again.
 
     >>> import tempfile
     >>> store = PartitionStore(Path(tempfile.mkdtemp()))
@@ -33,7 +33,7 @@ from rocksdict import (
 )
 
 from schemas.codec import state_encoder
-from stream.core.state import Example
+from stream.core.state import Example, Records
 from stream.stages.state_format import STATE_FORMAT, UNNUMBERED
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -70,11 +70,22 @@ _block_cache: Cache | None = None
 class Batch(msgspec.Struct):
     """The effects of frames on the state: encoded values (None = deleted), marks if they moved, the next offset."""
 
-    number: int
-    """Batches of a store are numbered in the order in which they are sealed."""
     next_offset: int
     values: dict[str, bytes | None]
     marks: bytes | None
+
+
+class Layer(msgspec.Struct):
+    """Changes that RocksDB has yet to see: encoded values, and their names by owner (``_group``)."""
+
+    values: dict[str, bytes | None]
+    owners: dict[str, dict[str, None]]
+
+    def cover(self, newer: "Layer") -> None:
+        """Become both of them."""
+        self.values |= newer.values
+        for owner, names in newer.owners.items():
+            self.owners[owner] = self.owners.get(owner, _NOTHING) | names
 
 
 class PartitionStore:
@@ -102,18 +113,28 @@ class PartitionStore:
         self._young_bytes = 0
         self._absent: set[str] = set()
         self._changed: dict[str, msgspec.Struct | bytes | None] = {}
-        self._unsealed: dict[str, bytes | None] = {}
-        self._pending: dict[str, tuple[int, bytes | None]] = {}
-        self._number = 0
-        self._groups: dict[str, dict[str, None]] = {}
+        self._objects: set[str] = set()
+        """Names that ``_changed`` may have an object of: all others are encoded."""
+        self._owners: dict[str, dict[str, None]] = {}
+        """What ``_changed`` has, by owner."""
+        self._unsealed: Layer | None = None
+        self._sealed: list[Layer] = []
+        self._layers: list[Layer] = []
+        """Both, newest first."""
         self._order_of = ""
-        """The owner whose names in the overlay are ``_order``."""
+        """The owner whose names in the overlay are ``_names``, and ``_order``."""
+        self._names: Mapping[str, object] = {}
         self._order: list[str] = []
         self._scans: dict[_Asked, list[tuple[str, Any]]] = {}
         """Large ones, in the order in which they were read."""
         self.reload()
 
     # -- what the core uses ---------------------------------------------------------------------------------------
+
+    @property
+    def records(self) -> Records:
+        """See ``State.records``."""
+        return Records(self.get_packed, self.put, self._young, self._changed, self._scans)
 
     def get(self, name: str, type_: type[S], /) -> S | None:
         """See ``State.get``."""
@@ -124,6 +145,7 @@ class PartitionStore:
             found = _decode(found, type_)
             if name in self._changed:
                 self._changed[name] = found  # one object for the name, whoever changes it next
+                self._objects.add(name)
             self._young[name] = found
         return found  # type: ignore[return-value]
 
@@ -138,16 +160,18 @@ class PartitionStore:
 
     def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
         """See ``State.put``."""
+        encoded = value.__class__ is bytes
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
+            if encoded:
+                self._young_bytes += len(value)  # type: ignore[arg-type]
+        if not encoded:
+            self._objects.add(name)
         if self._scans:
             self._forget_scans_of(name)
         self._changed[name] = value
-        if name in self._young:
-            self._young[name] = value
-        else:
-            self._cache(name, value)
+        self._cache(name, value)
 
     def delete(self, name: str, /) -> None:
         """See ``State.delete``."""
@@ -218,24 +242,23 @@ class PartitionStore:
 
     def savepoint(self) -> None:
         """Encode what was changed, so that a ``rollback`` returns to here. What cannot be encoded raises and changes nothing."""
-        values = {
-            name: value if value is None or value.__class__ is bytes else state_encoder.encode(value)
-            for name, value in self._changed.items()
-        }
-        number, young = self._number, self._young
-        for name, packed in values.items():
-            self._pending[name] = (number, packed)
-            if packed is not None:
-                self._young_bytes += len(packed)
-                if name in young:
-                    young[name] = packed  # smaller than the object, and most are next asked for as bytes
+        values, young = self._changed, self._young
+        objects = [(name, value) for name in self._objects if isinstance(value := values[name], msgspec.Struct)]
+        encoded = [(name, state_encoder.encode(value)) for name, value in objects]
+        for name, packed in encoded:
+            values[name] = packed
+            self._young_bytes += len(packed)
+            if name in young:
+                young[name] = packed  # smaller than the object, and most are next asked for as bytes
         if self._young_bytes > _CACHED_BYTES:
             self._grow_old()
-        if self._unsealed:
-            self._unsealed |= values
-        else:
-            self._unsealed = values
-        self._changed = {}
+        if values:
+            layer = Layer(values, self._owners)  # type: ignore[arg-type]
+            if self._unsealed is None:
+                self._unsealed = layer
+            else:
+                self._unsealed.cover(layer)
+            self._begin()
         if self._marks_moved:
             self._saved_marks = state_encoder.encode(self.marks)
         self.saved_offset = self.next_offset
@@ -243,9 +266,11 @@ class PartitionStore:
     def seal(self) -> Batch:
         """All effects since the last ``seal``, encoded; ``commit`` makes them durable."""
         self.savepoint()
-        batch = Batch(self._number, self.next_offset, self._unsealed, self._saved_marks if self._marks_moved else None)
-        self._number += 1
-        self._unsealed = {}
+        layer = self._unsealed or Layer({}, {})
+        batch = Batch(self.next_offset, layer.values, self._saved_marks if self._marks_moved else None)
+        self._unsealed = None
+        self._sealed.append(layer)
+        self._stack()
         self.sealed_offset = self.next_offset
         self._marks_moved = False
         return batch
@@ -255,13 +280,9 @@ class PartitionStore:
 
         The objects in the cache may be half changed, so all of them go.
         """
-        for name in self._changed:
-            if name not in self._pending:
-                self._forget_overlay(name)
-        self._changed = {}
-        self._young = {}
+        self._begin()
+        self._forget_young()
         self._old = {}
-        self._young_bytes = 0
         self._absent.clear()
         self._scans.clear()
         self.next_offset = self.saved_offset
@@ -285,12 +306,8 @@ class PartitionStore:
             write.put(UNSAVED_PREFIX + b"%016x" % batch.next_offset, state_encoder.encode(list(batch.values)))
         self.db.write(write)
         self.committed_offset = batch.next_offset
-        pending, changed, number = self._pending, self._changed, batch.number
-        for name in batch.values:
-            if pending[name][0] == number:
-                del pending[name]
-                if name not in changed:
-                    self._forget_overlay(name)
+        self._sealed.pop(0)
+        self._stack()
 
     def flush(self) -> None:
         """Begin to write out what is committed, so that a crash leaves it. A few ms; goes on in the background."""
@@ -311,6 +328,16 @@ class PartitionStore:
     def _take_saved_marks(self) -> None:
         packed = self._saved_marks
         self.marks = msgspec.msgpack.decode(packed, type=dict[str, int]) if packed else {}
+
+    def _begin(self) -> None:
+        """Nothing is changed any more, since it went into a layer or is undone."""
+        self._changed, self._objects, self._owners = {}, set(), {}
+        self._stack()
+
+    def _stack(self) -> None:
+        """After every change of the layers."""
+        self._layers = [*([self._unsealed] if self._unsealed else []), *reversed(self._sealed)]
+        self._order_of = ""
 
     def _found(self, name: str) -> msgspec.Struct | bytes | None:
         """What lies under a name that is not among the young, as it is there. From now on it is among them."""
@@ -337,25 +364,44 @@ class PartitionStore:
         young = self._young
         if len(young) >= _CACHED_OBJECTS and name not in young:
             self._grow_old()
-            young = self._young
         young[name] = value
 
     def _grow_old(self) -> None:
         """Two generations: cheaper than keeping an order of use, and as good at forgetting."""
-        self._old, self._young, self._young_bytes = self._young, {}, 0
+        self._old = self._young.copy()
+        self._forget_young()
+
+    def _forget_young(self) -> None:
+        """It stays the same dict: a step may have it in its hands."""
+        self._young.clear()
+        self._young_bytes = 0
 
     def _packed(self, name: str) -> bytes | None:
-        waiting = self._pending.get(name)
-        if waiting is not None:
-            return waiting[1]
+        for layer in self._layers:
+            if name in layer.values:
+                return layer.values[name]
         found: bytes | None = self.db.get(name.encode())
         return found
 
+    def _waiting(self, name: str) -> bytes | None:
+        """What a layer has under a name."""
+        return next(layer.values[name] for layer in self._layers if name in layer.values)
+
     def _overlay(self, prefix: str) -> Mapping[str, object]:
         """Names that RocksDB does not know the truth of: all those below ``prefix``, and perhaps others."""
-        if prefix.count("\x00") > 1:
-            return self._groups.get(_group(prefix), _NOTHING)
-        return self._pending | self._changed
+        if prefix.count("\x00") <= 1:
+            everything: dict[str, object] = dict(self._changed)
+            for layer in self._layers:
+                everything |= layer.values
+            return everything
+        owner = _group(prefix)
+        if owner == self._order_of:
+            return self._names
+        names = self._owners.get(owner, _NOTHING)
+        for layer in self._layers:
+            if owner in layer.owners:
+                names = names | layer.owners[owner] if names else layer.owners[owner]
+        return names
 
     def _keep_scan(self, asked: _Asked, found: list[tuple[str, Any]]) -> None:
         """Remember a large scan until something below its prefix changes.
@@ -383,11 +429,11 @@ class PartitionStore:
             low, high = (
                 (low, min(high, bisect_right(order, start))) if reverse else (max(low, bisect_left(order, start)), high)
             )
-        changed, pending = self._changed, self._pending
+        changed = self._changed
         live = (
             name
             for name in (reversed(order[low:high]) if reverse else order[low:high])
-            if (changed[name] if name in changed else pending[name][1]) is not None
+            if (changed[name] if name in changed else self._waiting(name)) is not None
         )
         return list(islice(live, limit))
 
@@ -396,7 +442,7 @@ class PartitionStore:
         if len(hidden) < _MANY:
             return sorted(hidden)
         if self._order_of != (owner := _group(prefix)) or not owner:
-            self._order_of, self._order = owner, sorted(hidden)
+            self._order_of, self._names, self._order = owner, hidden, sorted(hidden)
         return self._order
 
     def _overlaid(self, name: str) -> None:
@@ -405,22 +451,11 @@ class PartitionStore:
         if owner:
             if owner == self._order_of:
                 self._order_of = ""
-            names = self._groups.get(owner)
+            names = self._owners.get(owner)
             if names is None:
-                self._groups[owner] = {name: None}
+                self._owners[owner] = {name: None}
             else:
                 names[name] = None
-
-    def _forget_overlay(self, name: str) -> None:
-        owner = _group(name)
-        if not owner:
-            return
-        if owner == self._order_of:
-            self._order_of = ""
-        names = self._groups[owner]
-        del names[name]
-        if not names:
-            del self._groups[owner]
 
     def _stored(self, prefix: str, start: str, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         low = prefix.encode()

@@ -2,7 +2,8 @@
 
 import random
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import lines
@@ -19,8 +20,11 @@ from schemas.messages import (
 from schemas.rules import AlertRule, Rules
 from stream.core.account import control_step, frame_step, rules_of
 from stream.core.everyday_touches import left_to_python, take_in_c
-from stream.core.state import MemoryState
+from stream.core.journey import Header, StoredTouch
+from stream.core.state import MemoryState, key
 from stream.core.step import Step
+from stream.stages import store as store_module
+from stream.stages.store import PartitionStore
 from tests.support.everyday import needs_c
 
 DAY = 86_400_000
@@ -127,6 +131,45 @@ def test_c_and_python_have_the_same_effects(seed):
         changed = rules if number == 0 else others if number == when else None
         assert one.step(changed, record) == other.step(changed, record)
         assert one.state.encoded == other.state.encoded
+
+
+@needs_c
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, (1 << 64) - 1))
+def test_what_c_finds_at_hand_in_the_partitions_store_is_what_the_store_would_say(tmp_path, seed):
+    """Whatever is saved, forgotten, scanned or undone between two records."""
+    rng = random.Random(seed)
+    one, other = Played(take_in_c), Played(left_to_python)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, bound in {
+            "_LARGE": 1,
+            "_CACHED_OBJECTS": rng.choice([3, 20]),
+            "_CACHED_BYTES": rng.choice([300, 3000]),
+        }.items():
+            patch.setattr(store_module, name, bound)
+        store = one.state = PartitionStore(tmp_path / str(seed))
+        saved, watched = {}, rng.choice([(), ACCOUNTS[:1], ACCOUNTS[1:4]])
+        for record in history(rng):
+            assert one.step(None, record) == other.step(None, record)
+            for account in watched:
+                assert store.scan(key("t", account, ""), StoredTouch) == other.state.scan(
+                    key("t", account, ""), StoredTouch
+                )
+                assert store.get(key("h", account), Header) == other.state.get(key("h", account), Header)
+            what = rng.choice(["nothing"] * 4 + ["savepoint", "save", "undo"])
+            if what == "undo":
+                store.rollback()
+                other.state = MemoryState()
+                for name, packed in saved.items():
+                    other.state.put(name, packed)
+            elif what != "nothing":
+                store.savepoint()
+                if what == "save":
+                    store.commit(store.seal())
+                saved = dict(other.state.encoded)
+        store.commit(store.seal())
+        assert {name: store.get_packed(name) for name in other.state.encoded} == other.state.encoded
+        store.close()
 
 
 @needs_c

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import lines
-from schemas.event import APP, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
+from schemas.event import APP, EMAIL_EVENT, GROUP, IDENTIFY, PAGE, PING, SCREEN, SERVER, TRACK, WEB, Event
 from schemas.ids import VISITOR, node
 from schemas.rules import EventConversion, PointRule, Rules
 from stream.core.everyday import take_in_c
@@ -163,6 +163,51 @@ def test_with_c_a_frame_of_several_visitors_has_the_effects_that_it_has_without(
     """Also in the same order: what goes the general way is shown after what does not, so C must take nothing that Python would
     leave to it."""
     assert run(frames, "all") == run(frames, "short")
+
+
+@needs_c
+@given(st.one_of(visits(), crowds()))
+@settings(max_examples=400, deadline=None)
+def test_what_c_leaves_to_the_general_way_the_short_one_leaves_too(frames):
+    run(frames, "all", first=left_by_both)
+
+
+def left_by_both(step, book, frame):
+    for node_, own, general in take_in_c(step, book, frame):
+        assert not (general and go_on(step, book, node_, own))
+        yield node_, own, general
+
+
+@needs_c
+def test_forms_and_events_of_no_visitor_are_known_to_be_for_the_general_way():
+    found = []
+
+    def noted_way(step, book, frame):
+        for left in take_in_c(step, book, frame):
+            found.append((left[0], left[2]))
+            yield left
+
+    def event(number, kind, who="v:v1", **more):
+        return Event(id=f"e{number}", node=f"default/{who}", type=kind, at=START + number, received_at=START, **more)
+
+    mail = {"platform": SERVER, "name": "opened", "email": "a@b.example"}
+    frames = [
+        [event(0, PAGE), event(1, TRACK, name="Form Submitted"), event(2, EMAIL_EVENT, "e:a@b.example", **mail)],
+        [
+            event(3, PAGE),
+            event(1, PAGE, "v:v2"),
+            event(0, PAGE, "v:v2"),
+            event(4, IDENTIFY, user="u1", email="c@d.example"),
+        ],
+    ]
+    run(frames, "all", first=noted_way)
+
+    assert found == [
+        ("default/v:v1", True),
+        ("default/e:a@b.example", True),
+        ("default/v:v1", False),
+        ("default/v:v2", False),
+    ]
 
 
 @needs_c

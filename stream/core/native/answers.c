@@ -50,6 +50,7 @@ enum verdict find_page(struct visit *visit, const struct line *line, struct page
     for (size_t i = 0; i < sizeof asked_for / sizeof *asked_for; i++)
         ask_with(&question, member_of(line, asked_for[i]));
     enum verdict verdict = asked(&visit->rules->pages, &question, PAGE_COUNT, &answer);
+    visit->general = verdict == REFUSED && !question.full;
     if (verdict != TAKEN)
         return verdict;
     const struct value *value = answer->value;

@@ -1,15 +1,19 @@
 #include "frame.h"
 
-enum { FRAME, GET, PUT, AT, FORGOTTEN, OFFSET, ADDRESS, VERSION_AND_ADDRESS, ARGUMENTS };
+#include "records.h"
+
+enum { FRAME, RECORDS, AT, FORGOTTEN, OFFSET, ADDRESS, VERSION_AND_ADDRESS, ARGUMENTS };
 
 typedef struct {
     PyObject_HEAD
     PyObject *owner; /* keeps the rules */
     PyObject *argument[ARGUMENTS];
     struct rules *rules;
+    struct records records;
     struct frame frame;
     struct groups groups;
     uint32_t next; /* group */
+    bool general; /* of the group that is left, as in ``struct visit`` */
     bool busy;
 } Frame;
 
@@ -26,7 +30,8 @@ static enum verdict read_frame(Frame *self) {
     PyObject **argument = self->argument;
     struct frame *frame = &self->frame;
     struct span value;
-    if (!span_of_bytes(argument[FRAME], &value) || !span_of_bytes(argument[FORGOTTEN], &frame->forgotten) ||
+    if (!span_of_bytes(argument[FRAME], &value) || !read_records(argument[RECORDS], &self->records) ||
+        !span_of_bytes(argument[FORGOTTEN], &frame->forgotten) ||
         !span_of_bytes(argument[ADDRESS], &frame->address) ||
         !span_of_text(argument[VERSION_AND_ADDRESS], &frame->version_and_address))
         return FAILED;
@@ -110,16 +115,14 @@ static enum verdict go_on_with(Frame *self, struct visit *visit, const struct gr
 /* The visitor's record after the group's lines is put in the place of the one before. */
 static enum verdict replace_record(Frame *self, const struct group *group, PyObject *key) {
     struct visit visit;
-    PyObject *packed = PyObject_CallFunctionObjArgs(self->argument[GET], key, NULL);
+    PyObject *packed = get_record(&self->records, key);
     if (!packed)
         return FAILED;
     enum verdict verdict = go_on_with(self, &visit, group, packed == Py_None ? self->rules->blank : packed);
     Py_DECREF(packed);
-    if (verdict == TAKEN) {
-        PyObject *done = PyObject_CallFunctionObjArgs(self->argument[PUT], key, visit.packed, NULL);
-        Py_XDECREF(done);
-        verdict = done ? TAKEN : FAILED;
-    }
+    self->general = visit.general;
+    if (verdict == TAKEN && !put_record(&self->records, key, visit.packed))
+        verdict = FAILED;
     drop_visit(&visit);
     return verdict;
 }
@@ -141,7 +144,8 @@ static enum verdict take_group(void *taker, const struct group *group) {
     struct mark rows = marked(&frame->rows), session_rows = marked(&frame->session_rows);
     Py_ssize_t messages = PyList_Size(frame->messages), shelved = PyList_Size(frame->shelved);
     Py_ssize_t sheets = PyList_Size(frame->sheets);
-    if (group->node.size > KEY_BYTES || !is_visitor(group->node))
+    self->general = !is_visitor(group->node);
+    if (group->node.size > KEY_BYTES || self->general)
         return REFUSED;
     PyObject *key = record_key(group->node);
     if (!key)
@@ -164,8 +168,8 @@ static PyObject *result_of(Frame *self, PyObject *left) {
     int64_t rows = frame->rows.lines, session_rows = frame->session_rows.lines;
     PyObject *events = emptied(&frame->rows), *sessions = emptied(&frame->session_rows), *result = NULL;
     if (events && sessions)
-        result = Py_BuildValue("(OLOLOOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
-                               frame->shelved, frame->sheets, left);
+        result = Py_BuildValue("(OLOLOOOOO)", events, (long long)rows, sessions, (long long)session_rows, frame->messages,
+                               frame->shelved, frame->sheets, self->general ? Py_True : Py_False, left);
     Py_XDECREF(events);
     Py_XDECREF(sessions);
     Py_DECREF(left);
@@ -205,7 +209,8 @@ PyDoc_STRVAR(go_on_doc,
 "Let visitors' lines count until one of them is for Python to take, or all are done. Rows are numbered from what is given.\n\n"
 "Returns: the events' rows and their number, the sessions' rows and their number, pairs of an account's hash and a message\n"
 "to it, triples of node, start and record of clusters that are no longer the newest, triples of node, number and entries of\n"
-"sheets (without entries if it is to be forgotten), and node and lines that are left, or None.");
+"sheets (without entries if it is to be forgotten), whether what is left is left by Python's short way, too, and node and\n"
+"lines that are left, or None.");
 
 static PyMethodDef frame_methods[] = {{"go_on", go_on, METH_VARARGS, go_on_doc}, {NULL, NULL, 0, NULL}};
 static PyType_Slot frame_slots[] = {

@@ -58,7 +58,7 @@ static void day_key(struct state_key *key, const struct journey *journey, int64_
 /* The record under a key: a new reference, None if there is none, NULL with an exception. */
 static PyObject *record_of(const struct journey *journey, const struct state_key *key) {
     PyObject *name = PyUnicode_DecodeUTF8(key->text, (Py_ssize_t)key->size, NULL);
-    PyObject *found = name ? PyObject_CallFunctionObjArgs(journey->get, name, NULL) : NULL;
+    PyObject *found = name ? get_record(journey->records, name) : NULL;
     Py_XDECREF(name);
     return found;
 }
@@ -106,12 +106,11 @@ static bool knows_rules(struct journey *journey, bool is_new) {
     return same(*known, journey->scoring->rules_name);
 }
 
-enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get,
-                           PyObject *put) {
+enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account,
+                           const struct records *records) {
     struct state_key key;
     journey->scoring = scoring;
-    journey->get = get;
-    journey->put = put;
+    journey->records = records;
     journey->packed = journey->day.packed = NULL;
     journey->touches = journey->changes = journey->people = 0;
     journey->day.number = -1;
@@ -512,10 +511,9 @@ enum verdict settle_journey(struct journey *journey) {
 /* Takes the reference to ``record``, which may be NULL. */
 static bool stored(const struct journey *journey, const struct state_key *key, PyObject *record) {
     PyObject *name = record ? PyUnicode_DecodeUTF8(key->text, (Py_ssize_t)key->size, NULL) : NULL;
-    PyObject *done = name ? PyObject_CallFunctionObjArgs(journey->put, name, record, NULL) : NULL;
+    bool done = name && put_record(journey->records, name, record);
     Py_XDECREF(record);
     Py_XDECREF(name);
-    Py_XDECREF(done);
     return done;
 }
 

@@ -8,7 +8,7 @@
 #include "message.h"
 #include "msgpack.h"
 #include "name.h"
-#include "objects.h"
+#include "records.h"
 #include "sum.h"
 
 /* In one frame, of one account. */
@@ -67,7 +67,7 @@ struct day {
 
 struct journey {
     const struct scoring *scoring;
-    PyObject *get, *put; /* the state's */
+    const struct records *records;
     struct name account;
     PyObject *packed; /* the header, as it was */
     struct header header;
@@ -80,8 +80,8 @@ struct journey {
 };
 
 /* ``drop_journey`` is to be called whatever came of it. */
-enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account, PyObject *get,
-                           PyObject *put);
+enum verdict begin_journey(struct journey *journey, const struct scoring *scoring, struct span account,
+                           const struct records *records);
 enum verdict take_touch(struct journey *journey, struct span line);
 /* What comes of it is decided; nothing is stored. With ``changes`` 0 nothing comes of it. */
 enum verdict settle_journey(struct journey *journey);

@@ -15,7 +15,8 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     Journeys *owner;
-    PyObject *value, *get, *put, *version_and_address;
+    PyObject *value, *state, *version_and_address;
+    struct records records; /* of the state */
     struct journey_rows rows;
     struct groups groups;
     PyObject *alerts; /* list */
@@ -97,8 +98,7 @@ static void drop_touches(PyObject *object) {
     Py_CLEAR(self->alerts);
     Py_CLEAR(self->owner);
     Py_CLEAR(self->value);
-    Py_CLEAR(self->get);
-    Py_CLEAR(self->put);
+    Py_CLEAR(self->state);
     Py_CLEAR(self->version_and_address);
     release(object);
 }
@@ -108,22 +108,21 @@ static PyObject *frames;
 
 static PyObject *frame(PyObject *object, PyObject *args) {
     Journeys *owner = (Journeys *)object;
-    PyObject *value, *get, *put, *version_and_address;
+    PyObject *value, *state, *version_and_address;
     struct span lines;
-    if (!PyArg_ParseTuple(args, "SOOU:frame", &value, &get, &put, &version_and_address))
+    if (!PyArg_ParseTuple(args, "SOU:frame", &value, &state, &version_and_address))
         return NULL;
     Touches *self = (Touches *)allocated((PyTypeObject *)frames);
     if (!self)
         return NULL;
     self->owner = (Journeys *)(Py_INCREF(object), object);
     Py_INCREF(self->value = value);
-    Py_INCREF(self->get = get);
-    Py_INCREF(self->put = put);
+    Py_INCREF(self->state = state);
     Py_INCREF(self->version_and_address = version_and_address);
     enum verdict verdict = FAILED;
     self->rows.log2 = owner->log2;
     self->rows.of_thousand = owner->of_thousand;
-    if (span_of_text(version_and_address, &self->rows.version_and_address) &&
+    if (read_records(state, &self->records) && span_of_text(version_and_address, &self->rows.version_and_address) &&
         span_of_bytes(owner->half_life_days, &self->rows.half_life_days) && span_of_bytes(value, &lines))
         verdict = make_groups(&self->groups, lines, read_addressee);
     if (verdict == TAKEN)
@@ -156,7 +155,7 @@ static enum verdict tell_alerts(Touches *self, const struct journey *journey) {
 }
 
 static enum verdict go_on_with(Touches *self, struct journey *journey, const struct group *group) {
-    enum verdict verdict = begin_journey(journey, &self->owner->scoring, group->node, self->get, self->put);
+    enum verdict verdict = begin_journey(journey, &self->owner->scoring, group->node, &self->records);
     for (uint32_t line = group->first; verdict == TAKEN && line != NO_LINE; line = self->groups.line[line].next)
         verdict = take_touch(journey, self->groups.line[line].text);
     if (verdict == TAKEN)
@@ -225,7 +224,7 @@ PyDoc_STRVAR(go_on_doc,
 "fires (account, number of the rule, day, sums before the day and now, latest time of what it was told), and account and\n"
 "lines that are left, or None.");
 PyDoc_STRVAR(frame_doc,
-"frame(value, get_packed, put, version_and_address, /)\n--\n\n"
+"frame(value, records, version_and_address, /)\n--\n\n"
 "The touches of a record of the accounts topic.\n\n"
 "Returns: None if Python is to take all of it.");
 

@@ -5,7 +5,7 @@
 #define TOUCHLINE_LAYOUT_H
 
 /* What Python calls, and how: counted up whenever arguments or results change, so that an older build is not taken. */
-#define INTERFACE "5"
+#define INTERFACE "6"
 
 #define SEEN_FIELDS(F) F(hashes) F(entries) F(spilled) F(newest) F(node) F(spread) F(crm) F(sheets) F(first_sheet)
 #define CLUSTER_FIELDS(F) F(start) F(end) F(last) F(count) F(chunks) F(packed) F(sessions)

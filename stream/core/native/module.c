@@ -65,7 +65,7 @@ static void drop_everyday(PyObject *self) {
 }
 
 PyDoc_STRVAR(frame_doc,
-"frame(value, get_packed, put, at, forgotten, offset, address, version_and_address, /)\n--\n\n"
+"frame(value, records, at, forgotten, offset, address, version_and_address, /)\n--\n\n"
 "A frame's lines, to go on with the newest sessions of their visitors' records, or with others that they begin.\n\n"
 "Returns: None if Python is to take all of it.");
 

@@ -26,6 +26,7 @@ static enum verdict begin_run(struct visit *visit) {
 }
 
 enum verdict begin_visit(struct visit *visit, PyObject *packed) {
+    visit->general = false;
     visit->packed = packed;
     Py_INCREF(packed);
     return begin_run(visit);

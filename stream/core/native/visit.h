@@ -50,6 +50,7 @@ struct visit {
     struct frame *frame;
     struct span node;
     PyObject *packed; /* the record, as the last run left it */
+    bool general;     /* whether it is REFUSED for what Python's short way refuses, too */
     /* Of the run. */
     struct record record;
     int64_t first_sheet; /* before any was forgotten */

@@ -12,6 +12,7 @@ from stream.core.frames import by_node
 from stream.core.rulebook import rulebook_of
 from stream.core.seen import Seen
 from stream.core.sources import DIRECT_SOURCE
+from stream.core.state import Records
 from tests.support.everyday import blocks, needs_c
 from tests.support.everyday_fuzz import ANN, NODE, RULES, SCENES, START, Scene, in_c, lines_of
 
@@ -100,10 +101,14 @@ def way_of(**answers):
     )
 
 
+def records(get=lambda _name: None, put=lambda *_: None):
+    return Records(get, put, {}, {}, {})
+
+
 def go_on(way, packed, lines):
     """What it makes of lines after the record ``packed``: rows, sessions' rows, messages, what is left."""
-    taken = way.frame(b"\n".join(lines), lambda _name: packed, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
-    rows, _, shown, _, messages, _, _, left = taken.go_on(0, 0)
+    taken = way.frame(b"\n".join(lines), records(lambda _name: packed), START, b"\0" * 8, 9, b",", ",")
+    rows, _, shown, _, messages, _, _, _, left = taken.go_on(0, 0)
     return rows, shown, messages, left
 
 
@@ -208,7 +213,7 @@ def test_it_is_not_entered_twice():
         raised.append(1)
         return packed
 
-    taken = way_of().frame(lines_of(SCENES[0], 4, 1)[0], again, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+    taken = way_of().frame(lines_of(SCENES[0], 4, 1)[0], records(again), START, b"\0" * 8, 9, b",", ",")
     assert taken.go_on(0, 0)[-1] is None
     assert raised
 
@@ -225,7 +230,7 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
     before = blocks()
     for _ in range(300):
         try:
-            way.frame(frame, get, put, START, b"\0" * 8, 9, b",", ",").go_on(0, 0)
+            way.frame(frame, records(get, put), START, b"\0" * 8, 9, b",", ",").go_on(0, 0)
         except KeyError:
             continue
         raise AssertionError("it is told")
@@ -236,13 +241,14 @@ def test_a_failure_of_the_state_is_told_and_leaves_nothing(fails):
 @needs_c
 def test_what_is_no_argument_of_its_is_an_error():
     way = way_of()
-    whole = [b'{"node":"t/v:n"}', lambda _: b"\x90", lambda *_: None, 1, b"\0" * 8, 1, b"", ""]
+    whole = [b'{"node":"t/v:n"}', records(lambda _: b"\x90"), 1, b"\0" * 8, 1, b"", ""]
     assert way.frame(*whole).go_on(0, 0)[-1] == ("t/v:n", [(0, whole[0])])
-    for place, wrong in [(0, "x"), (3, "1"), (4, b"short"), (5, None), (6, ""), (7, b"")]:
+    wrongs = [(0, "x"), (2, "1"), (3, b"short"), (4, None), (5, ""), (6, b"")]
+    wrongs += [(1, whole[1][:4]), *((1, whole[1]._replace(**{name: []})) for name in ("at_hand", "changed", "scans"))]
+    for place, wrong in wrongs:
         with pytest.raises((TypeError, ValueError)):
             way.frame(*whole[:place], wrong, *whole[place + 1 :])
-    for place in (1, 2):
-        whole[place] = lambda *_: "no record"
+    whole[1] = records(lambda _: "no record", lambda *_: "no record")
     with pytest.raises(TypeError):
         way.frame(*whole).go_on(0, 0)
     with pytest.raises(TypeError):
@@ -250,7 +256,7 @@ def test_what_is_no_argument_of_its_is_an_error():
     with pytest.raises(TypeError):
         way.frame(*whole[1:])
     for number in (2**70, -1):
-        assert way.frame(*whole[:3], number, *whole[4:]) is None, "no time of the log: Python says what becomes of it"
+        assert way.frame(*whole[:2], number, *whole[3:]) is None, "no time of the log: Python says what becomes of it"
 
 
 @needs_c
@@ -260,7 +266,7 @@ def test_lines_are_taken_by_node_in_the_order_of_their_first():
         b'{"node":"t/v:%b","event_id":"%d"}' % (name, n) for n, name in enumerate([b"b", b"a", b"b", "ü".encode()])
     ]
     frame = b"\n".join((*lines[:2], b"", *lines[2:], b""))
-    taken = way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+    taken = way_of().frame(frame, records(), START, b"\0" * 8, 9, b",", ",")
 
     left = [taken.go_on(0, 0)[-1] for _ in range(4)]
 
@@ -274,7 +280,7 @@ def test_lines_are_taken_by_node_in_the_order_of_their_first():
 def test_a_frame_of_thousands_of_nodes_is_put_together():
     lines = [b'{"node":"t/v:%d","event_id":"%d"}' % (n * n % 4093, n) for n in range(10_000)]
     frame = b"\n".join(lines)
-    taken = way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+    taken = way_of().frame(frame, records(), START, b"\0" * 8, 9, b",", ",")
 
     assert list(iter(lambda: taken.go_on(0, 0)[-1], None)) == list(by_node(frame).items())
 
@@ -289,7 +295,7 @@ def test_a_frame_of_thousands_of_nodes_is_put_together():
 )  # fmt: skip
 def test_frames_that_are_not_as_our_encoder_writes_them_are_left_to_python(odd):
     for frame in (odd, b'{"node":"t/v:a"}\n' + odd, odd + b'\n{"node":"t/v:a"}'):
-        assert way_of().frame(frame, lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",") is None
+        assert way_of().frame(frame, records(), START, b"\0" * 8, 9, b",", ",") is None
 
 
 @needs_c
@@ -299,7 +305,7 @@ def test_a_frame_leaves_nothing_in_memory():
     for frame in (lines, [*lines, b"odd"]):
         before = blocks()
         for _ in range(300):
-            taken = way.frame(b"\n".join(frame), lambda _: None, lambda *_: None, START, b"\0" * 8, 9, b",", ",")
+            taken = way.frame(b"\n".join(frame), records(), START, b"\0" * 8, 9, b",", ",")
             if taken is not None:
                 taken.go_on(0, 0)
         assert blocks() - before < 50

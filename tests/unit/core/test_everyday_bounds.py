@@ -23,10 +23,15 @@ def run(frames, way):
         taken[-1] = WAYS[way]["everyday"](*args)
         return taken[-1]
 
+    def first(*args):
+        for node, own, general in WAYS[way]["first"](*args):
+            taken[-1] = not general  # then nobody else is asked
+            yield node, own, general
+
     for offset, frame in enumerate(frames):
         step = step_of(state, RULES, offset=offset, at=START + 10**9)
         taken.append(True)
-        events_step(step, lines(frame), **WAYS[way] | {"everyday": noted})
+        events_step(step, lines(frame), **WAYS[way] | {"first": first, "everyday": noted})
         rows.append((step.rows, step.sends, step.refused))
     return (state.encoded, rows), taken
 

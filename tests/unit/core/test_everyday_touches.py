@@ -19,7 +19,7 @@ from stream.core.frames import line_ends
 from stream.core.half_life import GROWTH
 from stream.core.intent import in_milli
 from stream.core.journey import Header
-from stream.core.state import MemoryState
+from stream.core.state import MemoryState, asking
 from stream.core.step import Step
 from tests.support.everyday import blocks, needs_c
 from tests.support.everyday_touches_fuzz import (
@@ -227,7 +227,7 @@ def test_a_logarithm_that_is_none_is_told(answer):
     way = journeys(half_life_ms=14 * DAY, log2=lambda _x: answer)
 
     with pytest.raises((TypeError, OverflowError)):
-        way.frame(b"\n".join(scene.next()), scene.state.get_packed, lambda *_: None, ",").go_on(0, 0)
+        way.frame(b"\n".join(scene.next()), scene.state.records, ",").go_on(0, 0)
 
 
 @needs_c
@@ -240,7 +240,7 @@ def test_a_record_with_a_line_that_is_not_ours_is_all_left_to_python(line):
     assert in_c(SCENES[0].state, [*whole, line])[1] is False
     assert in_c(SCENES[0].state, [*whole, line])[0] == in_python(SCENES[0].state, [*whole, line])
     assert compiled.native is not None
-    assert journeys().frame(b"\n".join([*whole, line]), lambda _name: None, lambda *_: None, ",") is None
+    assert journeys().frame(b"\n".join([*whole, line]), asking(MemoryState()), ",") is None
 
 
 @needs_c
@@ -358,7 +358,7 @@ def test_it_is_not_entered_twice():
         raised.append(name)
         return scene.state.get_packed(name)
 
-    taken = way_of(scene).frame(b"\n".join(scene.next()), again, lambda *_: None, ",")
+    taken = way_of(scene).frame(b"\n".join(scene.next()), scene.state.records._replace(get=again), ",")
     assert taken.go_on(0, 0)[-1] is None
     assert raised
 
