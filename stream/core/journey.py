@@ -305,7 +305,7 @@ class Journey:
 
     def _count_touches(self) -> None:
         h = self.header
-        gone = shrunk = False
+        shrunk = first_gone = last_gone = False
         for change in self.touches.values():
             at, before, after = change.at, change.before, change.after
             h.entries += (after is not None) - (before is not None)
@@ -321,12 +321,14 @@ class Journey:
                 h.touches += 1
             elif was and (after is None or not after.eligible):
                 h.touches -= 1
-                gone = gone or at in {h.first_touch_at, h.last_touch_at}
+                first_gone = first_gone or at == h.first_touch_at
+                last_gone = last_gone or at == h.last_touch_at
         if shrunk:
-            latest = self.state.scan(self.prefix, StoredTouch, reverse=True, limit=1)
+            latest = self.state.scan(self.prefix, StoredTouch, reverse=True, limit=1) if h.entries else []
             h.newest_at = max(0, latest[0][1].at) if latest else 0
-        if gone:
+        if first_gone:
             h.first_touch_at = self._extreme_touch_at(reverse=False)
+        if last_gone:
             h.last_touch_at = self._extreme_touch_at(reverse=True)
 
     def _extreme_touch_at(self, *, reverse: bool) -> int:

@@ -160,13 +160,12 @@ class PartitionStore:
 
     def put(self, name: str, value: msgspec.Struct | bytes, /) -> None:
         """See ``State.put``."""
-        encoded = value.__class__ is bytes
         if name not in self._changed:
             self._absent.discard(name)
             self._overlaid(name)
-            if encoded:
-                self._young_bytes += len(value)  # type: ignore[arg-type]
-        if not encoded:
+            if isinstance(value, bytes):
+                self._young_bytes += len(value)
+        if not isinstance(value, bytes):
             self._objects.add(name)
         if self._scans:
             self._forget_scans_of(name)
