@@ -1,8 +1,11 @@
 """Restoring from the state topic: whole checkpoints only, and none that compaction may have thinned out."""
 
 import asyncio
+import random
 
-from stream.core.state import Example
+import pytest
+
+from stream.core.state import Example, key
 from stream.stages.checkpoint import checkpoint, restore
 from stream.stages.store import PartitionStore
 from tests.support.state_topic import StateTopic
@@ -57,3 +60,32 @@ def test_records_of_a_state_from_ahead_of_the_mark_are_not_taken_into_it(tmp_pat
         return empty.next_offset
 
     assert asyncio.run(run()) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_restored_is_the_state_whatever_was_deleted_between_its_keys(tmp_path, seed):
+    """Single keys, and runs of more than a cursor passes over, in several files of RocksDB."""
+    rng, topic = random.Random(seed), StateTopic()
+    names = [key("t", f"a{account}", f"{number:04}") for account in range(6) for number in range(400)]
+    store, live = PartitionStore(tmp_path / "first"), {}
+
+    async def run() -> None:
+        for offset in range(1, 7):
+            for name in rng.sample(names, rng.choice([30, 800])):
+                live[name] = offset
+                store.put(name, Example(offset))
+            first = rng.randrange(len(names))
+            for name in {*names[first : first + rng.choice([1, 5, 700])], *rng.sample(names, 20)}:
+                live.pop(name, None)
+                store.delete(name)
+            store.advance(offset)
+            store.commit(store.seal())
+            if rng.random() < 0.5:
+                store.flush()
+            if rng.random() < 0.7 or offset == 6:
+                await checkpoint(TOY, 0, store, topic, 1)
+        empty = PartitionStore(tmp_path / "second")
+        await restore(TOY, 0, empty, topic)
+        assert {name: found.count for name in names if (found := empty.get(name, Example))} == live
+
+    asyncio.run(run())
