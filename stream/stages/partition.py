@@ -37,7 +37,9 @@ the site changes with each event, and is written whole: with half as many an eve
 _SAVE_S: Final = 12.0
 """State that is older than this is saved. With six seconds a busy worker takes 4 % more."""
 _FLUSH_S: Final = 20.0
-"""What was saved survives a crash after so long at the latest, under load sooner: until then it has to be applied again."""
+"""What was saved survives a crash after so long at the latest: until then it has to be applied again."""
+_FLUSHED_AT_ONCE: Final = 2000
+"""Objects of a batch that is written out at once: they are a file's worth, and under load what made them takes long again."""
 _EARLY: Final = 32
 """Offsets that an offered record may be ahead and is kept for: with more than that to do, the log is early enough."""
 _NEAR: Final = 128
@@ -274,7 +276,9 @@ class Partition:
             self._on_failure(failure)
 
     def _write_out(self) -> None:
-        self._flush = None
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
         self.store.flush()
 
     async def _complete(self) -> None:
@@ -284,7 +288,9 @@ class Partition:
                 await ack
             if batch is not None:
                 self.store.commit(batch)
-                if self._flush is None:
+                if len(batch.values) >= _FLUSHED_AT_ONCE:
+                    self._write_out()
+                elif self._flush is None:
                     self._flush = asyncio.get_running_loop().call_later(_FLUSH_S, self._write_out)
             self._safe_offset = max(self._safe_offset, end)
             while self._owed and self._owed[0][0] < self._safe_offset:

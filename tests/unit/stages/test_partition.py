@@ -206,6 +206,25 @@ def test_what_is_saved_is_written_out_although_nothing_more_comes(tmp_path, monk
     asyncio.run(work())
 
 
+@pytest.mark.parametrize(("names", "left"), [("ab", True), ("abc", False)])
+def test_a_large_batch_is_written_out_at_once(tmp_path, monkeypatch, names, left):
+    monkeypatch.setattr(partition_module, "_FLUSHED_AT_ONCE", 3)
+    log = MemoryLog([lines([Item(name, 1) for name in names])])
+
+    async def work() -> None:
+        partition = opened(tmp_path, log, 1)
+        await partition.apply(Record(0, 0, log.values[0], {}), ignore)
+        for _ in range(20 if left else 200):
+            if partition.store.committed_offset and not in_memory(partition.store):
+                break
+            await asyncio.sleep(0.05)
+        assert partition.store.committed_offset == 1
+        assert bool(in_memory(partition.store)) == left
+        await partition.close()
+
+    asyncio.run(work())
+
+
 def in_memory(store: PartitionStore) -> int:
     """How much a kill would take."""
     places = ("num-entries-active-mem-table", "num-immutable-mem-table")
