@@ -41,7 +41,7 @@ _CHUNK: Final = 1000
 """Keys read and sent before the loop may do something else."""
 _NEAR: Final = 4
 """Keys that did not change are passed over one by one; of more it is cheaper to look for the next one that did."""
-_SKIPPED: Final = 100
+_SKIPPED: Final = 30
 """Entries of RocksDB that a cursor may pass over between two keys: deleted ones, and older values."""
 _MISSING: Final = "key not found"
 _TRUSTED_MS: Final = 1_800_000
