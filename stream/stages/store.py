@@ -117,10 +117,10 @@ class PartitionStore:
         """Names that ``_changed`` may have an object of: all others are encoded."""
         self._owners: dict[str, dict[str, None]] = {}
         """What ``_changed`` has, by owner."""
-        self._unsealed: Layer | None = None
-        self._sealed: list[Layer] = []
         self._layers: list[Layer] = []
-        """Both, newest first."""
+        """Of savepoints and of batches that are not committed, newest first."""
+        self._unsealed: Layer | None = None
+        """The newest of them, if it is in no batch yet."""
         self._order_of = ""
         """The owner whose names in the overlay are ``_names``, and ``_order``."""
         self._names: Mapping[str, object] = {}
@@ -254,7 +254,7 @@ class PartitionStore:
         if values:
             layer = Layer(values, self._owners)  # type: ignore[arg-type]
             if self._unsealed is None:
-                self._unsealed = layer
+                self._lay(layer)
             else:
                 self._unsealed.cover(layer)
             self._begin()
@@ -265,11 +265,9 @@ class PartitionStore:
     def seal(self) -> Batch:
         """All effects since the last ``seal``, encoded; ``commit`` makes them durable."""
         self.savepoint()
-        layer = self._unsealed or Layer({}, {})
+        layer = self._unsealed or self._lay(Layer({}, {}))
         batch = Batch(self.next_offset, layer.values, self._saved_marks if self._marks_moved else None)
         self._unsealed = None
-        self._sealed.append(layer)
-        self._stack()
         self.sealed_offset = self.next_offset
         self._marks_moved = False
         return batch
@@ -305,8 +303,8 @@ class PartitionStore:
             write.put(UNSAVED_PREFIX + b"%016x" % batch.next_offset, state_encoder.encode(list(batch.values)))
         self.db.write(write)
         self.committed_offset = batch.next_offset
-        self._sealed.pop(0)
-        self._stack()
+        self._layers.pop()
+        self._order_of = ""
 
     def flush(self) -> None:
         """Begin to write out what is committed, so that a crash leaves it. A few ms; goes on in the background."""
@@ -331,12 +329,13 @@ class PartitionStore:
     def _begin(self) -> None:
         """Nothing is changed any more, since it went into a layer or is undone."""
         self._changed, self._objects, self._owners = {}, set(), {}
-        self._stack()
-
-    def _stack(self) -> None:
-        """After every change of the layers."""
-        self._layers = [*([self._unsealed] if self._unsealed else []), *reversed(self._sealed)]
         self._order_of = ""
+
+    def _lay(self, layer: Layer) -> Layer:
+        """Put it on top of the others."""
+        self._unsealed = layer
+        self._layers.insert(0, layer)
+        return layer
 
     def _found(self, name: str) -> msgspec.Struct | bytes | None:
         """What lies under a name that is not among the young, as it is there. From now on it is among them."""
