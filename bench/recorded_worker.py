@@ -140,8 +140,7 @@ class Ready(msgspec.Struct):
 
     reads: list[str]
     scans: list[Scan]
-    puts: list[tuple[str, Any]]
-    """With values that encode to their bytes."""
+    puts: list[tuple[str, bytes]]
     deletes: list[str]
     rows: dict[str, Lines]
     sends: dict[tuple[str, int], list[bytes]]
@@ -158,9 +157,8 @@ class Player:
         with path.open("rb") as file:
             while length := file.read(_LENGTH):
                 found = decoder.decode(file.read(int.from_bytes(length)))
-                puts = [(name, msgspec.Raw(value)) for name, value in found.puts]
                 sends = {(topic, partition): lines for topic, partition, lines in found.sends}
-                ready = Ready(found.reads, found.scans, puts, found.deletes, found.rows, sends)
+                ready = Ready(found.reads, found.scans, found.puts, found.deletes, found.rows, sends)
                 self._ready.setdefault(found.key, deque()).append(ready)
 
     def played(self, stage: Stage) -> Stage:
@@ -174,11 +172,11 @@ class Player:
                 raise Unrecorded(f"{stage.name}: {step.partition}/{step.offset}, a {kind}")
             found, state = waiting.popleft(), step.state
             self._done.append(found)
-            value: Any = msgspec.Raw
+            undecoded: Any = msgspec.Raw
             for name in found.reads:
-                state.get(name, value)
+                state.get_packed(name)
             for prefix, start, reverse, limit in found.scans:
-                state.scan(prefix, value, start=start, reverse=reverse, limit=limit)
+                state.scan(prefix, undecoded, start=start, reverse=reverse, limit=limit)
             for name, put in found.puts:
                 state.put(name, put)
             for name in found.deletes:

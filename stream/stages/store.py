@@ -242,7 +242,11 @@ class PartitionStore:
     def savepoint(self) -> None:
         """Encode what was changed, so that a ``rollback`` returns to here. What cannot be encoded raises and changes nothing."""
         values, young = self._changed, self._young
-        objects = [(name, value) for name in self._objects if isinstance(value := values[name], msgspec.Struct)]
+        objects = [
+            (name, value)
+            for name in self._objects
+            if (value := values[name]) is not None and not isinstance(value, bytes)
+        ]
         encoded = [(name, state_encoder.encode(value)) for name, value in objects]
         for name, packed in encoded:
             values[name] = packed
