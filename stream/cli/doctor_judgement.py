@@ -224,6 +224,26 @@ def judge_everyday(why_not: str) -> Check:
     )  # fmt: skip
 
 
+def judge_python(version: str, configured_with: str) -> Check:
+    """Whether this Python was built by what its compiler had seen it do; pyenv and plain ``./configure`` leave that out.
+
+    Args:
+        version: as ``platform.python_version`` has it.
+        configured_with: the options of its ``configure``; "" where there was none, as on Windows.
+
+    >>> judge_python("3.11.2", "'--with-lto' '--enable-optimizations'").level, judge_python("3.11.7", "'--enable-shared'").level
+    ('ok', 'warn')
+    """
+    name = "Python"
+    if not configured_with or "--enable-optimizations" in configured_with:
+        return Check(name, "ok", version)
+    return Check(
+        name, "warn", f"{version}, built without --enable-optimizations: workers take a tenth more CPU",
+        "use the system's Python or that of python.org or uv, or build it anew: "
+        "PYTHON_CONFIGURE_OPTS='--enable-optimizations --with-lto' pyenv install",
+    )  # fmt: skip
+
+
 def judge_files(limit: int) -> Check:
     """How many files a process may have open."""
     name = "open files"

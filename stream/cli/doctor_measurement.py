@@ -1,8 +1,10 @@
 """What the doctor looks at: the broker, ClickHouse, this machine, the configuration. Effects only; nothing is changed."""
 
 import asyncio
+import platform
 import resource
 import shutil
+import sysconfig
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -35,7 +37,7 @@ _TAIL: Final = 200
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks. What cannot be reached is one failed check, and what depends on it is left out."""
-    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT)]
+    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT), _python()]
     checks.append(await _collector(settings))
     newest_event, found = await _broker(settings)
     checks += found
@@ -51,6 +53,10 @@ def _configuration(settings: Settings) -> Check:
         return Check("configuration", "fail", str(error), "correct the file; nothing starts with it")
     faults = [f"{hook.provider}/{hook.name}: {fault}" for hook in config.webhooks if (fault := fault_of(hook))]
     return judge.judge_config(config, settings, faults)
+
+
+def _python() -> Check:
+    return judge.judge_python(platform.python_version(), sysconfig.get_config_var("CONFIG_ARGS") or "")
 
 
 def _files() -> Check:

@@ -85,6 +85,16 @@ def test_disks_fill_up(free, total, level):
     assert judge.judge_disk("/", free, total).level == level
 
 
+@pytest.mark.parametrize(
+    ("configured_with", "level"),
+    [("'--with-lto' '--enable-optimizations'", "ok"), ("", "ok"), ("'--enable-shared' '--prefix=/opt'", "warn")],
+)
+def test_a_python_that_was_built_without_optimizations_is_slow(configured_with, level):
+    check = judge.judge_python("3.12.1", configured_with)
+    assert check.level == level
+    assert bool(check.advice) == (level == "warn")
+
+
 @pytest.mark.parametrize(("limit", "level"), [(256, "fail"), (1024, "warn"), (4096, "ok"), (1 << 20, "ok")])
 def test_few_open_files_are_a_problem(limit, level):
     assert judge.judge_files(limit).level == level
