@@ -27,6 +27,8 @@ _EMAIL_TOUCHES: Final = {
     "unsubscribed": ("email_unsubscribe", False),
     "complained": ("email_complaint", False),
 }
+_DEALT_WITH: Final = (kinds.CRM_OPPORTUNITY, kinds.CRM_ACTIVITY)
+"""What the CRM says of these makes items, too (``stream.core.opportunities``, ``stream.core.activities``)."""
 _CURRENCY_LETTERS: Final = 3
 _MS_IN_S: Final = 1000
 _LEAST_MS: Final = 10**11
@@ -47,6 +49,14 @@ def items_of(step: Step, book: Rulebook, event: Event) -> list[Item] | None:
     if kind == kinds.EMAIL_EVENT:
         return _email(step, book, event)
     return None
+
+
+def may_make_items(book: Rulebook, event: Event) -> bool:
+    """Whether an event that counts, but is no hit, can bring its node items: seldom, and to look for them costs a scan."""
+    kind, name = event.type, event.name
+    if kind == kinds.TRACK:
+        return name in book.form_events or name in book.conversions
+    return name in _EMAIL_TOUCHES if kind == kinds.EMAIL_EVENT else kind in _DEALT_WITH
 
 
 def properties_or_reject(step: Step, event: Event) -> dict[str, object]:

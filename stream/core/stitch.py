@@ -28,7 +28,7 @@ from stream.core.hits import ACTION, PING, VIEW, Hit, Item
 from stream.core.identity import company_node, entered, flush, handle, link, observe, rules_changed, session_link
 from stream.core.identity.node import level, node_of
 from stream.core.identity.operators import registry_of
-from stream.core.items import items_of
+from stream.core.items import items_of, may_make_items
 from stream.core.leaf import put_item, remove_items_of, settle, show_changes
 from stream.core.mail import Mailbox, sweep_messages
 from stream.core.opportunities import take_opportunity
@@ -273,7 +273,7 @@ class _Leaf:
             self._seen.newest, self._seen.spread = clusters.newest, clusters.spread
         if self._visitor:
             self._seen.node = node_of(state, self._node)  # its sessions may have named somebody
-        self._seen.spread |= bool(others)
+        self._seen.spread |= any(may_make_items(self._book, event) for event, _ in others.values())
         state.put(self._record, self._seen)
         # After the sessions: what a hit made is taken away before another content of its id makes the same again.
         for event, number in others.values():

@@ -8,6 +8,7 @@ from schemas.ids import derived_id
 from schemas.messages import Profile, TouchPut, TouchWithdrawn
 from schemas.rules import EventConversion, Rules
 from stream.core.opportunity_stages import stage_name
+from stream.core.seen import Seen, record_key
 from tests.support.account_log import AccountLog
 from tests.support.events import MINUTE, T0, email, hit, make, page, track
 from tests.support.stitch import Stage
@@ -53,6 +54,27 @@ def test_a_form_is_a_touch_of_its_own_with_the_session_source_and_its_own_points
     session, form = sorted(stage.touches[ACME].values(), key=lambda t: t.at)
     assert (session.points, form.points) == (1000, 8000)
     assert (form.type, form.channel, form.event_id, form.session_id) == ("form", "Paid Search", "f", session.session_id)
+
+
+@pytest.mark.parametrize(
+    ("event", "may_have_items"),
+    [
+        (make("identify", "default/u:7", "a", 0, user="7", email="ann@corp.example"), False),
+        (make("track", "default/u:7", "a", 0, user="7", name="Report Opened"), False),
+        (make("track", "default/u:7", "a", 0, user="7", name="Form Submitted"), True),
+        (make("track", "default/u:7", "a", 0, user="7", name="Plan Chosen"), True),
+        (email("a", 0, "delivered"), False),
+        (email("a", 0, "clicked"), True),
+        (make("crm.contact", "default/u:contact:7", "a", 0, properties={"id": "7"}), False),
+        (make("crm.opportunity", "default/o:7", "a", 0, properties={"id": "7", "stage": "Won"}), True),
+        (make("crm.activity", "default/m:7", "a", 0, properties={"id": "7", "type": "call"}), True),
+    ],
+)
+def test_a_node_is_searched_for_items_only_if_one_of_its_events_may_have_brought_some(event, may_have_items):
+    rules = Rules(conversions=(EventConversion("Plan Chosen", "signup"),))
+    stage = played(event, rules=rules)
+    record = stage.states[0].get(record_key(event.node), Seen)
+    assert record.spread is may_have_items
 
 
 @pytest.mark.parametrize(("name", "type_"), [("clicked", "email_click"), ("replied", "email_reply")])
