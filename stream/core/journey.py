@@ -323,22 +323,23 @@ class Journey:
                 h.touches -= 1
                 first_gone = first_gone or at == h.first_touch_at
                 last_gone = last_gone or at == h.last_touch_at
-        if shrunk:
-            latest = self.state.scan(self.prefix, StoredTouch, reverse=True, limit=1) if h.entries else []
-            h.newest_at = max(0, latest[0][1].at) if latest else 0
+        if shrunk or last_gone:
+            newest_at, last_touch_at = self._outermost(reverse=True)
+            h.newest_at = max(0, newest_at) if shrunk else h.newest_at
+            h.last_touch_at = last_touch_at if last_gone else h.last_touch_at
         if first_gone:
-            h.first_touch_at = self._extreme_touch_at(reverse=False)
-        if last_gone:
-            h.last_touch_at = self._extreme_touch_at(reverse=True)
+            h.first_touch_at = self._outermost(reverse=False)[1]
 
-    def _extreme_touch_at(self, *, reverse: bool) -> int:
+    def _outermost(self, *, reverse: bool) -> tuple[int, int]:
+        """Times of the first entry and of the first that is eligible, from one end; 0 where there is none."""
         size = 1
-        while self.header.touches:
-            for _, touch in self.state.scan(self.prefix, StoredTouch, reverse=reverse, limit=size):
-                if touch.eligible:
-                    return touch.at
+        while self.header.entries:
+            found = self.state.scan(self.prefix, StoredTouch, reverse=reverse, limit=size)
+            eligible = next((touch.at for _, touch in found if touch.eligible), None)
+            if eligible is not None or not self.header.touches:
+                return found[0][1].at, eligible or 0
             size *= 4
-        return 0
+        return 0, 0
 
     def _count_conversions(self) -> None:
         h = self.header
