@@ -244,6 +244,7 @@ def _values(snapshot: Snapshot, keys: list[bytes]) -> Iterator[tuple[bytes, byte
     """
     options = ReadOptions()
     options.set_max_skippable_internal_keys(_SKIPPED)
+    options.fill_cache(False)  # of blocks that steps read
     cursor = snapshot.iter(options)
     here: bytes | None = None
     value: bytes | None = b""

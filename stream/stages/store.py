@@ -49,9 +49,11 @@ UNSAVED_END: Final = b"\x01v"
 
 _CACHED_OBJECTS: Final = 20_000
 """Objects per generation and partition, decoded or as bytes ..."""
-_CACHED_BYTES: Final = 8 << 20
+_CACHED_BYTES: Final = 4 << 20
 """... and the bytes, encoded, that it may have read and written by then. A visitor's record grows from 1 kB to 20 kB (16 of
 hits, 4 of ids): by number alone, eight partitions could keep 6 GB. An account's records are small and many: 20,000 take 11 MB."""
+_OBJECT_BYTES: Final = 500
+"""What a decoded object is taken for: about what it would have, encoded."""
 _KNOWN_ABSENT: Final = 1 << 15
 """Names per partition that are remembered to be in no layer: most visitors have no identity node, and are asked about."""
 _LARGE: Final = 500
@@ -369,8 +371,19 @@ class PartitionStore:
         young[name] = value
 
     def _grow_old(self) -> None:
-        """Two generations: cheaper than keeping an order of use, and as good at forgetting."""
-        self._old = self._young.copy()
+        """Two generations: cheaper than keeping an order of use, and as good at forgetting.
+
+        Of what a save leaves, which may be much more than ``_CACHED_BYTES``, those that came last are kept.
+        """
+        old: dict[str, msgspec.Struct | bytes] = {}
+        room = _CACHED_BYTES
+        for name in reversed(self._young):
+            value = self._young[name]
+            room -= len(value) if isinstance(value, bytes) else _OBJECT_BYTES
+            if room < 0:
+                break
+            old[name] = value
+        self._old = old
         self._forget_young()
 
     def _forget_young(self) -> None:
@@ -525,7 +538,7 @@ def _options() -> Options:
     """Small: four partitions of two stages share one block cache, and a worker must stay below 200 MB when idle."""
     global _block_cache  # noqa: PLW0603 - one cache for the process
     if _block_cache is None:
-        _block_cache = Cache(64 << 20)
+        _block_cache = Cache(32 << 20)
     table = BlockBasedOptions()
     table.set_block_cache(_block_cache)
     table.set_bloom_filter(10.0, block_based=False)

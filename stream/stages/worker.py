@@ -6,7 +6,6 @@ Faust gives the consumer group, the assignment and the delivery; state, outputs 
 """
 
 import asyncio
-import ctypes
 import gc
 import os
 import shutil
@@ -23,6 +22,7 @@ from schemas.errors import ConfigError
 from stream.kafka import EventLoop
 from stream.logs import configure_logs
 from stream.settings import Settings
+from stream.stages import heap
 from stream.stages.checkpoint import keep_checkpoints, restore
 from stream.stages.compute import Record, Stage
 from stream.stages.kept import folder_of, kept_states, refuse_other_formats, refuse_shorter_log, refuse_shorter_logs
@@ -37,10 +37,6 @@ from stream.stages.unheard import Inbox, Unheard
 
 _STOP_S: Final = 8.0
 """Faust sometimes does not end; after this long we do."""
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
-"""Of glibc's malloc.h."""
 
 log = structlog.get_logger()
 
@@ -239,8 +235,10 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
     await app.start()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    giving_back = asyncio.create_task(heap.give_back(), name="give-back")
     print(f"ready worker={settings.worker_id} stages={','.join(stages)}", flush=True)  # noqa: T201
     await stop.wait()
+    giving_back.cancel()
     loop.call_later(_STOP_S, os._exit, 0)
     for partitions in stages.values():
         await partitions.close()
@@ -251,28 +249,12 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
 def main(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run a worker process with the stages that ``settings`` chooses from ``known``."""
     configure_logs(settings)
-    keep_the_heap_small()
+    heap.keep_small()
     scratch = Path(settings.data) / "faust" / settings.worker_id  # Faust wants a folder; nothing of ours is in it
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     with asyncio.Runner(loop_factory=EventLoop) as runner:
         runner.run(run(settings, known))
-
-
-def keep_the_heap_small() -> None:
-    """Let threads share two of malloc's arenas, and give back what is free at the top of the heap: 50 of 480 MB under load.
-
-    By default each thread (RocksDB has several) gets an arena of its own, and keeps the largest that it ever needed. Has to
-    come before threads do. Does nothing without glibc.
-
-    SURPRISE: naming one threshold fixes the other, too, at 128 kB: then each frame's buffers are fresh pages of the kernel's,
-    three page faults and 6 µs an event. So both are named, above the largest records.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 2)
-        mallopt(_M_MMAP_THRESHOLD, 4 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 8 << 20)
 
 
 def stop_now(stage: str, partition: int, bug: BaseException) -> None:

@@ -9,8 +9,8 @@ from stream.stages.store import PartitionStore
 
 RECORD = 100 << 10
 RECORDS = 400
-AT_MOST = 2 * (8 << 20) // RECORD + 2 * 10
-"""Two generations of 8 MiB, each with what one save of ten records may add."""
+AT_MOST = 2 * (4 << 20) // RECORD + 2 * 10
+"""Two generations of 4 MiB, each with what one save of ten records may add."""
 
 
 class Record(msgspec.Struct, weakref=True):
@@ -105,3 +105,13 @@ def test_what_was_put_as_bytes_is_one_object_for_all_who_get_it_though_the_cache
         store._grow_old()
 
     assert store.get("k", Record) is first
+
+
+def test_of_one_large_save_those_are_kept_that_came_last(store):
+    for number in range(100):
+        store.put(f"k{number:03}", b"%03d" % number * (RECORD // 3))
+    save(store)
+
+    remembered = {**store._old, **store._young}
+    assert sorted(remembered) == [f"k{number:03}" for number in range(60, 100)], "40 of 100 kB are 4 MiB"
+    assert all(store.get_packed(f"k{number:03}")[:3] == b"%03d" % number for number in range(100))
