@@ -256,7 +256,7 @@ class PartitionStore:
             if name in young:
                 young[name] = packed  # smaller than the object, and most are next asked for as bytes
         if self._young_bytes > _CACHED_BYTES:
-            self._grow_old()
+            self._grow_old_after_save()
         if values:
             layer = Layer(values, self._owners)  # type: ignore[arg-type]
             if self._unsealed is None:
@@ -373,8 +373,13 @@ class PartitionStore:
     def _grow_old(self) -> None:
         """Two generations: cheaper than keeping an order of use, and as good at forgetting.
 
-        Of what a save leaves, which may be much more than ``_CACHED_BYTES``, those that came last are kept.
+        All become old, since a step may have some of them in its hands and ask for them again.
         """
+        self._old = self._young.copy()
+        self._forget_young()
+
+    def _grow_old_after_save(self) -> None:
+        """Of what a save leaves, which may be much more than ``_CACHED_BYTES``, only those become old that came last."""
         old: dict[str, msgspec.Struct | bytes] = {}
         room = _CACHED_BYTES
         for name in reversed(self._young):

@@ -5,7 +5,7 @@ import weakref
 import msgspec
 import pytest
 
-from stream.stages.store import PartitionStore
+from stream.stages.store import _CACHED_OBJECTS, PartitionStore
 
 RECORD = 100 << 10
 RECORDS = 400
@@ -115,3 +115,14 @@ def test_of_one_large_save_those_are_kept_that_came_last(store):
     remembered = {**store._old, **store._young}
     assert sorted(remembered) == [f"k{number:03}" for number in range(60, 100)], "40 of 100 kB are 4 MiB"
     assert all(store.get_packed(f"k{number:03}")[:3] == b"%03d" % number for number in range(100))
+
+
+def test_a_step_gets_the_object_again_that_it_has_in_its_hands_however_many_it_reads_meanwhile(store):
+    store.put("held", Record(b"of this step"))
+    for number in range(_CACHED_OBJECTS):
+        store.put(f"k{number}", b"%5d" % number * 100)
+    save(store)
+    held = store.get("held", Record)
+    for number in range(_CACHED_OBJECTS):
+        store.get_packed(f"k{number}")
+    assert store.get("held", Record) is held
