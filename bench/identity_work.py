@@ -13,24 +13,22 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from bench.both_stages import PARTITIONS, bundles
 from bench.stage import DEALS, FRAME, START, VISITORS, Site, Visit, known_deal
 from schemas import topics
 from schemas.codec import lines, state_encoder
 from schemas.event import Event
 from schemas.ids import partition_of
 from stream.core.seen import Seen, record_key
-from stream.stages.bundles import bundled, companions
 from stream.stages.compute import Output, Record, compute
 from stream.stages.definitions import STITCH
 from stream.stages.partition import SAVE_CHANGES
 from stream.stages.store import Batch, PartitionStore
 
-PARTITIONS = 4
 _FRAMES_TOGETHER = 2
 """Frames that a worker that is late takes while messages wait for others (``stream.stages.outbox``): 50 ms each."""
 _SUBSCRIBERS_AND_REGISTRIES = ("s\0", "r\0")
@@ -73,7 +71,7 @@ class Partitions:
                 self._count(saved(store))
             told += [output for output in outputs if output.topic == topics.EVENTS]
         self.messages += sum(output.value.count(b"\n") + 1 for output in told)
-        return [(output.partition, output.value, dict(output.headers)) for output in _bundled(told)]
+        return [(output.partition, output.value, dict(output.headers)) for output in bundles(told)]
 
     def _count(self, batch: Batch) -> None:
         for name, value in batch.values.items():
@@ -85,14 +83,6 @@ class Partitions:
                 node = 0 if state is None else len(state_encoder.encode(state))
             self.saved_bytes[True] += node
             self.saved_bytes[False] += size - node
-
-
-def _bundled(outputs: list[Output]) -> Iterator[Output]:
-    while outputs:
-        chosen = companions(outputs)
-        yield bundled([outputs[number] for number in chosen])
-        for number in reversed(chosen):
-            del outputs[number]
 
 
 def event_frame(store: PartitionStore, record: Record, number: int) -> list[Output]:
