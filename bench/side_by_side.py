@@ -4,8 +4,8 @@
 
 OTHER is another checkout (``git worktree add ../before HEAD~1``, with ``python build_native.py`` run in it), or this one
 with another ``--python``. Both work off the same events (``bench.both_stages``) on one core, so both get the same share of
-what this machine's others leave. Compare their parts; on a machine where runs in turn differ by 15 to 50 % the sums of two
-equal versions differ by half a percent in 300,000 events.
+what this machine's others leave. On a machine where runs in turn differ by 15 to 50 % the sums of two equal versions differ
+by 1 % in 300,000 events, single parts by up to 4 %.
 """
 
 import argparse

@@ -108,13 +108,13 @@ def test_what_was_put_as_bytes_is_one_object_for_all_who_get_it_though_the_cache
 
 
 def test_of_one_large_save_those_are_kept_that_came_last(store):
-    for number in range(100):
+    for number in range(200):
         store.put(f"k{number:03}", b"%03d" % number * (RECORD // 3))
     save(store)
 
     remembered = {**store._old, **store._young}
-    assert sorted(remembered) == [f"k{number:03}" for number in range(60, 100)], "40 of 100 kB are 4 MiB"
-    assert all(store.get_packed(f"k{number:03}")[:3] == b"%03d" % number for number in range(100))
+    assert sorted(remembered) == [f"k{number:03}" for number in range(78, 200)], "122 of 100 kB are 12 MiB"
+    assert all(store.get_packed(f"k{number:03}")[:3] == b"%03d" % number for number in range(200))
 
 
 def test_a_step_gets_the_object_again_that_it_has_in_its_hands_however_many_it_reads_meanwhile(store):
