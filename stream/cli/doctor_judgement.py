@@ -231,11 +231,12 @@ def judge_python(version: str, configured_with: str) -> Check:
         version: as ``platform.python_version`` has it.
         configured_with: the options of its ``configure``; "" where there was none, as on Windows.
 
-    >>> judge_python("3.11.2", "'--with-lto' '--enable-optimizations'").level, judge_python("3.11.7", "'--enable-shared'").level
+    >>> judge_python("3.12.1", "'--with-lto' '--enable-optimizations'").level, judge_python("3.11.7", "'--enable-shared'").level
     ('ok', 'warn')
     """
     name = "Python"
-    if not configured_with or "--enable-optimizations" in configured_with:
+    # Distributions build with profiles in ways of their own: Debian's options do not tell.
+    if not configured_with or "--enable-optimizations" in configured_with or "'--prefix=/usr'" in configured_with:
         return Check(name, "ok", version)
     return Check(
         name, "warn", f"{version}, built without --enable-optimizations: workers take a tenth more CPU",

@@ -87,7 +87,13 @@ def test_disks_fill_up(free, total, level):
 
 @pytest.mark.parametrize(
     ("configured_with", "level"),
-    [("'--with-lto' '--enable-optimizations'", "ok"), ("", "ok"), ("'--enable-shared' '--prefix=/opt'", "warn")],
+    [
+        ("'--with-lto' '--enable-optimizations' '--prefix=/opt'", "ok"),
+        ("'--enable-shared' '--prefix=/usr' '--libdir=/usr/lib/x86_64-linux-gnu'", "ok"),
+        ("", "ok"),
+        ("'--enable-shared' '--prefix=/opt'", "warn"),
+        ("'--prefix=/usr/local'", "warn"),
+    ],
 )
 def test_a_python_that_was_built_without_optimizations_is_slow(configured_with, level):
     check = judge.judge_python("3.12.1", configured_with)
