@@ -170,7 +170,8 @@ def test_a_bug_costs_its_own_item_only_whatever_lies_between(tmp_path, between):
     store.close()
 
 
-def test_state_is_saved_although_nothing_more_comes(tmp_path):
+def test_state_is_saved_although_nothing_more_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr(partition_module, "_SAVE_S", 0.1)
     log = MemoryLog([lines([Item("a", n)]) for n in (1, 2)])
 
     async def work() -> None:
