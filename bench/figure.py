@@ -1,8 +1,6 @@
 """One measured figure, the table of figures that ``python -m bench`` prints, and their record in ``bench/results``."""
 
 import os
-import platform
-import sysconfig
 import time
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.doctor_judgement import judge_python
+from stream.cli.doctor_measurement import python
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -23,11 +21,6 @@ def loop_ms() -> float:
         for number in range(1_000_000):
             total += number * number % 7
     return round(1e3 * (time.process_time() - began) / 3, 1)
-
-
-def python() -> str:
-    """Version of this Python, and whether it is a slow one."""
-    return judge_python(platform.python_version(), sysconfig.get_config_var("CONFIG_ARGS") or "").what
 
 
 class Figure(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -49,7 +42,8 @@ class Figure(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Load average of the last minute, when the figure was ready: our own processes and all others."""
     loop_ms: float = msgspec.field(default_factory=loop_ms)
     """What this machine needed for a fixed piece of work then: who shares it with others gets half of it at times."""
-    python: str = msgspec.field(default_factory=python)
+    python: str = msgspec.field(default_factory=lambda: python().what)
+    """Its version, and whether it is a slow one."""
 
     @property
     def verdict(self) -> str:

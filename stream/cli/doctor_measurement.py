@@ -37,7 +37,7 @@ _TAIL: Final = 200
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks. What cannot be reached is one failed check, and what depends on it is left out."""
-    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT), _python()]
+    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT), python()]
     checks.append(await _collector(settings))
     newest_event, found = await _broker(settings)
     checks += found
@@ -55,7 +55,8 @@ def _configuration(settings: Settings) -> Check:
     return judge.judge_config(config, settings, faults)
 
 
-def _python() -> Check:
+def python() -> Check:
+    """The Python that runs this."""
     return judge.judge_python(platform.python_version(), sysconfig.get_config_var("CONFIG_ARGS") or "")
 
 

@@ -35,6 +35,8 @@ def keep_small() -> None:
 async def give_back(every_s: float = EVERY_S) -> None:
     """For ever, give the kernel the pages that are free in the middle of the heap."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    while trim is not None:
+    if trim is None:
+        return
+    while True:
         await asyncio.sleep(every_s)
         trim(0)
