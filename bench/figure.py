@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.doctor_measurement import python
+from stream.cli.doctor_measurement import malloc, python
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,6 +44,8 @@ class Figure(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What this machine needed for a fixed piece of work then: who shares it with others gets half of it at times."""
     python: str = msgspec.field(default_factory=lambda: python().what)
     """Its version, and whether it is a slow one."""
+    malloc: str = msgspec.field(default_factory=lambda: malloc().what)
+    """What workers allocated with."""
 
     @property
     def verdict(self) -> str:

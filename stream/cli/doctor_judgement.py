@@ -245,6 +245,24 @@ def judge_python(version: str, configured_with: str) -> Check:
     )  # fmt: skip
 
 
+def judge_malloc(jemalloc: str | None, chosen: str | None) -> Check:
+    """What a worker of this machine allocates with.
+
+    Args:
+        jemalloc: the machine's library; None if it has none.
+        chosen: what ``LD_PRELOAD`` says, None if it is not set.
+
+    >>> judge_malloc("libjemalloc.so.2", None).what
+    'jemalloc (libjemalloc.so.2)'
+    """
+    name = "malloc"
+    if chosen is not None:
+        return Check(name, "ok", f"LD_PRELOAD={chosen}")
+    if jemalloc is not None:
+        return Check(name, "ok", f"jemalloc ({jemalloc})")
+    return Check(name, "ok", "the system's; with jemalloc (apt install libjemalloc2) a busy worker takes 7 % less CPU")
+
+
 def judge_files(limit: int) -> Check:
     """How many files a process may have open."""
     name = "open files"

@@ -1,6 +1,7 @@
 """What the doctor looks at: the broker, ClickHouse, this machine, the configuration. Effects only; nothing is changed."""
 
 import asyncio
+import os
 import platform
 import resource
 import shutil
@@ -27,6 +28,7 @@ from stream.collect.webhooks.registry import fault_of
 from stream.core import compiled
 from stream.kafka import connection
 from stream.settings import Settings, read_config
+from stream.stages import heap
 
 _BETWEEN_S: Final = 2.0
 """Between the two looks at the lag: positions are committed about once a second."""
@@ -37,8 +39,8 @@ _TAIL: Final = 200
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks. What cannot be reached is one failed check, and what depends on it is left out."""
-    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT), python()]
-    checks.append(await _collector(settings))
+    checks = [_configuration(settings), _files(), _disk(settings), judge.judge_everyday(compiled.WHY_NOT)]
+    checks += [python(), malloc(), await _collector(settings)]
     newest_event, found = await _broker(settings)
     checks += found
     checks += await asyncio.to_thread(_clickhouse, settings, newest_event)
@@ -58,6 +60,11 @@ def _configuration(settings: Settings) -> Check:
 def python() -> Check:
     """The Python that runs this."""
     return judge.judge_python(platform.python_version(), sysconfig.get_config_var("CONFIG_ARGS") or "")
+
+
+def malloc() -> Check:
+    """What a worker that is started from here allocates with."""
+    return judge.judge_malloc(heap.jemalloc(), os.environ.get("LD_PRELOAD"))
 
 
 def _files() -> Check:

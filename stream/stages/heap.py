@@ -1,10 +1,14 @@
 """The worker's heap: records of a few kB, each a little longer than its last version, leave holes that malloc keeps.
 
-Does nothing without glibc.
+jemalloc is made for that, so a worker uses it where the machine has it (docs/adr/0021). glibc is told what to keep, and to
+give back; without either nothing is done.
 """
 
 import asyncio
 import ctypes
+import ctypes.util
+import os
+import sys
 from typing import Final
 
 EVERY_S: Final = 12.0
@@ -13,6 +17,33 @@ EVERY_S: Final = 12.0
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
+
+
+_PRELOAD: Final = "LD_PRELOAD"
+_CONF: Final = "MALLOC_CONF"
+_TWO_ARENAS: Final = "narenas:2,background_thread:true"
+"""As many as glibc may have here; and a thread that gives back what is free also when nothing is done."""
+
+
+def jemalloc() -> str | None:
+    """The name by which the machine's jemalloc is loaded; None if it has none. Takes 10 ms."""
+    return ctypes.util.find_library("jemalloc") if sys.platform == "linux" else None
+
+
+def in_jemalloc() -> bool:
+    """Whether this process has it in the place of malloc."""
+    return hasattr(ctypes.CDLL(None), "mallctl")
+
+
+def use_jemalloc() -> None:
+    """Let this process begin anew with jemalloc, if there is one, and nobody has said what to load (``LD_PRELOAD``).
+
+    Has to come before anything else is done. Files that were opened are closed by it, but those that children inherit.
+    """
+    library = None if _PRELOAD in os.environ else jemalloc()
+    if library is not None:
+        chosen = os.environ | {_PRELOAD: library, _CONF: os.environ.get(_CONF, _TWO_ARENAS)}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], chosen)  # noqa: S606 - ourselves, no shell
 
 
 def keep_small() -> None:
@@ -25,7 +56,7 @@ def keep_small() -> None:
     three page faults and 6 µs an event (with 1 MB still a sixteenth of the worker). So both are named, above the largest
     records.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = None if in_jemalloc() else getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, 4 << 20)
@@ -33,8 +64,8 @@ def keep_small() -> None:
 
 
 async def give_back(every_s: float = EVERY_S) -> None:
-    """For ever, give the kernel the pages that are free in the middle of the heap."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    """For ever, give the kernel the pages that are free in the middle of the heap; jemalloc does it itself."""
+    trim = None if in_jemalloc() else getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is None:
         return
     while True:

@@ -101,6 +101,21 @@ def test_a_python_that_was_built_without_optimizations_is_slow(configured_with, 
     assert bool(check.advice) == (level == "warn")
 
 
+@pytest.mark.parametrize(
+    ("jemalloc", "chosen", "words"),
+    [
+        (None, None, "apt install libjemalloc2"),
+        ("libjemalloc.so.2", None, "jemalloc (libjemalloc.so.2)"),
+        ("libjemalloc.so.2", "", "LD_PRELOAD="),
+        (None, "libmimalloc.so", "LD_PRELOAD=libmimalloc.so"),
+    ],
+)
+def test_it_says_what_a_worker_allocates_with(jemalloc, chosen, words):
+    check = judge.judge_malloc(jemalloc, chosen)
+    assert check.level == "ok"
+    assert words in check.what
+
+
 @pytest.mark.parametrize(("limit", "level"), [(256, "fail"), (1024, "warn"), (4096, "ok"), (1 << 20, "ok")])
 def test_few_open_files_are_a_problem(limit, level):
     assert judge.judge_files(limit).level == level
