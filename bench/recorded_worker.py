@@ -22,7 +22,7 @@ from stream.core.lines import Lines
 from stream.core.state import Records, S, State, asking
 from stream.core.step import Step
 from stream.settings import Settings
-from stream.stages import bundles
+from stream.stages import bundles, heap
 from stream.stages.compute import Stage
 from stream.stages.definitions import STAGES
 from stream.stages.worker import main
@@ -197,6 +197,7 @@ def _replaced(stage: Stage, apply: Mapping[str, Callable[[Step, Any], None]]) ->
 
 
 if __name__ == "__main__":
+    heap.use_jemalloc()
     mode, where = sys.argv[1], Path(sys.argv[2])
     bundles.LARGEST = 0  # what is bundled with what differs from run to run, and would not be found again
     replaced = Recorder(where).recorded if mode == "record" else Player(where).played

@@ -18,6 +18,9 @@ def command(settings: Settings) -> None:
     Start as many as there are partitions, each with its own --worker-id; they share the work. A worker that starts with
     an empty disk restores its state from the log.
     """
+    from stream.stages import heap  # noqa: PLC0415
+
+    heap.use_jemalloc()
     from stream.stages.definitions import STAGES  # noqa: PLC0415 - Faust takes half a second to import
     from stream.stages.worker import main  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ import ctypes
 import ctypes.util
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 EVERY_S: Final = 12.0
@@ -17,7 +18,6 @@ EVERY_S: Final = 12.0
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
-
 
 _PRELOAD: Final = "LD_PRELOAD"
 _CONF: Final = "MALLOC_CONF"
@@ -38,7 +38,8 @@ def in_jemalloc() -> bool:
 def use_jemalloc() -> None:
     """Let this process begin anew with jemalloc, if there is one, and nobody has said what to load (``LD_PRELOAD``).
 
-    Has to come before anything else is done. Files that were opened are closed by it, but those that children inherit.
+    Has to come before anything else is done: what was imported is imported again, and files that were opened are closed, but
+    those that children inherit.
     """
     library = None if _PRELOAD in os.environ else jemalloc()
     if library is not None:
@@ -56,7 +57,7 @@ def keep_small() -> None:
     three page faults and 6 µs an event (with 1 MB still a sixteenth of the worker). So both are named, above the largest
     records.
     """
-    mallopt = None if in_jemalloc() else getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, 4 << 20)
@@ -65,9 +66,14 @@ def keep_small() -> None:
 
 async def give_back(every_s: float = EVERY_S) -> None:
     """For ever, give the kernel the pages that are free in the middle of the heap; jemalloc does it itself."""
-    trim = None if in_jemalloc() else getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = _of_glibc("malloc_trim")
     if trim is None:
         return
     while True:
         await asyncio.sleep(every_s)
         trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc's malloc; None where that is not in use."""
+    return None if in_jemalloc() else getattr(ctypes.CDLL(None), name, None)

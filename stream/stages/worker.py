@@ -248,7 +248,6 @@ async def run(settings: Settings, known: Mapping[str, Stage]) -> None:
 
 def main(settings: Settings, known: Mapping[str, Stage]) -> None:
     """Run a worker process with the stages that ``settings`` chooses from ``known``."""
-    heap.use_jemalloc()
     configure_logs(settings)
     heap.keep_small()
     scratch = Path(settings.data) / "faust" / settings.worker_id  # Faust wants a folder; nothing of ours is in it
