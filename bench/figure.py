@@ -75,6 +75,8 @@ def show(figures: list[Figure]) -> None:
             f.name, f.broker, f"[{colour}]{number(f.value)}{f.unit}[/]", number(f.must), number(f.aim),
             f"[{colour}]{f.verdict}[/]", f"{f.load:.1f}", f.measured,
         )  # fmt: skip
+    if figures:
+        table.caption = f"Python {figures[0].python}; malloc: {figures[0].malloc}"
     Console().print(table)
 
 
