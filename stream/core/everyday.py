@@ -200,7 +200,8 @@ def _way_of(book: Rulebook) -> "native.Everyday":
 def take_in_c(step: Step, book: Rulebook, frame: bytes) -> Iterator[Left]:
     """Let what is everyday of a frame count. Gives what is left of it, each when its turn comes.
 
-    Whoever takes those must be done with them before asking for the next: rows are numbered in the order of the frame.
+    Whoever takes those at all before the rest of the frame must be done with them before asking for the next: rows are numbered
+    as they come.
     """
     way, state = _Latest.way if _Latest.book is book else _way_of(book), step.state
     taken = way.frame(
